@@ -1,0 +1,43 @@
+# tests/unit mirrors the tree: tests/unit/lib/base/test_map.c is one cmocka program, linked with the
+# library of its folder. tests/wire has programs of its own with the golden vectors.
+pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka)
+
+# kavka_tests(GLOB TARGET): one program and one ctest entry for each source file.
+function(kavka_tests pattern)
+	file(GLOB sources CONFIGURE_DEPENDS ${pattern})
+	foreach(source ${sources})
+		file(RELATIVE_PATH name ${CMAKE_SOURCE_DIR}/tests ${source})
+		string(REGEX REPLACE "\\.c$" "" name ${name})
+		string(REPLACE "/" "." test_name ${name})
+		string(MAKE_C_IDENTIFIER ${name} target)
+		add_executable(${target} ${source})
+		target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/tests
+			${CMAKE_SOURCE_DIR})
+		target_link_libraries(${target} PRIVATE ${ARGN} PkgConfig::cmocka)
+		target_compile_definitions(${target} PRIVATE TESTS_DIR="${CMAKE_SOURCE_DIR}/tests")
+		add_test(NAME ${test_name} COMMAND ${target})
+		set_tests_properties(${test_name} PROPERTIES TIMEOUT 300)
+	endforeach()
+endfunction()
+
+kavka_tests(tests/unit/lib/base/test_*.c kavka_base)
+kavka_tests(tests/unit/lib/wire/test_*.c kavka_wire)
+kavka_tests(tests/wire/test_*.c kavka_wire)
+kavka_tests(tests/unit/lib/net/test_*.c kavka_net)
+kavka_tests(tests/unit/lib/client/test_*.c kavka_client)
+foreach(folder config log metadata replica raft controller group api server)
+	kavka_tests(tests/unit/broker/${folder}/test_*.c kavka_broker_${folder})
+endforeach()
+if(TARGET kavka_cmd)
+	kavka_tests(tests/unit/cmd/test_*.c kavka_cmd)
+endif()
+
+if(KAVKA_FUZZ)
+	file(GLOB fuzz_sources CONFIGURE_DEPENDS tests/fuzz/fuzz_*.c)
+	foreach(source ${fuzz_sources})
+		get_filename_component(target ${source} NAME_WE)
+		add_executable(${target} ${source})
+		target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+		target_link_libraries(${target} PRIVATE kavka_client)
+	endforeach()
+endif()
