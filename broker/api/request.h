@@ -1,0 +1,63 @@
+/* A request on its way through the broker, and the table of handlers.
+ *
+ * The connection's shard decodes a frame into a `struct request` and calls the handler of its API
+ * there, with `pending_count` 1. The handler fills `response` (the API's generated response struct,
+ * already initialised with its defaults) and calls request_done(). When the answer needs other
+ * shards or has to wait, it calls request_hold() for each part that is still owed before it hands
+ * the part on (a task in `arena`, a timer, a waiter of a partition), and request_done() on the
+ * connection's shard as each part is in. At zero the response is encoded and leaves when it is its
+ * turn: responses leave in the order of the requests.
+ *
+ * Threads: the request, its arena and its response belong to the connection's shard. A task that
+ * visits another shard may read the decoded body (nobody changes it) and write only its own part,
+ * which was allocated before it left; it then posts itself back to `shard`.
+ *
+ * Life: a request lives until its response has left, also when its connection is gone meanwhile:
+ * parts always come back, the response is then dropped. */
+#ifndef KAVKA_BROKER_API_REQUEST_H
+#define KAVKA_BROKER_API_REQUEST_H
+
+#include "api/shard.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/file_ref.h"
+
+#include "wire/api.h"
+#include "wire/errors.h"
+#include "wire/messages.h"
+
+struct request {
+	struct shard *shard;		/* the connection's */
+	struct arena arena;
+	struct slice frame;		/* bytes as received: what is decoded points into it; ours to write */
+	const struct api *api;
+	int16_t version;
+	int32_t correlation_id;
+	struct str client_id;		/* "" if null */
+	const char *listener;		/* name of the listener, upper case */
+	const char *principal;		/* "User:ANONYMOUS" without authentication */
+	const char *client_host;	/* "/127.0.0.1", as Kafka prints it */
+	void *body;			/* the decoded request struct */
+	void *response;			/* the response struct, in arena */
+	unsigned pending_count;		/* parts still owed; the response leaves at 0 */
+	bool no_response;		/* acks=0: nothing is sent */
+	bool close_after;		/* close the connection instead of (or after) answering */
+	int64_t received_us;		/* monotonic */
+	struct server_conn *conn;	/* server's; NULL once the connection is gone */
+	void *server;			/* server's */
+};
+
+typedef void (*api_handler)(struct request *r);
+
+/* Handlers by API key; NULL: not served on a broker listener. A table in api/handlers.c. */
+api_handler api_handler_of(int16_t api_key);
+
+void request_hold(struct request *r);
+void request_done(struct request *r);
+
+/* Keeps `file` (takes one reference) until the response has left: for file ranges in it. */
+void request_keep_file(struct request *r, struct file_ref *file);
+/* Keeps a buffer (takes one reference) until the response has left. */
+void request_keep_buf(struct request *r, struct buf *buf);
+
+#endif
