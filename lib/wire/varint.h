@@ -1,131 +1,146 @@
-/* Variable-length integers of the protocol: 7 bits a byte, lowest first, high bit = more follows.
- * "u" forms are unsigned (compact lengths, tags); the others are zigzag (records).
+/* Variable-length integers: base-128 groups, least significant first, bit 7 says that more follow.
  *
- * Readers give the bytes used (1 to 10), or 0 when the bytes end too early or the number is longer
- * than its type allows (5 bytes for 32 bits, 10 for 64). Writers give the bytes written; `p` has
- * room for VARINT32_BYTES_MAX or VARINT64_BYTES_MAX. */
+ * Unsigned varints (at most 5 bytes) are lengths and counts of flexible messages; signed ones are
+ * zigzag coded (at most 5 or 10 bytes) and live in record bodies. Readers take the bytes left and
+ * give the number of bytes used, 0 when the bytes end too early, -1 when the number is too long:
+ *
+ *	n = uvarint_read(&value, data + pos, len - pos);
+ *	if (n <= 0)
+ *		return n ? E_MALFORMED : E_SHORT;
+ *	pos += n;
+ *
+ * Writers need room for the longest form and give the number of bytes written. */
 #ifndef KAVKA_WIRE_VARINT_H
 #define KAVKA_WIRE_VARINT_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "base/check.h"
 
-#define VARINT32_BYTES_MAX 5
-#define VARINT64_BYTES_MAX 10
+#define UVARINT_BYTES_MAX 5
+#define VARLONG_BYTES_MAX 10
 
-static inline uint32_t zigzag32(int32_t v)
-{
-	return ((uint32_t)v << 1) ^ (uint32_t)(v >> 31);
-}
-static inline uint64_t zigzag64(int64_t v)
-{
-	return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63);
-}
-static inline int32_t unzigzag32(uint32_t v)
-{
-	return (int32_t)(v >> 1) ^ -(int32_t)(v & 1);
-}
-static inline int64_t unzigzag64(uint64_t v)
-{
-	return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
-}
-
-static inline size_t uvarint32_read(const uint8_t *p, const uint8_t *end, uint32_t *out)
+MUST_USE static inline int uvarint_read(uint32_t *out, const uint8_t *data, size_t len)
 {
 	uint32_t value = 0;
 
-	for (unsigned i = 0; i < VARINT32_BYTES_MAX; i++) {
-		if (p + i >= end)
+	for (size_t i = 0; i < UVARINT_BYTES_MAX; i++) {
+		if (i == len)
 			return 0;
-		if (i == 4 && p[i] > 0x0f)
-			return 0;
-		value |= (uint32_t)(p[i] & 0x7f) << (7 * i);
-		if (p[i] < 0x80) {
+		value |= (uint32_t)(data[i] & 0x7f) << (7 * i);
+		if (!(data[i] & 0x80)) {
 			*out = value;
-			return i + 1;
+			return (int)i + 1;
 		}
 	}
-	return 0;
+	return -1;
 }
 
-static inline size_t uvarint64_read(const uint8_t *p, const uint8_t *end, uint64_t *out)
+MUST_USE static inline int uvarlong_read(uint64_t *out, const uint8_t *data, size_t len)
 {
 	uint64_t value = 0;
 
-	for (unsigned i = 0; i < VARINT64_BYTES_MAX; i++) {
-		if (p + i >= end)
+	for (size_t i = 0; i < VARLONG_BYTES_MAX; i++) {
+		if (i == len)
 			return 0;
-		if (i == 9 && p[i] > 0x01)
-			return 0;
-		value |= (uint64_t)(p[i] & 0x7f) << (7 * i);
-		if (p[i] < 0x80) {
+		value |= (uint64_t)(data[i] & 0x7f) << (7 * i);
+		if (!(data[i] & 0x80)) {
 			*out = value;
-			return i + 1;
+			return (int)i + 1;
 		}
 	}
-	return 0;
+	return -1;
 }
 
-static inline size_t varint32_read(const uint8_t *p, const uint8_t *end, int32_t *out)
+static inline int uvarint_write(uint8_t *data, uint32_t value)
 {
-	uint32_t raw;
-	size_t used = uvarint32_read(p, end, &raw);
+	int len = 0;
 
-	if (used)
-		*out = unzigzag32(raw);
-	return used;
-}
-
-static inline size_t varint64_read(const uint8_t *p, const uint8_t *end, int64_t *out)
-{
-	uint64_t raw;
-	size_t used = uvarint64_read(p, end, &raw);
-
-	if (used)
-		*out = unzigzag64(raw);
-	return used;
-}
-
-static inline size_t uvarint64_write(uint8_t *p, uint64_t v)
-{
-	size_t n = 0;
-
-	while (v >= 0x80) {
-		p[n++] = (uint8_t)(v | 0x80);
-		v >>= 7;
+	while (value >= 0x80) {
+		data[len++] = (uint8_t)(value | 0x80);
+		value >>= 7;
 	}
-	p[n++] = (uint8_t)v;
-	return n;
-}
-static inline size_t uvarint32_write(uint8_t *p, uint32_t v)
-{
-	return uvarint64_write(p, v);
-}
-static inline size_t varint32_write(uint8_t *p, int32_t v)
-{
-	return uvarint64_write(p, zigzag32(v));
-}
-static inline size_t varint64_write(uint8_t *p, int64_t v)
-{
-	return uvarint64_write(p, zigzag64(v));
+	data[len++] = (uint8_t)value;
+	return len;
 }
 
-/* Bytes that a writer takes. */
-static inline size_t uvarint64_size(uint64_t v)
+static inline int uvarlong_write(uint8_t *data, uint64_t value)
 {
-	return (size_t)(70 - __builtin_clzll(v | 1)) / 7;
+	int len = 0;
+
+	while (value >= 0x80) {
+		data[len++] = (uint8_t)(value | 0x80);
+		value >>= 7;
+	}
+	data[len++] = (uint8_t)value;
+	return len;
 }
-static inline size_t uvarint32_size(uint32_t v)
+
+static inline int uvarlong_len(uint64_t value)
 {
-	return uvarint64_size(v);
+	int len = 1;
+
+	while (value >= 0x80) {
+		value >>= 7;
+		len++;
+	}
+	return len;
 }
-static inline size_t varint32_size(int32_t v)
+static inline int uvarint_len(uint32_t value)
 {
-	return uvarint64_size(zigzag32(v));
+	return uvarlong_len(value);
 }
-static inline size_t varint64_size(int64_t v)
+
+/* Zigzag: 0, -1, 1, -2, ... become 0, 1, 2, 3, ... */
+static inline uint32_t zigzag32(int32_t n)
 {
-	return uvarint64_size(zigzag64(v));
+	return ((uint32_t)n << 1) ^ (uint32_t)(n >> 31);
+}
+static inline uint64_t zigzag64(int64_t n)
+{
+	return ((uint64_t)n << 1) ^ (uint64_t)(n >> 63);
+}
+static inline int32_t unzigzag32(uint32_t n)
+{
+	return (int32_t)(n >> 1 ^ -(n & 1));
+}
+static inline int64_t unzigzag64(uint64_t n)
+{
+	return (int64_t)(n >> 1 ^ -(n & 1));
+}
+
+/* Signed varint (32 bits) and varlong (64 bits). */
+MUST_USE static inline int varint_read(int32_t *out, const uint8_t *data, size_t len)
+{
+	uint32_t value;
+	int used = uvarint_read(&value, data, len);
+
+	if (used > 0)
+		*out = unzigzag32(value);
+	return used;
+}
+MUST_USE static inline int varlong_read(int64_t *out, const uint8_t *data, size_t len)
+{
+	uint64_t value;
+	int used = uvarlong_read(&value, data, len);
+
+	if (used > 0)
+		*out = unzigzag64(value);
+	return used;
+}
+static inline int varint_write(uint8_t *data, int32_t n)
+{
+	return uvarint_write(data, zigzag32(n));
+}
+static inline int varlong_write(uint8_t *data, int64_t n)
+{
+	return uvarlong_write(data, zigzag64(n));
+}
+static inline int varint_len(int32_t n)
+{
+	return uvarint_len(zigzag32(n));
+}
+static inline int varlong_len(int64_t n)
+{
+	return uvarlong_len(zigzag64(n));
 }
 
 #endif
