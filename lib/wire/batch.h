@@ -154,11 +154,10 @@ void record_iter_init_bytes(struct record_iter *it, const struct batch *b, const
 /* The next record. 1; 0 at the end; E_MALFORMED (also when bytes are left behind the last). */
 MUST_USE int record_next(struct record_iter *it, struct record *out);
 
-/* Header by header; start with pos = r->headers. The bytes were checked by record_next.
- *	const uint8_t *pos = r.headers;
- *	for (uint32_t i = 0; i < r.header_count; i++)
- *		pos = record_header_next(pos, &header); */
-const uint8_t *record_header_next(const uint8_t *pos, struct record_header *out);
+/* Header by header; false behind the last. *pos is NULL at first; it borrows from the record.
+ *	const uint8_t *pos = NULL;
+ *	while (record_header_next(&r, &pos, &header)) */
+bool record_header_next(const struct record *r, const uint8_t **pos, struct record_header *out);
 
 /* ---- Control records ------------------------------------------------------------------------ */
 
@@ -227,8 +226,9 @@ struct batch_builder {
 	int32_t record_count;
 	int32_t last_offset_delta;	/* -1: empty */
 	int64_t base_timestamp, max_timestamp;
-	int64_t delete_horizon;		/* NO_TIMESTAMP: none; the cleaner's */
-	int32_t empty_last_offset_delta;/* of a batch finished without records; the cleaner's */
+	/* The cleaner's, set before the first record: */
+	int64_t delete_horizon;		/* NO_TIMESTAMP: none */
+	int32_t last_offset_delta_min;	/* lastOffsetDelta if no record has that much */
 };
 
 void batch_builder_init(struct batch_builder *bb, const struct batch_options *options);
