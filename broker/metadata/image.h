@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/uuid.h"
+#include "config/config.h"
 
 #include <stdbool.h>
 
@@ -20,16 +21,6 @@ struct image;
 
 #define NO_LEADER (-1)
 #define NO_NODE (-1)
-
-/* Resource types of ConfigRecord and of the config APIs. */
-enum config_resource {
-	CONFIG_RESOURCE_UNKNOWN = 0,
-	CONFIG_RESOURCE_TOPIC = 2,
-	CONFIG_RESOURCE_BROKER = 4, /* name "": the default of all brokers */
-	CONFIG_RESOURCE_BROKER_LOGGER = 8,
-	CONFIG_RESOURCE_CLIENT_METRICS = 16,
-	CONFIG_RESOURCE_GROUP = 32,
-};
 
 enum leader_recovery_state {
 	LEADER_RECOVERED = 0,
@@ -133,16 +124,11 @@ struct image_feature {
 	int16_t level;
 };
 
-/* One key of a config resource; both terminated by '\0' as well. */
-struct image_config_entry {
-	struct str key, value;
-};
-
 struct image_config {
 	struct image_item item;
 	enum config_resource type;
 	struct str name;
-	const struct image_config_entry *entries; /* sorted by key; never empty */
+	const struct config_entry *entries; /* sorted by name, terminated by '\0'; never empty */
 	uint32_t entry_count;
 };
 
