@@ -43,8 +43,8 @@ struct request {
 	bool no_response;		/* acks=0: nothing is sent */
 	bool close_after;		/* close the connection instead of (or after) answering */
 	int64_t received_us;		/* monotonic */
-	struct server_conn *conn;	/* server's; NULL once the connection is gone */
-	void *server;			/* server's */
+	struct request_keep *keeps;	/* released when the response has left */
+	void (*finished)(struct request *r);	/* server's: nothing is owed any more */
 };
 
 typedef void (*api_handler)(struct request *r);
@@ -52,6 +52,7 @@ typedef void (*api_handler)(struct request *r);
 /* Handlers by API key; NULL: not served on a broker listener. A table in api/handlers.c. */
 api_handler api_handler_of(int16_t api_key);
 
+/* One more, one less part owed. At zero the response is encoded and queued. */
 void request_hold(struct request *r);
 void request_done(struct request *r);
 
@@ -59,5 +60,15 @@ void request_done(struct request *r);
 void request_keep_file(struct request *r, struct file_ref *file);
 /* Keeps a buffer (takes one reference) until the response has left. */
 void request_keep_buf(struct request *r, struct buf *buf);
+
+/* Drops what was kept. server's. */
+void request_release_kept(struct request *r);
+
+/* A value for a `records` field of the response that stands for a range of a file: it is sent from
+ * there without passing through our memory. Takes the range's reference. An empty range gives empty
+ * records. */
+struct slice request_file_records(struct request *r, struct file_range range);
+/* What such a slice stands for, or NULL if it is ordinary bytes. */
+const struct file_range *request_file_range(struct slice records);
 
 #endif
