@@ -47,6 +47,25 @@ void arena_reset(struct arena *a)
 	arena_fini(a);
 }
 
+void arena_absorb(struct arena *a, struct arena *from)
+{
+	struct arena_block *last = from->blocks;
+
+	if (!last)
+		return;
+	if (!a->blocks) {
+		*a = *from;
+	} else {
+		/* Behind the current block, which goes on being filled. */
+		while (last->next)
+			last = last->next;
+		last->next = a->blocks->next;
+		a->blocks->next = from->blocks;
+		a->total_bytes += from->total_bytes;
+	}
+	arena_init(from);
+}
+
 static struct arena_block *arena_block_add(struct arena *a, size_t size)
 {
 	struct arena_block *block = xmalloc(sizeof(*block) + size);

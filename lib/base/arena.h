@@ -27,6 +27,9 @@ void arena_init(struct arena *a);
 void arena_fini(struct arena *a);
 void arena_reset(struct arena *a);
 
+/* Takes over all memory of `from`, which is empty (initialised) afterwards. */
+void arena_absorb(struct arena *a, struct arena *from);
+
 /* Aligned for any type. arena_zalloc gives zeroes. Never NULL. */
 void *arena_alloc(struct arena *a, size_t size);
 void *arena_zalloc(struct arena *a, size_t size);
