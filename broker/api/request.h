@@ -71,4 +71,13 @@ struct slice request_file_records(struct request *r, struct file_range range);
 /* What such a slice stands for, or NULL if it is ordinary bytes. */
 const struct file_range *request_file_range(struct slice records);
 
+/* Records that stay in their file: gives a slice for a `records` field of the response, which the
+ * codec takes for bytes elsewhere (wire/codec.h, struct wire_part). Copies `range` to the arena; its
+ * file reference is the caller's to hand to request_keep_file(). A range of length 0 gives an empty
+ * slice. */
+struct slice request_file_slice(struct arena *arena, const struct file_range *range);
+/* Whether the slice (also of a wire_part) is one: then *range borrows what it stands for. Who
+ * encodes the response makes a conn piece of it. */
+bool request_slice_is_file(struct slice slice, struct file_range *range);
+
 #endif
