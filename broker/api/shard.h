@@ -39,7 +39,6 @@ struct broker {
 	int32_t node_id;
 	struct uuid cluster_id;
 	const char *cluster_id_text;
-	struct metrics *metrics;	/* counters: any thread, atomic */
 	int64_t started_ms;
 };
 
@@ -50,6 +49,7 @@ struct shard {
 	struct env *env;
 	const struct image *image;	/* current metadata; same from begin to end of an event */
 	const struct config *config;	/* current broker configs */
+	struct metrics *metrics;	/* metrics/metrics.h: this shard's counters */
 	struct replica_set *replicas;
 	struct group_coordinator *groups;
 	struct control *control;	/* NULL but on shard 0 */
