@@ -39,6 +39,15 @@ void buf_unref(struct buf *b)
 		free(b);
 }
 
+struct buf *buf_resize(struct buf *b, size_t size)
+{
+	assert(atomic_load(&b->ref_count) == 1);
+	assert(!b->release);
+	b = xrealloc(b, sizeof(*b) + size);
+	b->size = size;
+	return b;
+}
+
 struct slice slice_of(struct buf *b, size_t pos, size_t len)
 {
 	assert(pos <= b->size && len <= b->size - pos);

@@ -25,6 +25,8 @@ struct buf {
 struct buf *buf_new(size_t size);		/* one reference, bytes not initialised */
 struct buf *buf_ref(struct buf *b);		/* gives back `b` */
 void buf_unref(struct buf *b);			/* NULL is fine */
+/* Grows or shrinks a buffer that nobody else refers to; it may move. Gives the buffer back. */
+struct buf *buf_resize(struct buf *b, size_t size);
 
 /* A part of a buffer, or (buf == NULL) borrowed bytes that outlive their use. */
 struct slice {
