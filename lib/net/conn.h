@@ -9,7 +9,12 @@
  *
  * Reading is bounded: no frame larger than `frame_bytes_max` is accepted, and the buffer of a large
  * frame grows as its bytes arrive, so that a peer that announces much and sends little costs
- * little. conn_pause() stops reading (back-pressure), conn_resume() goes on. */
+ * little. conn_pause() stops reading (back-pressure), conn_resume() goes on; frames that one read
+ * brought together (CONN_READ_BYTES at most) still come after conn_pause().
+ *
+ * Frames sent from inside a callback of the same connection leave together when it returns.
+ * After `closed` the connection is over: `freed` follows by itself, and conn_close() does
+ * nothing more; conn_send() then gives the frame straight back to `sent`. */
 #ifndef KAVKA_NET_CONN_H
 #define KAVKA_NET_CONN_H
 
@@ -20,6 +25,11 @@
 
 #include <sys/socket.h>
 #include <uv.h>
+
+/* One read takes at most this much of small frames. */
+#define CONN_READ_BYTES (128 * 1024)
+/* A frame below this is given in a buffer of its own, not as a slice of the read buffer. */
+#define CONN_COPY_BYTES 4096
 
 struct conn;
 struct tls_context;

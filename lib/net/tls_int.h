@@ -1,0 +1,21 @@
+/* Inside of TLS: contexts (tls.c) and sessions (tls_session.c). */
+#ifndef KAVKA_NET_TLS_INT_H
+#define KAVKA_NET_TLS_INT_H
+
+#include "net/tls.h"
+
+#include <arpa/inet.h>
+#include <openssl/ssl.h>
+#include <stdatomic.h>
+
+struct tls_context {
+	atomic_uint ref_count;	/* any thread, atomic */
+	SSL_CTX *ssl_ctx;	/* fixed after tls_context_new */
+	bool is_server;
+	bool verify_host;
+};
+
+/* Sets "WHAT: OpenSSL's reason" and empties OpenSSL's queue; returns `code`. */
+int tls_error(struct err *err, int code, const char *what);
+
+#endif
