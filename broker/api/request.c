@@ -6,9 +6,6 @@ struct request_keep {
 	struct buf *buf;
 };
 
-/* Marks a slice whose `data` is a struct file_range; no bytes of it are ever read. */
-static struct buf file_records_marker;
-
 void request_hold(struct request *r)
 {
 	assert(r->pending_count > 0);
@@ -48,20 +45,4 @@ void request_release_kept(struct request *r)
 		buf_unref(keep->buf);
 	}
 	r->keeps = NULL;
-}
-
-struct slice request_file_records(struct request *r, struct file_range range)
-{
-	struct file_range *kept;
-
-	request_keep_file(r, range.file);
-	if (range.len == 0)
-		return (struct slice){.data = (const uint8_t *)""};
-	kept = arena_memdup(&r->arena, &range, sizeof(range));
-	return (struct slice){&file_records_marker, (const uint8_t *)kept, range.len};
-}
-
-const struct file_range *request_file_range(struct slice records)
-{
-	return records.buf == &file_records_marker ? (const void *)records.data : NULL;
 }

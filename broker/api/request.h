@@ -64,13 +64,6 @@ void request_keep_buf(struct request *r, struct buf *buf);
 /* Drops what was kept. server's. */
 void request_release_kept(struct request *r);
 
-/* A value for a `records` field of the response that stands for a range of a file: it is sent from
- * there without passing through our memory. Takes the range's reference. An empty range gives empty
- * records. */
-struct slice request_file_records(struct request *r, struct file_range range);
-/* What such a slice stands for, or NULL if it is ordinary bytes. */
-const struct file_range *request_file_range(struct slice records);
-
 /* Records that stay in their file: gives a slice for a `records` field of the response, which the
  * codec takes for bytes elsewhere (wire/codec.h, struct wire_part). Copies `range` to the arena; its
  * file reference is the caller's to hand to request_keep_file(). A range of length 0 gives an empty
