@@ -23,6 +23,7 @@
 #include "base/file_ref.h"
 #include "base/list.h"
 
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <uv.h>
 
@@ -30,6 +31,8 @@
 #define CONN_READ_BYTES (128 * 1024)
 /* A frame below this is given in a buffer of its own, not as a slice of the read buffer. */
 #define CONN_COPY_BYTES 4096
+/* A frame above this asks conn_ops.reserve first. */
+#define CONN_RESERVE_BYTES (256 * 1024)
 
 struct conn;
 struct tls_context;
@@ -40,6 +43,10 @@ struct conn_ops {
 	/* A whole frame, without its size. Takes `frame` (one reference, written by nobody else:
 	 * its bytes may be changed in place). */
 	void (*frame)(struct conn *c, struct slice frame);
+	/* A frame above CONN_RESERVE_BYTES has begun: may its memory be used? Called before its bytes
+	 * are read; false: not now. Then the connection is paused, and asks again when it is resumed.
+	 * NULL: always. */
+	bool (*reserve)(struct conn *c, size_t frame_bytes);
 	/* All queued frames have been handed to the kernel. NULL: not wanted. */
 	void (*drained)(struct conn *c);
 	/* The connection ended: 0 if the peer closed it cleanly between frames, else the reason

@@ -100,6 +100,7 @@ static void conn_in_finish(struct conn_impl *ci)
 	assert(ci->frame_len == ci->frame_size);
 	ci->frame = NULL;
 	ci->head_len = 0;
+	ci->is_reserved = false;
 	conn_in_give(ci, slice_of(frame, 0, ci->frame_size));
 }
 
@@ -232,6 +233,20 @@ static int conn_in_take(struct conn_impl *ci, size_t n, size_t room, struct err 
 	return conn_in_slice(ci, len, err);
 }
 
+/* Whether the frame under way may take the memory it needs; pauses the connection if not. */
+static bool conn_in_reserve(struct conn_impl *ci)
+{
+	const struct conn_ops *ops = ci->conn->ops;
+
+	if (!ops->reserve || ci->is_reserved || ci->head_len < 4 ||
+	    ci->frame_size <= CONN_RESERVE_BYTES)
+		return true;
+	ci->is_reserved = ops->reserve(ci->conn, ci->frame_size);
+	if (!ci->is_reserved)
+		conn_pause(ci->conn);
+	return ci->is_reserved;
+}
+
 int conn_in_read(struct conn_impl *ci, struct err *err)
 {
 	size_t turn = 0;
@@ -242,6 +257,8 @@ int conn_in_read(struct conn_impl *ci, struct err *err)
 		size_t asked;
 		int rc;
 
+		if (!conn_in_reserve(ci))
+			break;
 		iov[0] = conn_in_room(ci);
 		shared_prepare();
 		iov[1] = (struct iovec){shared.buf->data + shared.used,

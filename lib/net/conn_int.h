@@ -41,6 +41,7 @@ struct conn_impl {
 	unsigned head_len;		/* of its size; 4: `frame` is in use */
 	struct buf *frame;		/* grows with what arrives */
 	size_t frame_len, frame_size;
+	bool is_reserved;		/* conn_ops.reserve allowed this frame */
 
 	/* writing */
 	struct list_node out;		/* struct frame_out, in order */
