@@ -254,7 +254,6 @@ int batch_builder_finish(struct batch_builder *bb, struct compressor *c, struct 
 	}
 	header_write(bb, b->data, size_bytes);
 	*out = slice_of(b, 0, size_bytes);
-	buf_unref(b);
 	batch_builder_reset(bb);
 	return 0;
 }

@@ -96,6 +96,15 @@ bool compression_level_valid(enum compression codec, int level, int *min, int *m
 	return level >= codecs[codec].level_min && level <= codecs[codec].level_max;
 }
 
+/* Room for the next piece of a stream whose length is not known; *room_len > 0, or NULL. */
+static uint8_t *out_room(struct out *o, size_t *room_len)
+{
+	size_t wanted = o->cap > o->len ? o->cap - o->len : MAX(o->cap, (size_t)COMPRESS_STEP_BYTES);
+
+	*room_len = MIN(wanted, o->max - o->len);
+	return *room_len ? out_reserve(o, *room_len) : NULL;
+}
+
 /* ---- Writing -------------------------------------------------------------------------------- */
 
 static int gzip_write(struct compressor *c, int level, const uint8_t *data, size_t len,
@@ -116,11 +125,12 @@ static int gzip_write(struct compressor *c, int level, const uint8_t *data, size
 		c->deflate_level = level;
 	}
 	while (rc != Z_STREAM_END) {
-		uint8_t *room = out_reserve(out, COMPRESS_STEP_BYTES);
-		size_t in = MIN(len, (size_t)1 << 30), out_len = COMPRESS_STEP_BYTES;
+		size_t in = MIN(len, (size_t)1 << 30), out_len;
+		uint8_t *room = out_room(out, &out_len);
 
 		if (!room)
 			break;
+		out_len = MIN(out_len, (size_t)1 << 30);
 		z->next_in = (Bytef *)(uintptr_t)data;
 		z->avail_in = (uInt)in;
 		z->next_out = room;
@@ -132,7 +142,7 @@ static int gzip_write(struct compressor *c, int level, const uint8_t *data, size
 		out->len += out_len - z->avail_out;
 	}
 	deflateReset(z);
-	return out->failed ? E_TOO_LARGE : 0;
+	return rc == Z_STREAM_END ? 0 : E_TOO_LARGE;
 }
 
 static int snappy_write(const uint8_t *data, size_t len, struct out *out)
@@ -245,15 +255,6 @@ int compress_bytes(struct compressor *c, enum compression codec, int level, cons
 
 /* ---- Reading -------------------------------------------------------------------------------- */
 
-/* Room for the next piece of a stream whose length is not known; *room_len > 0, or NULL. */
-static uint8_t *scratch_room(struct out *o, size_t *room_len)
-{
-	size_t wanted = o->cap > o->len ? o->cap - o->len : MAX(o->cap, (size_t)COMPRESS_STEP_BYTES);
-
-	*room_len = MIN(wanted, o->max - o->len);
-	return *room_len ? out_reserve(o, *room_len) : NULL;
-}
-
 static int gzip_read(struct compressor *c, const uint8_t *data, size_t len)
 {
 	z_stream *z = &c->inflate;
@@ -268,7 +269,7 @@ static int gzip_read(struct compressor *c, const uint8_t *data, size_t len)
 	inflateReset(z);
 	for (;;) {
 		size_t in = MIN(len, (size_t)1 << 30), room_len;
-		uint8_t *room = scratch_room(&c->scratch, &room_len);
+		uint8_t *room = out_room(&c->scratch, &room_len);
 
 		if (!room)
 			return E_TOO_LARGE;
@@ -299,7 +300,7 @@ static int snappy_read_block(struct compressor *c, const uint8_t *data, size_t l
 		return E_MALFORMED;
 	if (size / SNAPPY_RATIO_MAX > len)
 		return E_MALFORMED;
-	room = out_reserve(&c->scratch, size);
+	room = out_reserve(&c->scratch, MAX(size, (size_t)1));
 	if (!room)
 		return E_TOO_LARGE;
 	if (snappy_uncompress((const char *)data, len, (char *)room, &size) != SNAPPY_OK)
@@ -354,7 +355,7 @@ static int lz4_read(struct compressor *c, const uint8_t *data, size_t len)
 	LZ4F_resetDecompressionContext(c->lz4_read);
 	while (left != 0) {
 		size_t room_len, in = len;
-		uint8_t *room = scratch_room(&c->scratch, &room_len);
+		uint8_t *room = out_room(&c->scratch, &room_len);
 
 		if (!room)
 			return E_TOO_LARGE;
@@ -381,7 +382,7 @@ static int zstd_read(struct compressor *c, const uint8_t *data, size_t len)
 	ZSTD_DCtx_reset(c->zstd_read, ZSTD_reset_session_only);
 	while (in.pos < in.size || left != 0) {
 		size_t room_len, in_before = in.pos;
-		uint8_t *room = scratch_room(&c->scratch, &room_len);
+		uint8_t *room = out_room(&c->scratch, &room_len);
 		ZSTD_outBuffer out = {room, room_len, 0};
 
 		if (!room)
@@ -414,7 +415,7 @@ static int zstd_read_known(struct compressor *c, const uint8_t *data, size_t len
 	if (!c->zstd_read)
 		c->zstd_read = ZSTD_createDCtx();
 	assert(c->zstd_read != NULL);
-	room = out_reserve(&c->scratch, (size_t)size);
+	room = out_reserve(&c->scratch, MAX((size_t)size, (size_t)1));
 	if (!room)
 		return E_TOO_LARGE;
 	n = ZSTD_decompressDCtx(c->zstd_read, room, (size_t)size, data, len);
