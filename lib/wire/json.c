@@ -165,7 +165,7 @@ static json_t *field_to_json(struct json_walk *w, const struct wire_field *f, co
 	return value_to_json(w, f, wire_at(f, ptr));
 }
 
-/* Records without their bytes go by another name. */
+/* Records without their bytes go by another name, unless they are null. */
 static const char *member_to_json(struct json_walk *w, const struct wire_field *f, const void *ptr,
 				  char name[MEMBER_NAME_MAX], json_t **value)
 {
@@ -173,7 +173,7 @@ static const char *member_to_json(struct json_walk *w, const struct wire_field *
 	size_t len;
 
 	member_name(f, name);
-	if (f->type != WIRE_RECORDS || w->flags & WIRE_JSON_RECORDS) {
+	if (f->type != WIRE_RECORDS || w->flags & WIRE_JSON_RECORDS || !records->data) {
 		*value = field_to_json(w, f, ptr);
 		return name;
 	}
