@@ -240,7 +240,8 @@ static rd_kafka_t *member_new(void)
 {
 	const char *pairs[] = { "group.id", topic, "auto.offset.reset", "earliest",
 				"partition.assignment.strategy", "range,roundrobin",
-				"session.timeout.ms", "10000", NULL };
+				"session.timeout.ms", "10000",
+				"heartbeat.interval.ms", "300", NULL };
 	rd_kafka_t *rk = handle_new(RD_KAFKA_CONSUMER, conf_new(pairs));
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
 
