@@ -65,7 +65,7 @@ void isr_fetched(struct isr *s, struct follower *f, int64_t fetch_offset, int64_
 
 /* The high watermark that follows, never below `current`. `leader_end_offset` is our own end;
  * `min_insync` the effective one: below it nothing moves. Followers that are not members but
- * caught up within `lag_max_ms`, and may join, count as well. */
+ * caught up within `lag_max_ms` count as well, as they are about to join. */
 int64_t isr_high_watermark(const struct isr *s, int64_t current, int64_t leader_end_offset,
 			   unsigned min_insync, int64_t lag_max_ms, int64_t now_ms);
 

@@ -27,6 +27,9 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/uuid.h"
+#include "config/config.h"
+#include "log/log.h"
+#include "log/log_dir.h"
 #include "replica/isr.h"
 #include "wire/errors.h"
 
@@ -48,16 +51,16 @@ struct replica_options {
 	struct log_dir *const *dirs;
 	unsigned dir_count;
 	const struct config *config;	/* takes its own reference */
-	struct metrics *metrics;	/* may be NULL */
+	/* One shard removes the directories of deleted partitions when their delay is over. */
+	bool sweeps_dirs;
 	void *ctx;			/* of the callbacks below */
 	/* Which partitions this shard owns. */
 	bool (*owns)(void *ctx, struct uuid topic_id, int32_t partition);
 	/* A file operation in dirs[dir] failed: the directory is offline on this shard already; all
 	 * shards must get replica_set_dir_failed(). Called once per directory. NULL: not wanted. */
 	void (*dir_failed)(void *ctx, unsigned dir, int rc, const char *text);
-	/* The ISR of `p` should change: send `p->isr.proposed` to the
-	 * controller; the answer goes to partition_isr_answered(). NULL: never proposed (a node
-	 * that leads without followers). */
+	/* The ISR of `p` should change: send p->isr.proposed to the controller; its answer goes to
+	 * partition_isr_answered(). NULL: never proposed (no other nodes). */
 	void (*propose_isr)(void *ctx, struct partition *p);
 };
 
@@ -106,7 +109,7 @@ int replica_set_close(struct replica_set *set, bool *clean);
 
 /* One line per partition of this shard for the checkpoint files of a directory. The server asks
  * every shard when a file is due (recovery points and log starts each 60 s, high watermarks each
- * 5 s, all at shutdown) and writes the union. */
+ * 5 s, all at shutdown) and writes the union. Partitions that are offline are left out. */
 struct replica_report {
 	struct str topic;		/* borrows; copy it before it crosses to another shard */
 	int32_t index;
@@ -139,17 +142,21 @@ struct partition {
 
 	/* here */
 	enum partition_role role;	/* PARTITION_OFFLINE: no usable log */
-	unsigned dir;			/* of set's dirs */
+	unsigned dir;			/* of the set's dirs */
 	struct log *log;		/* NULL when offline */
 	int64_t epoch_start_offset;	/* of this leader's epoch; leader only */
 	unsigned min_insync;		/* effective: min(min.insync.replicas, replicas) */
-	bool is_compacted, is_deleted_by_policy;
+	struct topic_config config;
 	struct list_node commit_waiters, fetch_waiters;
 
 	/* replica_set's */
-	struct map_node by_id, by_name;
+	struct map_node by_id;
 	struct list_node link, woken;
-	struct partition_impl *impl;
+	struct log *dead_log;		/* of a failed disk, freed at the next tick */
+	int64_t tick_at_ms;
+	bool has_last_report;
+	struct replica_report last_report;	/* of a closed partition */
+	uint8_t key[20];
 };
 
 static inline bool partition_is_leader(const struct partition *p)
@@ -176,16 +183,14 @@ struct append_result {
 	int64_t base_offset;		/* -1 on error */
 	int64_t last_offset;		/* -1 on error */
 	int64_t log_append_time_ms;	/* -1 unless the topic has LogAppendTime, or a duplicate */
-	int64_t log_start_offset;
+	int64_t log_start_offset;	/* -1: unknown */
 	bool is_duplicate;		/* was there already; nothing was written */
+	int64_t record_count;
+	size_t bytes;
 	/* Records refused one by one, in the arena given: */
-	struct append_record_error *record_errors;
+	struct log_record_error *record_errors;
 	unsigned record_error_count;
 	const char *error_text;		/* NULL: none; in the arena or a literal */
-};
-struct append_record_error {
-	int32_t batch_index;
-	const char *text;
 };
 
 /* Who appends: what is checked depends on it. */
@@ -243,11 +248,8 @@ struct read_result {
 	int32_t diverging_epoch;
 	int64_t diverging_end_offset;
 	/* READ_COMMITTED: overlapping aborted transactions, in the arena */
-	struct read_aborted *aborted;
+	struct log_aborted_txn *aborted;
 	unsigned aborted_count;
-};
-struct read_aborted {
-	int64_t producer_id, first_offset;
 };
 
 void partition_read(struct partition *p, const struct read_options *options, struct arena *arena,
@@ -258,13 +260,13 @@ void partition_read(struct partition *p, const struct read_options *options, str
 MUST_USE int partition_read_bytes(struct partition *p, struct read_result *result,
 				  struct slice *out);
 
-/* Told when records were appended, the high watermark or last stable offset moved, the partition
- * changed leader, went offline or away. Stays registered until removed (fetch_waiter_remove), but
- * is unlinked already when `gone`. May be called more often than needed. */
+/* Told when records were appended, the high watermark or last stable offset moved, a follower
+ * moved its log start, the partition changed leader, went offline or away. Stays registered until
+ * removed (fetch_waiter_remove), but is unlinked already when `gone`. May be called more often than
+ * needed. The caller's memory, zeroed before first use. */
 struct fetch_waiter {
 	struct list_node link;
 	void (*wake)(struct fetch_waiter *w, bool gone);
-	bool is_woken, gone;		/* replica_set's */
 };
 void partition_wait_records(struct partition *p, struct fetch_waiter *w);
 void fetch_waiter_remove(struct fetch_waiter *w);	/* fine if it is not registered */
@@ -288,9 +290,31 @@ void partition_isr_answered(struct partition *p, enum kafka_error error, const i
  * start of the replicas. */
 enum kafka_error partition_delete_records(struct partition *p, int64_t offset,
 					  int64_t *low_watermark);
+int64_t partition_low_watermark(const struct partition *p);
 
-/* An error of the log on behalf of partition `p`: takes its directory offline if the disk failed;
- * returns the protocol's error. */
-enum kafka_error partition_fail(struct partition *p, int rc, const struct err *err);
+/* Special timestamps of ListOffsets; >= 0: the first record that is not older. */
+enum list_offset {
+	LIST_LATEST = -1,
+	LIST_EARLIEST = -2,
+	LIST_MAX_TIMESTAMP = -3,
+	LIST_EARLIEST_LOCAL = -4,
+	LIST_LATEST_TIERED = -5,
+	LIST_EARLIEST_PENDING_UPLOAD = -6,
+};
+
+struct list_offset_result {
+	enum kafka_error error;
+	int64_t timestamp, offset;	/* -1: none */
+	int32_t leader_epoch;		/* -1: unknown */
+};
+
+/* `isolation` READ_LOG_END for followers and debugging consumers. OFFSET_NOT_AVAILABLE while a new
+ * leader's high watermark is not yet known to hold (clients only), else as partition_error(). */
+void partition_list_offset(struct partition *p, int64_t timestamp, enum read_isolation isolation,
+			   int32_t leader_epoch, bool leader_only, struct list_offset_result *out);
+
+/* A disk error that a file operation on behalf of the partition returned, as the protocol's error.
+ * The log has reported a failed disk itself by then. Logs one line. */
+enum kafka_error partition_log_error(struct partition *p, int rc, const struct err *err);
 
 #endif

@@ -1,0 +1,366 @@
+/* From one metadata image to the next: which replicas are here, who leads them, their configs. */
+#include "base/mem.h"
+#include "base/say.h"
+#include "replica/replica_int.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* ---- What the directories hold at start ------------------------------------------------------ */
+
+/* A partition directory found at start: its name -> where it is. */
+struct found {
+	struct map_node node;
+	unsigned dir;
+	char name[LOG_DIR_NAME_MAX];
+};
+
+struct apply {
+	struct replica_set *set;
+	const struct image *image;
+	struct map found;	/* empty but for the first image */
+	unsigned scan_dir;
+	unsigned opened_count, deleted_count, scanned_count;
+};
+
+/* Whether the directory belongs to a partition that this node should have, and whether it is this
+ * shard's to look after. One that says no id counts as the topic's of that name. */
+static bool found_is_wanted(const struct apply *a, const struct log_dir_entry *entry, bool *is_ours)
+{
+	const struct replica_options *options = &a->set->options;
+	const struct image_topic *topic = image_topic_by_name(a->image, entry->topic);
+	const struct image_partition *partition = image_partition(topic, entry->partition);
+	bool has_id = !uuid_is_zero(entry->topic_id);
+	struct uuid id = has_id || !topic ? entry->topic_id : topic->id;
+
+	*is_ours = options->owns(options->ctx, id, entry->partition);
+	return partition && uuid_eq(id, topic->id) &&
+	       node_list_has(partition->replicas, options->node_id);
+}
+
+static int found_add(void *ctx, const struct log_dir_entry *entry)
+{
+	struct apply *a = ctx;
+	struct log_dir *dir = a->set->dirs[a->scan_dir].log_dir;
+	struct found *found;
+	struct err err = {0};
+	bool is_ours;
+
+	if (str_is(entry->topic, "__cluster_metadata"))
+		return 0;
+	if (entry->kind != LOG_DIR_PARTITION && entry->kind != LOG_DIR_FUTURE)
+		return 0;
+	if (!found_is_wanted(a, entry, &is_ours) || entry->kind == LOG_DIR_FUTURE) {
+		if (!is_ours)
+			return 0;
+		/* An unfinished move starts again from nothing; what nobody knows is kept aside. */
+		if (entry->kind == LOG_DIR_FUTURE) {
+			if (log_dir_discard(dir, entry->name, &err) < 0)
+				say_warn("%s/%s: %s", dir->path, entry->name, err_message(&err));
+			return 0;
+		}
+		say_warn("%s/%s belongs to no partition of this node: set aside as -stray",
+			 dir->path, entry->name);
+		if (log_dir_set_aside(dir, entry->name, &err) < 0)
+			say_warn("%s/%s: %s", dir->path, entry->name, err_message(&err));
+		return 0;
+	}
+	if (!is_ours)
+		return 0;
+	if (map_get(&a->found, entry->name, strlen(entry->name))) {
+		say_error("%s is in two log directories: the one in %s is left alone", entry->name,
+			  dir->path);
+		return 0;
+	}
+	found = xcalloc(1, sizeof(*found));
+	found->dir = a->scan_dir;
+	memcpy(found->name, entry->name, sizeof(found->name));
+	map_put(&a->found, &found->node, found->name, strlen(found->name));
+	return 0;
+}
+
+static void apply_scan_dirs(struct apply *a)
+{
+	struct replica_set *set = a->set;
+
+	for (a->scan_dir = 0; a->scan_dir < set->dir_count; a->scan_dir++) {
+		struct err err = {0};
+
+		if (set->dirs[a->scan_dir].is_offline)
+			continue;
+		if (log_dir_list(set->dirs[a->scan_dir].log_dir, found_add, a, &err) < 0)
+			say_error("%s: %s", set->dirs[a->scan_dir].log_dir->path,
+				  err_message(&err));
+	}
+}
+
+static void apply_free_found(struct apply *a)
+{
+	struct found *found;
+
+	MAP_FOREACH(&a->found, found, struct found, node) {
+		map_remove(&a->found, &found->node);
+		free(found);
+	}
+	map_fini(&a->found);
+}
+
+static struct found *apply_found(const struct apply *a, const struct partition *p)
+{
+	char name[LOG_DIR_NAME_MAX];
+	int len = snprintf(name, sizeof(name), "%.*s-%d", STR(p->topic), p->index);
+	struct map_node *node = map_get(&a->found, name, (size_t)len);
+
+	return node ? CONTAINER_OF(node, struct found, node) : NULL;
+}
+
+/* ---- Opening --------------------------------------------------------------------------------- */
+
+static struct uuid partition_assigned_dir(const struct replica_set *set,
+					  const struct image_partition *from)
+{
+	for (uint32_t i = 0; i < from->replicas.count; i++)
+		if (from->replicas.ids[i] == set->options.node_id)
+			return from->directories ? from->directories[i] : DIRECTORY_UNASSIGNED;
+	return DIRECTORY_UNASSIGNED;
+}
+
+/* Where a new replica goes: the assigned directory, or the one with the fewest. -1: nowhere; its
+ * log may be in a directory that is offline. */
+static int partition_choose_dir(const struct replica_set *set, const struct image_partition *from)
+{
+	struct uuid assigned = partition_assigned_dir(set, from);
+	bool has_offline = false;
+	int best = -1;
+
+	for (unsigned i = 0; i < set->dir_count; i++) {
+		const struct replica_dir *dir = &set->dirs[i];
+
+		if (dir->is_offline) {
+			has_offline = true;
+			continue;
+		}
+		if (uuid_eq(dir->log_dir->meta.directory_id, assigned))
+			return (int)i;
+		if (best < 0 || dir->partition_count < set->dirs[best].partition_count)
+			best = (int)i;
+	}
+	if (has_offline && !uuid_eq(assigned, DIRECTORY_UNASSIGNED) &&
+	    !uuid_eq(assigned, DIRECTORY_LOST))
+		return -1;
+	return best;
+}
+
+static int partition_open_log(struct partition *p, const struct found *found, struct err *err)
+{
+	struct replica_set *set = p->set;
+	struct log_dir *dir = set->dirs[p->dir].log_dir;
+	struct log_options options = LOG_OPTIONS_DEFAULT;
+	struct log_config config;
+	char *path = log_dir_partition_path(dir, p->topic, p->index);
+	int rc;
+
+	partition_log_config(p, &config);
+	options.topic_id = p->topic_id;
+	options.failed = replica_set_log_failed;
+	options.ctx = p;
+	/* Checkpoints tell of what was there at start; a partition made later is another one. */
+	if (found) {
+		options.recovery_point =
+			log_dir_offset(dir, LOG_DIR_RECOVERY_POINT, p->topic, p->index, 0);
+		options.log_start_offset =
+			log_dir_offset(dir, LOG_DIR_LOG_START, p->topic, p->index, 0);
+		options.high_watermark =
+			log_dir_offset(dir, LOG_DIR_HIGH_WATERMARK, p->topic, p->index, 0);
+		options.cleaner_offset =
+			log_dir_offset(dir, LOG_DIR_CLEANER, p->topic, p->index, -1);
+		options.was_clean = dir->was_clean;
+	}
+	rc = log_open(&p->log, set->pool, path, &config, &options, err);
+	free(path);
+	return rc;
+}
+
+static void partition_open(struct apply *a, struct partition *p, const struct image_partition *from)
+{
+	struct replica_set *set = a->set;
+	const struct found *found = apply_found(a, p);
+	int chosen = found ? (int)found->dir : partition_choose_dir(set, from);
+	const struct log_recovery *recovery;
+	struct err err = {0};
+	int rc;
+
+	if (chosen < 0) {
+		say_error("%.*s-%d: not opened, its log may be in a directory that is offline",
+			  STR(p->topic), p->index);
+		return;
+	}
+	p->dir = (unsigned)chosen;
+	rc = partition_open_log(p, found, &err);
+	if (rc < 0) {
+		struct replica_dir *dir = &set->dirs[p->dir];
+
+		say_error("%.*s-%d: %s", STR(p->topic), p->index, err_message(&err));
+		if (rc > E_SHORT && rc != -ENOSPC && !dir->is_offline) {	/* -errno: the disk */
+			dir->is_offline = true;
+			dir->fail_rc = rc;
+			dir->fail_text = xstrdup(err_message(&err));
+			REPLICA_SET_FOREACH(set, other)
+				if (other->dir == p->dir)
+					partition_set_offline(other);
+		}
+		return;
+	}
+	/* Not offline any more; the metadata says which of the two it is. */
+	p->role = PARTITION_FOLLOWER;
+	set->dirs[p->dir].partition_count++;
+	a->opened_count++;
+	recovery = log_get_recovery(p->log);
+	a->scanned_count += recovery->was_scanned;
+	if (recovery->truncated_bytes > 0)
+		say_warn("%.*s-%d: recovery cut off %lld bytes that were not whole", STR(p->topic),
+			 p->index, (long long)recovery->truncated_bytes);
+}
+
+static void apply_open(struct apply *a, const struct image_topic *topic,
+		       const struct image_partition *from)
+{
+	struct partition *p = partition_new(a->set, topic->id, topic->name, from->index);
+
+	partition_configure(p, a->image);
+	replica_set_add(a->set, p);
+	partition_open(a, p, from);
+	partition_set_metadata(p, from);
+}
+
+/* ---- Deleting -------------------------------------------------------------------------------- */
+
+static void apply_delete(struct apply *a, struct partition *p, enum kafka_error error)
+{
+	struct replica_set *set = a->set;
+	struct log *log = p->log;
+	struct err err = {0};
+
+	replica_set_remove(set, p);
+	p->log = NULL;
+	p->role = PARTITION_OFFLINE;
+	partition_drop_waiters(p, error);
+	if (log) {
+		if (set->cleaner)
+			cleaner_forget(set->cleaner, log);
+		set->dirs[p->dir].partition_count--;
+		if (log_delete(log, &err) < 0)
+			say_error("%.*s-%d: cannot delete: %s", STR(p->topic), p->index,
+				  err_message(&err));
+	}
+	if (p->dead_log)
+		log_abandon(p->dead_log);
+	p->dead_log = NULL;
+	partition_free(p);
+	a->deleted_count++;
+}
+
+/* ---- The difference -------------------------------------------------------------------------- */
+
+static void apply_partition(struct apply *a, const struct image_topic *topic,
+			    const struct image_partition *to)
+{
+	struct replica_set *set = a->set;
+	struct partition *p;
+	bool is_here;
+
+	if (!set->options.owns(set->options.ctx, topic->id, to->index))
+		return;
+	p = replica_set_find(set, topic->id, to->index);
+	is_here = node_list_has(to->replicas, set->options.node_id);
+	if (!p && is_here)
+		apply_open(a, topic, to);
+	else if (p && is_here)
+		partition_set_metadata(p, to);
+	else if (p)
+		apply_delete(a, p, KERR_NOT_LEADER_OR_FOLLOWER);
+}
+
+static void apply_topic(void *ctx, const struct image_topic *before, const struct image_topic *after)
+{
+	struct apply *a = ctx;
+
+	if (after) {
+		for (int32_t i = 0; i < after->partition_count; i++)
+			apply_partition(a, after, &after->partitions[i]);
+		return;
+	}
+	for (int32_t i = 0; i < before->partition_count; i++) {
+		struct partition *p = replica_set_find(a->set, before->id, i);
+
+		if (p)
+			apply_delete(a, p, KERR_UNKNOWN_TOPIC_OR_PARTITION);
+	}
+}
+
+static void apply_topic_config(struct apply *a, struct str name)
+{
+	const struct image_topic *topic = image_topic_by_name(a->image, name);
+
+	for (int32_t i = 0; topic && i < topic->partition_count; i++) {
+		struct partition *p = replica_set_find(a->set, topic->id, i);
+
+		if (!p)
+			continue;
+		partition_configure(p, a->image);
+		partition_wake(p);
+		partition_advance(p);	/* min.insync.replicas may have gone down */
+	}
+}
+
+static int config_compare(const struct image_config *a, const struct image_config *b)
+{
+	if (a->type != b->type)
+		return a->type < b->type ? -1 : 1;
+	return str_cmp(a->name, b->name);
+}
+
+/* Both lists are in the same order, and unchanged entries are the same object. */
+static void apply_configs(struct apply *a, const struct image *before)
+{
+	const struct image_config *old = before ? image_config_next(before, NULL) : NULL;
+	const struct image_config *new = image_config_next(a->image, NULL);
+
+	while (old || new) {
+		int order = !old ? 1 : !new ? -1 : config_compare(old, new);
+		const struct image_config *changed = order > 0 ? new : old;
+
+		if ((order != 0 || old != new) && changed->type == CONFIG_RESOURCE_TOPIC)
+			apply_topic_config(a, changed->name);
+		if (order <= 0)
+			old = image_config_next(before, old);
+		if (order >= 0)
+			new = image_config_next(a->image, new);
+	}
+}
+
+void replica_set_apply(struct replica_set *set, const struct image *old_image,
+		       const struct image *image)
+{
+	struct apply a = {.set = set, .image = image};
+	int64_t started_us = env_mono_us(set->options.env);
+
+	assert(!set->is_closed);
+	replica_set_enter(set);
+	map_init(&a.found);
+	if (!old_image)
+		apply_scan_dirs(&a);
+	image_diff_topics(old_image, image, apply_topic, &a);
+	if (old_image)
+		apply_configs(&a, old_image);
+	apply_free_found(&a);
+	image_unref(set->image);
+	set->image = image_ref(image);
+	replica_set_leave(set);
+	if (a.scanned_count > 0)
+		say_info("opened %u partitions, %u of them by recovery, in %lld ms", a.opened_count,
+			 a.scanned_count,
+			 (long long)(env_mono_us(set->options.env) - started_us) / 1000);
+	else if (a.opened_count > 0 || a.deleted_count > 0)
+		say_debug("opened %u, deleted %u partitions", a.opened_count, a.deleted_count);
+}

@@ -1,0 +1,83 @@
+/* Inside broker/replica: what its files share. */
+#ifndef KAVKA_BROKER_REPLICA_REPLICA_INT_H
+#define KAVKA_BROKER_REPLICA_REPLICA_INT_H
+
+#include "log/cleaner.h"
+#include "metadata/image.h"
+#include "replica/replica.h"
+
+#define SAY_PLACE "broker/replica"
+
+struct replica_dir {
+	struct log_dir *log_dir;
+	bool is_offline;
+	bool is_reported;		/* options.dir_failed was called, or came from elsewhere */
+	int fail_rc;
+	char *fail_text;
+	unsigned partition_count;	/* of this shard */
+};
+
+struct replica_set {
+	struct replica_options options;
+	const struct config *config;	/* one reference */
+	const struct image *image;	/* the last applied, one reference; NULL: none */
+	struct log_pool *pool;
+	struct replica_dir *dirs;
+	unsigned dir_count;
+	struct map partitions;		/* by topic id and index */
+	struct map topic_ids;		/* names of topics that have a partition here */
+	struct list_node list;		/* partition.link */
+	struct list_node woken;		/* partition.woken: waiters want to be called */
+	unsigned depth;			/* of calls that change partitions */
+	bool is_waking;
+	bool is_closed;
+	struct cleaner *cleaner;
+	int64_t clean_scan_at_ms;
+	int64_t sweep_at_ms;
+	int64_t isr_check_at_ms;
+	int64_t no_space_said_ms;
+};
+
+/* A topic with partitions in the set: name -> id. */
+struct replica_topic {
+	struct map_node node;
+	struct uuid id;
+	unsigned partition_count;
+	char name[];
+};
+
+static inline int64_t replica_now_ms(const struct replica_set *set)
+{
+	return env_mono_us(set->options.env) / 1000;
+}
+
+/* Brackets around everything that changes partitions: at the last leave, failed directories are
+ * dealt with and waiters called. */
+void replica_set_enter(struct replica_set *set);
+void replica_set_leave(struct replica_set *set);
+
+/* partition.c */
+struct partition *partition_new(struct replica_set *set, struct uuid topic_id, struct str topic,
+				int32_t index);
+void partition_free(struct partition *p);
+void partition_wake(struct partition *p);		/* its waiters are called at the last leave */
+void partition_run_waiters(struct partition *p);
+/* Every waiter leaves with `error`; fetch waiters as gone. */
+void partition_drop_waiters(struct partition *p, enum kafka_error error);
+/* No usable log any more; the log itself is freed later. */
+void partition_set_offline(struct partition *p);
+void partition_configure(struct partition *p, const struct image *image);
+void partition_log_config(const struct partition *p, struct log_config *out);
+void partition_set_metadata(struct partition *p, const struct image_partition *to);
+void partition_advance(struct partition *p);		/* the high watermark, if it may move */
+void partition_check_isr(struct partition *p);
+/* False: nothing is known (its disk failed). */
+bool partition_report(const struct partition *p, struct replica_report *out);
+
+/* replica_set.c */
+void replica_set_add(struct replica_set *set, struct partition *p);
+void replica_set_remove(struct replica_set *set, struct partition *p);
+/* log_options.failed */
+void replica_set_log_failed(void *ctx, struct log *log, int rc, const char *text);
+
+#endif

@@ -1,0 +1,397 @@
+/* The set: finding partitions, what is due, failed directories, closing. */
+#include "base/mem.h"
+#include "base/say.h"
+#include "replica/replica_int.h"
+
+#define TICK_MS_MAX 1000
+#define CLEAN_STEP_BYTES (256 * 1024)	/* between two looks at the clock */
+#define CLEAN_TURN_MS 5			/* of a tick; then other work gets its turn */
+#define SWEEP_INTERVAL_MS 5000
+
+struct replica_set *replica_set_new(const struct replica_options *options)
+{
+	struct replica_set *set = xcalloc(1, sizeof(*set));
+	const struct config *c = options->config;
+	struct log_pool_options pool = {
+		.producer_id_expiration_ms = config_i64(c, CONFIG_PRODUCER_ID_EXPIRATION_MS),
+		.producer_check_interval_ms =
+			config_i64(c, CONFIG_PRODUCER_ID_EXPIRATION_CHECK_INTERVAL_MS),
+		.retention_check_interval_ms = config_i64(c, CONFIG_LOG_RETENTION_CHECK_INTERVAL_MS),
+		.flush_check_interval_ms = config_i64(c, CONFIG_LOG_FLUSH_SCHEDULER_INTERVAL_MS),
+		.transaction_timeout_max_ms = config_i64(c, CONFIG_TRANSACTION_MAX_TIMEOUT_MS),
+	};
+
+	assert(options->dir_count > 0);
+	set->options = *options;
+	set->config = config_ref(c);
+	set->pool = log_pool_new(options->env, &pool);
+	set->dirs = xcalloc(options->dir_count, sizeof(*set->dirs));
+	set->dir_count = options->dir_count;
+	for (unsigned i = 0; i < set->dir_count; i++) {
+		set->dirs[i].log_dir = options->dirs[i];
+		set->dirs[i].is_offline = options->dirs[i] == NULL;
+		set->dirs[i].is_reported = set->dirs[i].is_offline;
+	}
+	map_init(&set->partitions);
+	map_init(&set->topic_ids);
+	list_init(&set->list);
+	list_init(&set->woken);
+	return set;
+}
+
+void replica_set_free(struct replica_set *set)
+{
+	struct partition *p;
+
+	if (!set)
+		return;
+	cleaner_free(set->cleaner);
+	while ((p = replica_set_first(set)) != NULL) {
+		replica_set_remove(set, p);
+		partition_drop_waiters(p, KERR_NOT_LEADER_OR_FOLLOWER);
+		if (p->log)
+			log_abandon(p->log);
+		if (p->dead_log)
+			log_abandon(p->dead_log);
+		p->log = p->dead_log = NULL;
+		partition_free(p);
+	}
+	map_fini(&set->partitions);
+	map_fini(&set->topic_ids);
+	for (unsigned i = 0; i < set->dir_count; i++)
+		free(set->dirs[i].fail_text);
+	free(set->dirs);
+	log_pool_free(set->pool);
+	image_unref(set->image);
+	config_unref(set->config);
+	free(set);
+}
+
+/* ---- Finding --------------------------------------------------------------------------------- */
+
+void replica_set_add(struct replica_set *set, struct partition *p)
+{
+	struct map_node *node = map_get(&set->topic_ids, p->topic.data, p->topic.len);
+	struct replica_topic *topic;
+
+	if (node) {
+		topic = CONTAINER_OF(node, struct replica_topic, node);
+		assert(uuid_eq(topic->id, p->topic_id));
+	} else {
+		topic = xcalloc(1, sizeof(*topic) + p->topic.len + 1);
+		memcpy(topic->name, p->topic.data, p->topic.len);
+		topic->id = p->topic_id;
+		map_put(&set->topic_ids, &topic->node, topic->name, p->topic.len);
+	}
+	topic->partition_count++;
+	map_put(&set->partitions, &p->by_id, p->key, sizeof(p->key));
+	list_push_back(&set->list, &p->link);
+}
+
+void replica_set_remove(struct replica_set *set, struct partition *p)
+{
+	struct map_node *node = map_get(&set->topic_ids, p->topic.data, p->topic.len);
+	struct replica_topic *topic = CONTAINER_OF(node, struct replica_topic, node);
+
+	assert(node);
+	map_remove(&set->partitions, &p->by_id);
+	list_remove(&p->link);
+	list_remove(&p->woken);
+	if (--topic->partition_count > 0)
+		return;
+	map_remove(&set->topic_ids, &topic->node);
+	free(topic);
+}
+
+struct partition *replica_set_find(struct replica_set *set, struct uuid topic_id, int32_t index)
+{
+	uint8_t key[sizeof(topic_id.bytes) + sizeof(index)];
+	struct map_node *node;
+
+	memcpy(key, topic_id.bytes, sizeof(topic_id.bytes));
+	memcpy(key + sizeof(topic_id.bytes), &index, sizeof(index));
+	node = map_get(&set->partitions, key, sizeof(key));
+	return node ? CONTAINER_OF(node, struct partition, by_id) : NULL;
+}
+
+struct partition *replica_set_find_name(struct replica_set *set, struct str topic, int32_t index)
+{
+	struct map_node *node = map_get(&set->topic_ids, topic.data, topic.len);
+
+	if (!node)
+		return NULL;
+	return replica_set_find(set, CONTAINER_OF(node, struct replica_topic, node)->id, index);
+}
+
+struct partition *replica_set_first(struct replica_set *set)
+{
+	return LIST_FIRST(&set->list, struct partition, link);
+}
+
+struct partition *replica_set_next(struct replica_set *set, const struct partition *p)
+{
+	return p->link.next == &set->list ? NULL
+					  : LIST_ENTRY(p->link.next, struct partition, link);
+}
+
+/* ---- Changes, failures, waiters -------------------------------------------------------------- */
+
+void replica_set_enter(struct replica_set *set)
+{
+	set->depth++;
+}
+
+static void replica_set_run_woken(struct replica_set *set)
+{
+	struct list_node *node;
+
+	if (set->is_waking)
+		return;
+	set->is_waking = true;
+	while ((node = list_pop_front(&set->woken)) != NULL)
+		partition_run_waiters(LIST_ENTRY(node, struct partition, woken));
+	set->is_waking = false;
+}
+
+static void replica_set_report_failures(struct replica_set *set)
+{
+	for (unsigned i = 0; i < set->dir_count; i++) {
+		struct replica_dir *dir = &set->dirs[i];
+
+		if (!dir->is_offline || dir->is_reported)
+			continue;
+		dir->is_reported = true;
+		if (set->options.dir_failed)
+			set->options.dir_failed(set->options.ctx, i, dir->fail_rc,
+						dir->fail_text ? dir->fail_text : "");
+	}
+}
+
+void replica_set_leave(struct replica_set *set)
+{
+	assert(set->depth > 0);
+	if (--set->depth > 0)
+		return;
+	replica_set_report_failures(set);
+	replica_set_run_woken(set);
+}
+
+static void replica_set_dir_offline(struct replica_set *set, unsigned dir)
+{
+	if (set->dirs[dir].is_offline)
+		return;
+	set->dirs[dir].is_offline = true;
+	REPLICA_SET_FOREACH(set, p)
+		if (p->dir == dir)
+			partition_set_offline(p);
+}
+
+void replica_set_log_failed(void *ctx, struct log *log, int rc, const char *text)
+{
+	struct partition *p = ctx;
+	struct replica_set *set = p->set;
+	struct replica_dir *dir = &set->dirs[p->dir];
+
+	(void)log;
+	replica_set_enter(set);
+	if (!dir->is_offline) {
+		say_error("log directory %s is offline: %s", dir->log_dir->path, text);
+		dir->fail_rc = rc;
+		free(dir->fail_text);
+		dir->fail_text = xstrdup(text);
+	}
+	replica_set_dir_offline(set, p->dir);
+	/* Inside a call of ours the waiters come at its end; a background flush is a call alone. */
+	replica_set_leave(set);
+}
+
+void replica_set_dir_failed(struct replica_set *set, unsigned dir)
+{
+	assert(dir < set->dir_count);
+	replica_set_enter(set);
+	set->dirs[dir].is_reported = true;
+	replica_set_dir_offline(set, dir);
+	replica_set_leave(set);
+}
+
+bool replica_set_dir_is_offline(const struct replica_set *set, unsigned dir)
+{
+	assert(dir < set->dir_count);
+	return set->dirs[dir].is_offline;
+}
+
+/* ---- Upkeep ---------------------------------------------------------------------------------- */
+
+static void replica_set_free_dead(struct partition *p)
+{
+	if (!p->dead_log)
+		return;
+	log_abandon(p->dead_log);
+	p->dead_log = NULL;
+}
+
+static struct log *replica_set_dirtiest(struct replica_set *set)
+{
+	struct log *best = NULL;
+	double best_ratio = -1;
+
+	REPLICA_SET_FOREACH(set, p) {
+		double ratio;
+
+		if (!p->log || !p->config.cleanup_compact)
+			continue;
+		ratio = cleaner_ratio(p->log);
+		if (ratio >= 0 && ratio > best_ratio) {
+			best = p->log;
+			best_ratio = ratio;
+		}
+	}
+	return best;
+}
+
+/* Works on the log that wants it most, for a few milliseconds. Returns when to come again. */
+static int64_t replica_set_clean(struct replica_set *set, int64_t now_ms)
+{
+	int64_t backoff_ms = config_i64(set->config, CONFIG_LOG_CLEANER_BACKOFF_MS);
+	int rc = 1;
+
+	if (!config_bool(set->config, CONFIG_LOG_CLEANER_ENABLE))
+		return TICK_MS_MAX;
+	if (!set->cleaner || cleaner_is_idle(set->cleaner)) {
+		struct log *log;
+
+		if (now_ms < set->clean_scan_at_ms)
+			return set->clean_scan_at_ms - now_ms;
+		log = replica_set_dirtiest(set);
+		set->clean_scan_at_ms = now_ms + (log ? 0 : backoff_ms);
+		if (!log)
+			return backoff_ms;
+		if (!set->cleaner) {
+			struct cleaner_options options = {
+				.load_factor = config_double(
+					set->config, CONFIG_LOG_CLEANER_IO_BUFFER_LOAD_FACTOR),
+				.io_bytes = (size_t)config_i64(set->config,
+							       CONFIG_LOG_CLEANER_IO_BUFFER_SIZE),
+			};
+			set->cleaner = cleaner_new(set->pool, &options);
+		}
+		cleaner_start(set->cleaner, log);
+	}
+	while (rc > 0 && replica_now_ms(set) - now_ms < CLEAN_TURN_MS)
+		rc = cleaner_step(set->cleaner, CLEAN_STEP_BYTES);
+	return rc > 0 ? 1 : 0;
+}
+
+static void replica_set_sweep(struct replica_set *set)
+{
+	int64_t delay_ms = config_i64(set->config, CONFIG_LOG_SEGMENT_DELETE_DELAY_MS);
+
+	for (unsigned i = 0; i < set->dir_count; i++) {
+		struct err err = {0};
+
+		if (set->dirs[i].is_offline)
+			continue;
+		if (log_dir_sweep(set->dirs[i].log_dir, delay_ms, NULL, &err) < 0)
+			say_warn("%s: %s", set->dirs[i].log_dir->path, err_message(&err));
+	}
+}
+
+int64_t replica_set_tick(struct replica_set *set)
+{
+	int64_t now_ms = replica_now_ms(set);
+	int64_t wait_ms = TICK_MS_MAX;
+	int64_t lag_max_ms = config_i64(set->config, CONFIG_REPLICA_LAG_TIME_MAX_MS);
+	bool checks_isr = now_ms >= set->isr_check_at_ms;
+
+	if (set->is_closed)
+		return wait_ms;
+	replica_set_enter(set);
+	REPLICA_SET_FOREACH(set, p) {
+		replica_set_free_dead(p);
+		if (p->log && now_ms >= p->tick_at_ms)
+			p->tick_at_ms = now_ms + log_tick(p->log);
+		if (p->log)
+			wait_ms = MIN(wait_ms, p->tick_at_ms - now_ms);
+		if (checks_isr)
+			partition_check_isr(p);
+	}
+	if (checks_isr)
+		set->isr_check_at_ms = now_ms + MAX(lag_max_ms / 2, 1);
+	wait_ms = MIN(wait_ms, replica_set_clean(set, now_ms));
+	if (set->options.sweeps_dirs && now_ms >= set->sweep_at_ms) {
+		replica_set_sweep(set);
+		set->sweep_at_ms = now_ms + SWEEP_INTERVAL_MS;
+	}
+	replica_set_leave(set);
+	return MAX(wait_ms, 0);
+}
+
+/* ---- Reports and the end --------------------------------------------------------------------- */
+
+void replica_set_report(struct replica_set *set,
+			void (*line)(void *ctx, const struct replica_report *report), void *ctx)
+{
+	REPLICA_SET_FOREACH(set, p) {
+		struct replica_report report;
+
+		if (partition_report(p, &report))
+			line(ctx, &report);
+	}
+}
+
+static int partition_close(struct partition *p)
+{
+	struct log *log = p->log;
+	int64_t end_offset = partition_log_end_offset(p);
+	struct err err = {0};
+	int rc;
+
+	replica_set_free_dead(p);
+	if (!log)
+		return E_OFFLINE;
+	p->has_last_report = partition_report(p, &p->last_report);
+	p->log = NULL;
+	p->role = PARTITION_OFFLINE;
+	rc = log_close(log, &err);
+	if (rc < 0) {
+		say_error("%.*s-%d: cannot close: %s", STR(p->topic), p->index, err_message(&err));
+		return rc;
+	}
+	p->last_report.recovery_point = end_offset;
+	return 0;
+}
+
+int replica_set_close(struct replica_set *set, bool *clean)
+{
+	int result = 0;
+
+	replica_set_enter(set);
+	set->is_closed = true;
+	cleaner_free(set->cleaner);
+	set->cleaner = NULL;
+	for (unsigned i = 0; i < set->dir_count; i++)
+		clean[i] = !set->dirs[i].is_offline;
+	REPLICA_SET_FOREACH(set, p) {
+		int rc;
+
+		partition_drop_waiters(p, KERR_NOT_LEADER_OR_FOLLOWER);
+		rc = partition_close(p);
+		if (rc < 0) {
+			clean[p->dir] = false;
+			result = result < 0 ? result : rc;
+		}
+	}
+	replica_set_leave(set);
+	return result;
+}
+
+void replica_set_configure(struct replica_set *set, const struct config *config)
+{
+	const struct config *old = set->config;
+
+	set->config = config_ref(config);
+	config_unref(old);
+	set->clean_scan_at_ms = 0;
+	REPLICA_SET_FOREACH(set, p)
+		partition_configure(p, set->image);
+}
