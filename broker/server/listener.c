@@ -307,6 +307,15 @@ void listener_release(struct admission *admission)
 	shard_post(&admission->set->shard->shard, &admission->task);
 }
 
+void listener_set_limit(struct listener_set *set, const struct config *config)
+{
+	set->conn_max = config_i64(config, CONFIG_MAX_CONNECTIONS);
+	set->per_ip_max = config_i64(config, CONFIG_MAX_CONNECTIONS_PER_IP);
+	set->per_ip_overrides = config_str(config, CONFIG_MAX_CONNECTIONS_PER_IP_OVERRIDES);
+	if (set->started && set->conn_count < set->conn_max)
+		listener_poll(set, true);
+}
+
 void listener_set_start(struct listener_set *set)
 {
 	for (unsigned i = 0; i < set->socket_count; i++) {

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/map.h"
+#include "config/config.h"
 #include "server/shard_int.h"
 
 #include <sys/socket.h>
@@ -60,6 +61,10 @@ void listener_set_init(struct listener_set *set, struct server_shard *shard,
  * shard runs. */
 MUST_USE int listener_add(struct listener_set *set, const char *name, const char *host, int port,
 			  int backlog, int receive_buffer_bytes, int *port_out, struct err *err);
+
+/* Takes max.connections, max.connections.per.ip and its overrides from the configs, which it
+ * borrows until the next call. Shard 0, or before it runs. */
+void listener_set_limit(struct listener_set *set, const struct config *config);
 
 void listener_set_start(struct listener_set *set);	/* shard 0 */
 void listener_set_stop(struct listener_set *set);	/* shard 0; closes the sockets */

@@ -1,0 +1,125 @@
+/* Metadata images on their way to the shards, and the dynamic configs in them. */
+#include "server/server_int.h"
+
+#include "base/mem.h"
+#include "base/say.h"
+#include "group/group.h"
+#include "replica/replica.h"
+
+#include <stdio.h>
+
+#define SAY_PLACE "broker/metadata"
+
+struct image_delivery {
+	struct task task;
+	struct server *server;
+	const struct image *image;	/* one reference for the shard */
+};
+
+/* ---- On each shard -------------------------------------------------------------------------- */
+
+/* The dynamic configs of this broker, or of the cluster's default (id ""). */
+static const struct image_config *image_broker_config(const struct image *image, const char *id)
+{
+	return image ? image_config(image, CONFIG_RESOURCE_BROKER, str_of(id)) : NULL;
+}
+
+static void shard_apply_configs(struct server_shard *s, const struct image *before,
+				const struct image *after)
+{
+	const struct image_config *own, *cluster;
+	const struct config *old = s->shard.config;
+	char id[16];
+
+	snprintf(id, sizeof(id), "%d", s->shard.broker->node_id);
+	own = image_broker_config(after, id);
+	cluster = image_broker_config(after, "");
+	if (own == image_broker_config(before, id) && cluster == image_broker_config(before, ""))
+		return;
+	s->shard.config = config_with_dynamic(s->server->config, own ? own->entries : NULL,
+					      own ? own->entry_count : 0,
+					      cluster ? cluster->entries : NULL,
+					      cluster ? cluster->entry_count : 0);
+	replica_set_configure(s->shard.replicas, s->shard.config);
+	group_coordinator_configure(s->shard.groups, s->shard.config);
+	if (s->shard.control) {
+		control_set_config(s->shard.control, s->shard.config);
+		listener_set_limit(&s->server->listener_set, s->shard.config);
+	}
+	config_unref(old);
+}
+
+static void image_applied(struct task *task, struct shard *on);
+
+static void image_apply(struct task *task, struct shard *on)
+{
+	struct image_delivery *delivery = CONTAINER_OF(task, struct image_delivery, task);
+	const struct image *before = on->image;
+
+	shard_apply_configs(shard_impl(on), before, delivery->image);
+	replica_set_apply(on->replicas, before, delivery->image);
+	group_coordinator_apply(on->groups, before, delivery->image);
+	on->image = delivery->image;
+	image_unref(before);
+	task->run = image_applied;
+	shard_post(shard_control(on->broker), task);
+}
+
+/* ---- On shard 0 ----------------------------------------------------------------------------- */
+
+static void images_caught_up(struct server *server)
+{
+	atomic_store(&server->state, SERVER_RUNNING);
+	listener_set_start(&server->listener_set);
+	checkpoints_start(server);
+	control_unfence(server->control);
+}
+
+static void image_applied(struct task *task, struct shard *on UNUSED)
+{
+	struct image_delivery *delivery = CONTAINER_OF(task, struct image_delivery, task);
+	struct server *server = delivery->server;
+
+	free(delivery);
+	assert(server->applying > 0);
+	server->applying--;
+	if (server->applying == 0 && atomic_load(&server->state) == SERVER_STARTING)
+		images_caught_up(server);
+}
+
+/* Each shard gets every image, so that an operation's answer never overtakes what it changed. */
+static void images_deliver(struct server *server)
+{
+	for (unsigned i = 0; i < server->broker.shard_count; i++) {
+		struct image_delivery *delivery = xcalloc(1, sizeof(*delivery));
+
+		delivery->task.run = image_apply;
+		delivery->server = server;
+		delivery->image = image_ref(server->latest);
+		server->applying++;
+		shard_post(server->broker.shards[i], &delivery->task);
+	}
+}
+
+/* While the log is replayed the shards wait: a half-read log would look to them as if topics were
+ * gone. */
+void server_on_image(void *ctx, const struct image *image)
+{
+	struct server *server = ctx;
+
+	image_unref(server->latest);
+	server->latest = image;
+	if (server->is_caught_up)
+		images_deliver(server);
+}
+
+void server_on_caught_up(void *ctx)
+{
+	struct server *server = ctx;
+
+	assert(server->latest && !server->is_caught_up);
+	say_info("metadata is read up to offset %lld: opening the partitions",
+		 (long long)image_offset(server->latest));
+	server->is_caught_up = true;
+	images_deliver(server);
+}

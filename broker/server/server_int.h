@@ -1,0 +1,108 @@
+/* Inside broker/server: the process as a whole. */
+#ifndef KAVKA_BROKER_SERVER_SERVER_INT_H
+#define KAVKA_BROKER_SERVER_SERVER_INT_H
+
+#include "api/request.h"
+#include "config/config.h"
+#include "controller/control.h"
+#include "log/log_dir.h"
+#include "metadata/image.h"
+#include "metrics/metrics.h"
+#include "server/listener.h"
+#include "server/server.h"
+#include "server/server_conn.h"
+#include "server/shard_int.h"
+
+#include <signal.h>
+
+struct http;
+
+#define SERVER_LISTENERS_MAX 16
+
+enum server_state {		/* BrokerState.java's numbers, for the metric */
+	SERVER_STARTING = 1,
+	SERVER_RECOVERY = 2,
+	SERVER_RUNNING = 3,
+	SERVER_CONTROLLED_SHUTDOWN = 6,
+	SERVER_SHUTTING_DOWN = 7,
+};
+
+struct server {
+	/* fixed after start */
+	struct broker broker;
+	struct server_shard *shards;
+	struct config *config;			/* as loaded; shards have their current one */
+	struct log_dir **dirs;
+	unsigned dir_count;
+	struct env env;				/* the main thread's */
+	struct listener_ctx listeners[SERVER_LISTENERS_MAX];
+	unsigned listener_count;
+	struct image_endpoint endpoints[SERVER_LISTENERS_MAX];	/* advertised */
+	unsigned endpoint_count;
+	struct image_endpoint controller_endpoint;
+	struct arena arena;			/* what the fixed part points to */
+	int64_t started_ms;
+	int64_t memory_max;			/* bytes of requests, all shards together */
+	struct http *http;			/* NULL: no HTTP port */
+	sigset_t signals;			/* that end the broker */
+
+	/* any thread, atomic */
+	_Atomic int64_t memory_bytes;
+	_Atomic int state;			/* enum server_state */
+	_Atomic unsigned dirs_offline;		/* a bit for each log directory */
+	_Atomic int64_t requests_live;
+
+	/* shard 0 only */
+	struct listener_set listener_set;
+	unsigned next_shard;			/* for the next connection */
+	struct control *control;
+	const struct image *latest;		/* newest image given by control, before the shards */
+	bool is_caught_up;			/* images go to the shards from here on */
+	unsigned applying;			/* shards that have not applied `latest` yet */
+	struct timer checkpoint_timer, high_watermark_timer;
+
+	/* main thread waits on these */
+	uv_sem_t ready;
+	uv_sem_t control_stopped;
+};
+
+/* Request memory: what frames and requests hold, counted broker-wide. */
+void server_memory_take(struct server_shard *s, size_t bytes);
+void server_memory_give_back(struct server_shard *s, size_t bytes);
+bool server_memory_is_short(struct server_shard *s);
+
+size_t server_frame_bytes_max(struct server_shard *s);
+void server_conn_count(struct server_shard *s, int change);
+void server_request_metrics(struct server_shard *s, const struct request *r);
+
+/* Takes a log directory offline on every shard, once; the last one ends the process. Any shard. */
+void server_dir_failed(struct server_shard *s, unsigned dir, const char *why);
+
+/* ---- shutdown.c: the ordered stop, on the main thread -------------------------------------------- */
+
+void server_stop(struct server *server);
+
+/* ---- images.c: metadata images on their way to the shards (shard 0) --------------------------- */
+
+/* control's callbacks. */
+void server_on_image(void *ctx, const struct image *image);
+void server_on_caught_up(void *ctx);
+
+/* ---- checkpoints.c ----------------------------------------------------------------------------- */
+
+enum { CHECKPOINT_OFFSETS = 1, CHECKPOINT_HIGH_WATERMARK = 2 };
+
+/* Starts the timers that write the checkpoint files. Shard 0. */
+void checkpoints_start(struct server *server);
+void checkpoints_stop(struct server *server);
+/* Writes all of them now, from the main thread, when nothing else does any more. Returns 0 or the
+ * first error; `ok[dir]` is cleared for a directory that failed. */
+int checkpoints_write_all(struct server *server, bool *ok);
+
+/* ---- http.c ------------------------------------------------------------------------------------ */
+
+MUST_USE int http_start(struct http **out, struct server *server, const char *listen,
+			struct err *err);
+void http_stop(struct http *h);	/* NULL is fine */
+
+#endif
