@@ -6,7 +6,12 @@
 #include "api/request.h"
 
 /* The handlers that exist: API constant, function. */
-#define API_HANDLERS(X)
+#define API_HANDLERS(X) \
+	X(API_PRODUCE, handle_produce) \
+	X(API_LIST_OFFSETS, handle_list_offsets) \
+	X(API_OFFSET_FOR_LEADER_EPOCH, handle_offset_for_leader_epoch) \
+	X(API_DELETE_RECORDS, handle_delete_records) \
+	X(API_DESCRIBE_PRODUCERS, handle_describe_producers)
 
 #define X(constant, handler) void handler(struct request *r);
 API_HANDLERS(X)
