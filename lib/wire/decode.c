@@ -318,13 +318,13 @@ static int read_tagged(struct reader *r, const struct wire_struct *s, void *ptr)
 	if (size > reader_left(r))
 		return reader_short(r);
 	end = r->pos + size;
-	if (tag >= s->tagged_count) {
+	f = tag < s->tagged_count ? &s->fields[s->tagged[tag]] : NULL;
+	if (!f || !wire_field_in(f, r->version) || r->version < f->tagged_since) {
+		/* Unknown here: not ours to judge. (Apache refuses a tag of a later version; others
+		 * send such.) */
 		r->pos = end;
 		return 0;
 	}
-	f = &s->fields[s->tagged[tag]];
-	if (!wire_field_in(f, r->version) || r->version < f->tagged_since)
-		return reader_fail(r, E_MALFORMED, "has a tag that its version lacks");
 	outer = r->len;
 	r->len = end;
 	rc = read_field(r, f, true, ptr);

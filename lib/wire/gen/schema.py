@@ -174,6 +174,9 @@ class Message:
 		for struct in [self.body, *self.commons.values()]:
 			resolve(struct)
 		names = set()
+		for field in (f for struct in self.structs() for f in struct.fields):
+			if field.nullable[0] > self.max or field.nullable[1] < self.min:
+				field.nullable = (1, 0)	# only in versions that are gone
 		for struct in self.structs():
 			struct.check()
 			struct.c_name = self.c_name_of(struct)
