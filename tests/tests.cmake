@@ -41,3 +41,12 @@ if(KAVKA_FUZZ)
 		target_link_libraries(${target} PRIVATE kavka_client)
 	endforeach()
 endif()
+
+# Benchmark programs: run by tests/bench/run, not by ctest.
+add_library(kavka_bench_peer STATIC EXCLUDE_FROM_ALL tests/bench/peer.c)
+target_link_libraries(kavka_bench_peer PUBLIC kavka_wire)
+foreach(bench produce fetch latency)
+	add_executable(bench_${bench} EXCLUDE_FROM_ALL tests/bench/${bench}.c)
+	target_link_libraries(bench_${bench} PRIVATE kavka_bench_peer)
+endforeach()
+add_custom_target(bench DEPENDS bench_produce bench_fetch bench_latency)
