@@ -345,13 +345,14 @@ void replica_set_apply(struct replica_set *set, const struct image *old_image,
 	struct apply a = {.set = set, .image = image};
 	int64_t started_us = env_mono_us(set->options.env);
 
-	assert(!set->is_closed);
+	if (set->is_closed)
+		return;
 	replica_set_enter(set);
 	map_init(&a.found);
-	if (!old_image)
+	if (!set->image)
 		apply_scan_dirs(&a);
 	image_diff_topics(old_image, image, apply_topic, &a);
-	if (old_image)
+	if (set->image)
 		apply_configs(&a, old_image);
 	apply_free_found(&a);
 	image_unref(set->image);

@@ -2,7 +2,7 @@
  * image says.
  *
  * A shard has one `struct replica_set`. Order of calls: replica_set_new, then replica_set_apply
- * with each new image (old NULL the first time: opens what is assigned to this node), any of the
+ * with each new image (the first opens what is assigned to this node), any of the
  * calls below, replica_set_tick as time goes by, replica_set_close (flushes), replica_set_free.
  *
  * A `struct partition` is one replica here. Pointers stay valid until the next replica_set_apply
@@ -72,8 +72,8 @@ void replica_set_free(struct replica_set *set);
 
 /* Brings the partitions to `image`: deletes (topic gone, id changed, or replica moved away), opens
  * or creates, becomes leader or follower, takes new topic configs. Topics with the same pointer in
- * both are skipped. `old_image` NULL: the first; then directories in the log dirs which belong to
- * no partition of this node are set aside (renamed *-stray). Never fails as a whole: a partition
+ * both are skipped. `old_image` may be NULL or empty the first time; then directories in the log
+ * dirs which belong to no partition of this node are set aside (renamed *-stray). Never fails as a whole: a partition
  * that cannot be opened is offline (KAFKA_STORAGE_ERROR). */
 void replica_set_apply(struct replica_set *set, const struct image *old_image,
 		       const struct image *image);

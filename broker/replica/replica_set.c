@@ -323,7 +323,7 @@ int64_t replica_set_tick(struct replica_set *set)
 		set->sweep_at_ms = now_ms + SWEEP_INTERVAL_MS;
 	}
 	replica_set_leave(set);
-	return MAX(wait_ms, 0);
+	return MAX(wait_ms, 1);
 }
 
 /* ---- Reports and the end --------------------------------------------------------------------- */

@@ -301,12 +301,13 @@ static void shard_open(struct server_shard *s, struct server *server)
 		.dir_count = server->dir_count,
 		.config = server->config,
 		.ctx = s,
+		.sweeps_dirs = s->shard.index == 0,
 		.owns = server_owns,
 		.dir_failed = server_replica_dir_failed,
 	};
 
 	s->shard.config = config_ref(server->config);
-	s->shard.metrics = options.metrics = metrics_new();
+	s->shard.metrics = metrics_new();
 	s->shard.image = image_empty();
 	s->shard.replicas = replica_set_new(&options);
 	s->shard.groups = group_coordinator_new(&s->shard);
