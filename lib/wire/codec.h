@@ -34,9 +34,9 @@
 #include "wire/messages.h"
 
 /* Arena memory of one decoded message: a fixed part, and so much for each byte of the frame. The
- * densest legal message (an array of structs of empty strings) needs less for each byte. */
+ * densest legal message (an array of arrays of one empty string) needs half of that. */
 #define DECODE_BYTES_BASE (64 * 1024)
-#define DECODE_BYTES_RATIO 48
+#define DECODE_BYTES_RATIO 32
 #define DECODE_BYTES_MAX(frame_len) (DECODE_BYTES_BASE + (frame_len) * (size_t)DECODE_BYTES_RATIO)
 
 /* ---- Making messages ---- */

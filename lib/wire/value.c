@@ -165,7 +165,9 @@ bool wire_is_default(const struct wire_struct *s, const void *ptr)
 static bool bytes_equal(const struct wire_field *f, const void *a, size_t a_len, const void *b,
 			size_t b_len)
 {
-	if (a_len != b_len || (wire_field_ever_null(f) && !a != !b))
+	bool can_be_null = wire_field_ever_null(f) && !(f->flags & WIRE_ARRAY);
+
+	if (a_len != b_len || (can_be_null && !a != !b))
 		return false;
 	return a_len == 0 || memcmp(a, b, a_len) == 0;
 }

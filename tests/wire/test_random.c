@@ -128,6 +128,69 @@ static void test_every_message(void **state)
 	}
 }
 
+#define DENSE_COUNT 40
+#define DENSE_TOTAL_MAX 20000
+
+/* The smallest bytes with the most memory: one array of every struct is full of defaults. */
+static void dense_struct(const struct wire_struct *s, int16_t version, struct rng *rng,
+			 struct arena *arena, int *left, void *ptr)
+{
+	const struct wire_field *arrays[64];
+	size_t array_count = 0;
+
+	for (size_t i = 0; i < s->field_count; i++) {
+		const struct wire_field *f = &s->fields[i];
+
+		if (f->flags & WIRE_ARRAY && wire_field_in(f, version))
+			arrays[array_count++] = f;
+	}
+	if (array_count && *left > 0) {
+		const struct wire_field *f = arrays[rng_below(rng, array_count)];
+		int32_t count = DENSE_COUNT;
+		size_t size = wire_value_size(f);
+		char *items = arena_array(arena, (size_t)count, size);
+
+		*left -= count;
+		for (int32_t i = 0; f->type == WIRE_STRUCT && i < count; i++) {
+			wire_init(f->child, items + (size_t)i * size);
+			dense_struct(f->child, version, rng, arena, left, items + (size_t)i * size);
+		}
+		memcpy((char *)ptr + f->at, &items, sizeof(items));
+		memcpy((char *)ptr + f->count_at, &count, sizeof(count));
+	}
+}
+
+/* The bound on memory for each byte never hits a legal message. */
+static void test_dense_messages(void **state)
+{
+	struct rng rng;
+
+	(void)state;
+	rng_init(&rng, 7);
+	for (size_t i = 0; i < wire_message_count; i++) {
+		const struct message_desc *m = wire_messages[i];
+
+		for (int n = 0; n < 5; n++) {
+			int16_t version = n < 4 ? m->max_version : m->min_version;
+			struct sample s = {.message = m, .version = version};
+			int left = DENSE_TOTAL_MAX;
+			void *msg;
+
+			arena_init(&s.arena);
+			out_init(&s.out, MESSAGE_BYTES_MAX);
+			s.msg = arena_alloc(&s.arena, m->body->size);
+			wire_init(m->body, s.msg);
+			dense_struct(m->body, version, &rng, &s.arena, &left, s.msg);
+			if (message_encode(m, version, s.msg, &s.out, NULL, NULL) == 0) {
+				msg = sample_decode(&s, s.out.data, s.out.len);
+				assert_true(message_equal(m, version, s.msg, msg));
+			}
+			out_fini(&s.out);
+			arena_fini(&s.arena);
+		}
+	}
+}
+
 /* Any damage to a frame ends in an error or in some message, never in a bad read; and what could
  * be read can be written again. */
 static void test_damaged_bytes(void **state)
@@ -167,6 +230,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_message),
+		cmocka_unit_test(test_dense_messages),
 		cmocka_unit_test(test_damaged_bytes),
 	};
 
