@@ -5,6 +5,7 @@
 #include "base/say.h"
 #include "group/group.h"
 #include "metadata/storage_format.h"
+#include "net/tls.h"
 #include "replica/replica.h"
 
 #include <errno.h>
@@ -195,6 +196,38 @@ static void server_accepted(void *ctx, const char *listener_name, int fd,
 	server->next_shard = (server->next_shard + 1) % server->broker.shard_count;
 }
 
+/* The keys of an SSL listener: ssl.* configs, those of the listener itself first. */
+static int server_tls(struct server *server, struct listener_ctx *ctx, struct err *err)
+{
+#define SSL(name) config_listener_text(server->config, ctx->name, "ssl." name)
+	const char *auth = SSL("client.auth");
+	struct tls_options options = {
+		.is_server = true,
+		.keystore_type = SSL("keystore.type"),
+		.keystore_location = SSL("keystore.location"),
+		.keystore_password = SSL("keystore.password"),
+		.keystore_key = SSL("keystore.key"),
+		.keystore_certificate_chain = SSL("keystore.certificate.chain"),
+		.key_password = SSL("key.password"),
+		.truststore_type = SSL("truststore.type"),
+		.truststore_location = SSL("truststore.location"),
+		.truststore_password = SSL("truststore.password"),
+		.truststore_certificates = SSL("truststore.certificates"),
+		.protocol = SSL("protocol"),
+		.enabled_protocols = SSL("enabled.protocols"),
+		.cipher_suites = SSL("cipher.suites"),
+	};
+#undef SSL
+	int rc;
+
+	if (auth && strcmp(auth, "required") == 0)
+		options.client_auth = TLS_CLIENT_AUTH_REQUIRED;
+	else if (auth && strcmp(auth, "requested") == 0)
+		options.client_auth = TLS_CLIENT_AUTH_REQUESTED;
+	rc = tls_context_new(&ctx->tls, &options, err);
+	return rc < 0 ? err_add(err, rc, "listener %s", ctx->name) : 0;
+}
+
 static int server_listen(struct server *server, const struct listener *l, int *port,
 			 struct err *err)
 {
@@ -207,12 +240,18 @@ static int server_listen(struct server *server, const struct listener *l, int *p
 			: -1;
 	int rc;
 
-	if (l->protocol != SECURITY_PLAINTEXT)
+	struct listener_ctx *ctx = &server->listeners[server->listener_count++];
+
+	*ctx = (struct listener_ctx){.name = l->name, .is_controller = l->is_controller};
+	if (l->protocol == SECURITY_SASL_PLAINTEXT || l->protocol == SECURITY_SASL_SSL)
 		return err_set(err, E_UNSUPPORTED,
-			       "listener %s: security protocol %s is not served yet (use PLAINTEXT)",
+			       "listener %s: this version has no %s listeners (use PLAINTEXT or SSL)",
 			       l->name, security_protocol_name(l->protocol));
-	server->listeners[server->listener_count++] =
-		(struct listener_ctx){.name = l->name, .is_controller = l->is_controller};
+	if (l->protocol == SECURITY_SSL) {
+		rc = server_tls(server, ctx, err);
+		if (rc < 0)
+			return rc;
+	}
 	rc = listener_add(&server->listener_set, l->name, l->host, l->port, backlog, receive_bytes,
 			  port, err);
 	if (rc == -EADDRINUSE && l->port_optional)
@@ -443,9 +482,6 @@ static void server_ready_line(const struct server *server)
 {
 	const struct image_endpoint *e = server->endpoints;
 
-	say_info("ready: %.*s:%u, data in %s, cluster %s, %u shards",
-		 e ? STR(e->host) : 0, e ? e->port : 0, server->dirs[0]->path,
-		 server->broker.cluster_id_text, server->broker.shard_count);
 	printf("kavka broker %d is ready on %.*s:%u, data in %s, cluster id %s, started in %lld ms\n",
 	       server->broker.node_id, STR(e->host), e->port, server->dirs[0]->path,
 	       server->broker.cluster_id_text,
@@ -504,6 +540,8 @@ static void server_fini(struct server *server)
 		shard_fini(&server->shards[i]);
 	}
 	listener_set_fini(&server->listener_set);
+	for (unsigned i = 0; i < server->listener_count; i++)
+		tls_context_unref(server->listeners[i].tls);
 	image_unref(server->latest);
 	for (unsigned i = 0; i < server->dir_count; i++)
 		log_dir_close(server->dirs[i]);
