@@ -199,7 +199,7 @@ static void server_accepted(void *ctx, const char *listener_name, int fd,
 /* The keys of an SSL listener: ssl.* configs, those of the listener itself first. */
 static int server_tls(struct server *server, struct listener_ctx *ctx, struct err *err)
 {
-#define SSL(name) config_listener_text(server->config, ctx->name, "ssl." name)
+#define SSL(key) config_listener_text(server->config, ctx->name, "ssl." key)
 	const char *auth = SSL("client.auth");
 	struct tls_options options = {
 		.is_server = true,
