@@ -11,7 +11,8 @@
 	X(API_LIST_OFFSETS, handle_list_offsets) \
 	X(API_OFFSET_FOR_LEADER_EPOCH, handle_offset_for_leader_epoch) \
 	X(API_DELETE_RECORDS, handle_delete_records) \
-	X(API_DESCRIBE_PRODUCERS, handle_describe_producers)
+	X(API_DESCRIBE_PRODUCERS, handle_describe_producers) \
+	X(API_FETCH, handle_fetch)
 
 #define X(constant, handler) void handler(struct request *r);
 API_HANDLERS(X)

@@ -19,6 +19,7 @@ struct group_coordinator;	/* group/group.h: the groups whose partitions this sha
 struct control;			/* controller/control.h: the control plane, shard 0 only */
 struct config;			/* config/config.h: the broker's configs, immutable snapshot */
 struct metrics;
+struct fetch_sessions;		/* api/fetch_session.h */
 
 /* A message to a shard. The sender owns the memory; `run` is called once on the target's thread. */
 struct task {
@@ -53,6 +54,7 @@ struct shard {
 	struct replica_set *replicas;
 	struct group_coordinator *groups;
 	struct control *control;	/* NULL but on shard 0 */
+	struct fetch_sessions *fetch_sessions;	/* made by the first fetch; the server frees it */
 };
 
 /* Any thread. Tasks from one sender run in the order they were posted. A task posted by a shard to

@@ -1,0 +1,237 @@
+/* The part of a fetch that runs on the shard of its partitions: reading, and waiting for more. */
+#include "api/fetch_int.h"
+
+static struct read_options item_options(const struct fetch *f, const struct fetch_item *item,
+					size_t bytes_max, bool whole_first)
+{
+	return (struct read_options){
+		.offset = item->offset,
+		.bytes_max = bytes_max,
+		.whole_first_batch = whole_first,
+		.isolation = f->isolation,
+		.leader_epoch = item->leader_epoch,
+		.leader_only = f->leader_only,
+		.last_fetched_epoch = item->last_fetched_epoch,
+	};
+}
+
+static bool result_is_urgent(const struct read_result *result)
+{
+	return result->error != KERR_NONE || result->diverging_epoch >= 0;
+}
+
+static void result_drop_records(struct fetch_item *item)
+{
+	file_unref(item->result.records.file);
+	slice_unref(&item->copy);
+	item->result.records = (struct file_range){0};
+	item->result.first_batch_bytes = 0;
+}
+
+/* A follower tells by its fetch offset how far it is. */
+static void item_note_follower(struct fetch_item *item, struct partition *p)
+{
+	const struct fetch *f = item->part->fetch;
+	enum kafka_error error;
+
+	if (f->replica_id < 0 || f->phase != FETCH_FIRST_READ || result_is_urgent(&item->result))
+		return;
+	error = partition_follower_fetched(p, f->replica_id, item->leader_epoch >= 0, item->offset,
+					   item->follower_log_start_offset,
+					   item->result.log_end_offset, f->replica_epoch);
+	if (error == KERR_NONE)
+		return;
+	result_drop_records(item);
+	item->result.error = error;
+}
+
+/* Data that a client of this version cannot read. */
+static bool item_is_unreadable(const struct fetch_item *item, const struct partition *p)
+{
+	return item->part->fetch->request->version < 10 &&
+	       p->config.compression == CONFIG_COMPRESSION_ZSTD;
+}
+
+static void item_read(struct fetch_item *item, size_t bytes_max, bool whole_first)
+{
+	struct fetch_part *part = item->part;
+	struct read_options options = item_options(part->fetch, item, bytes_max, whole_first);
+	struct read_result *result = &item->result;
+	enum kafka_error error;
+	struct partition *p = partition_find(part->on, item->topic_id, item->index, &error);
+
+	*result = (struct read_result){.error = error, .diverging_epoch = -1};
+	if (p && item_is_unreadable(item, p))
+		result->error = KERR_UNSUPPORTED_COMPRESSION_TYPE;
+	else if (p)
+		partition_read(p, &options, part->arena, result);
+	if (p)
+		item_note_follower(item, p);
+	if (result->error == KERR_NOT_LEADER_OR_FOLLOWER ||
+	    result->error == KERR_FENCED_LEADER_EPOCH)
+		item->leader = leader_hint_of(part->on, item->topic_id, item->index);
+	if (!p || result->error != KERR_NONE || result->records.len == 0 ||
+	    result->records.len > FETCH_COPY_BYTES_MAX)
+		return;
+	if (partition_read_bytes(p, result, &item->copy) < 0) {
+		result_drop_records(item);
+		result->error = KERR_KAFKA_STORAGE_ERROR;
+	}
+}
+
+static size_t item_bytes(const struct fetch_item *item)
+{
+	return item->copy.data ? item->copy.len : item->result.records.len;
+}
+
+/* Reads everything, in order. Returns whether something wants an answer at once. */
+static bool part_read(struct fetch_part *part)
+{
+	const struct fetch *f = part->fetch;
+	bool is_urgent = false;
+	size_t bytes = 0;
+
+	for (struct fetch_item *item = part->first; item; item = item->next) {
+		size_t left = f->bytes_max > bytes ? f->bytes_max - bytes : 0;
+
+		item->copy = SLICE_NULL;
+		item_read(item, MIN(item->bytes_max, left), bytes == 0);
+		item->waiting_bytes = item_bytes(item);
+		bytes += item->waiting_bytes;
+		is_urgent |= result_is_urgent(&item->result);
+	}
+	part->bytes = bytes;
+	return is_urgent;
+}
+
+/* ---- Waiting --------------------------------------------------------------------------------- */
+
+static void part_note_arrived(struct task *task, struct shard *on)
+{
+	struct fetch_part *part = CONTAINER_OF(task, struct fetch_part, note);
+
+	assert(on == part->fetch->home);
+	fetch_part_noted(part);
+}
+
+static void part_send_note(struct fetch_part *part)
+{
+	struct fetch *f = part->fetch;
+
+	if (part->is_note_out)
+		return;
+	part->is_note_out = true;
+	part->note_bytes = part->bytes;
+	part->is_note_urgent = part->is_urgent;
+	if (part->on == f->home) {
+		fetch_part_noted(part);
+		return;
+	}
+	part->note.run = part_note_arrived;
+	shard_post(f->home, &part->note);
+}
+
+/* Whether the home should hear of it: alone, only when it is enough; else each time there is more,
+ * as others may have the rest. */
+static bool part_wants_note(const struct fetch_part *part)
+{
+	const struct fetch *f = part->fetch;
+
+	if (part->is_urgent)
+		return true;
+	return f->part_count == 1 ? part->bytes >= f->bytes_min : part->bytes > part->note_bytes;
+}
+
+/* How much there is now; a look without copying anything. */
+static void item_look(struct fetch_item *item, struct partition *p)
+{
+	struct fetch_part *part = item->part;
+	struct read_options options = item_options(part->fetch, item, item->bytes_max, true);
+	struct read_result result;
+
+	partition_read(p, &options, part->arena, &result);
+	file_unref(result.records.file);
+	part->is_urgent |= result_is_urgent(&result);
+	part->bytes += result.records.len - item->waiting_bytes;
+	item->waiting_bytes = result.records.len;
+}
+
+static void item_woken(struct fetch_waiter *w, bool gone)
+{
+	struct fetch_item *item = CONTAINER_OF(w, struct fetch_item, waiter);
+	struct fetch_part *part = item->part;
+	enum kafka_error error;
+	struct partition *p = NULL;
+
+	if (!gone)
+		p = partition_find(part->on, item->topic_id, item->index, &error);
+	if (p)
+		item_look(item, p);
+	else
+		part->is_urgent = true;
+	if (part_wants_note(part))
+		part_send_note(part);
+}
+
+static void part_wait(struct fetch_part *part)
+{
+	part->waits = true;
+	part->is_note_out = false;
+	part->is_urgent = false;
+	part->note_bytes = part->bytes;
+	for (struct fetch_item *item = part->first; item; item = item->next) {
+		enum kafka_error error;
+		struct partition *p =
+			partition_find(part->on, item->topic_id, item->index, &error);
+
+		item->waiter = (struct fetch_waiter){.wake = item_woken};
+		if (p)
+			partition_wait_records(p, &item->waiter);
+	}
+}
+
+static void part_stop_waiting(struct fetch_part *part)
+{
+	if (!part->waits)
+		return;
+	part->waits = false;
+	for (struct fetch_item *item = part->first; item; item = item->next)
+		fetch_waiter_remove(&item->waiter);
+}
+
+void fetch_part_rearm(struct fetch_part *part)
+{
+	part->is_note_out = false;
+	if (part->waits && part_wants_note(part))
+		part_send_note(part);
+}
+
+/* ---- Visits ---------------------------------------------------------------------------------- */
+
+void fetch_part_visit(struct fetch_part *part)
+{
+	const struct fetch *f = part->fetch;
+	bool is_urgent;
+
+	switch (f->phase) {
+	case FETCH_FIRST_READ:
+		is_urgent = part_read(part);
+		part->is_urgent = is_urgent;
+		part->home_bytes = part->bytes;
+		part->home_urgent = is_urgent;
+		if (f->body->max_wait_ms > 0 && !is_urgent && part->bytes < f->bytes_min)
+			part_wait(part);
+		break;
+	case FETCH_LAST_READ:
+		part_stop_waiting(part);
+		for (struct fetch_item *item = part->first; item; item = item->next)
+			result_drop_records(item);
+		(void)part_read(part);
+		break;
+	case FETCH_CANCEL:
+		part_stop_waiting(part);
+		break;
+	case FETCH_WAITING:
+		assert(!"a part is out while the fetch waits");
+	}
+}
