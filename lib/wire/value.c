@@ -305,15 +305,15 @@ int wire_path_fail(const struct wire_path *path, size_t pos, struct err *err, in
 		return code;
 	place[0] = '\0';
 	for (int i = 0; i < path->depth && len < sizeof(place); i++) {
-		len += (size_t)snprintf(place + len, sizeof(place) - len, "%s%s", i ? "." : " ",
+		len += (size_t)snprintf(place + len, sizeof(place) - len, "%s%s", i ? "." : ": ",
 					path->steps[i].field->name);
 		if (path->steps[i].index >= 0 && len < sizeof(place))
 			len += (size_t)snprintf(place + len, sizeof(place) - len, "[%d]",
 						path->steps[i].index);
 	}
 	if (pos == NO_POS)
-		return err_set(err, code, "%s v%d:%s: %s", path->message->name, path->version,
+		return err_set(err, code, "%s v%d%s: %s", path->message->name, path->version,
 			       place, what);
-	return err_set(err, code, "%s v%d:%s at byte %zu: %s", path->message->name, path->version,
+	return err_set(err, code, "%s v%d%s at byte %zu: %s", path->message->name, path->version,
 		       place, pos, what);
 }
