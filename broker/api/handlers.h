@@ -12,7 +12,11 @@
 	X(API_OFFSET_FOR_LEADER_EPOCH, handle_offset_for_leader_epoch) \
 	X(API_DELETE_RECORDS, handle_delete_records) \
 	X(API_DESCRIBE_PRODUCERS, handle_describe_producers) \
-	X(API_FETCH, handle_fetch)
+	X(API_FETCH, handle_fetch) \
+	X(API_DESCRIBE_LOG_DIRS, handle_describe_log_dirs) \
+	X(API_ALTER_REPLICA_LOG_DIRS, handle_alter_replica_log_dirs) \
+	X(API_GET_TELEMETRY_SUBSCRIPTIONS, handle_get_telemetry_subscriptions) \
+	X(API_PUSH_TELEMETRY, handle_push_telemetry)
 
 #define X(constant, handler) void handler(struct request *r);
 API_HANDLERS(X)

@@ -20,6 +20,7 @@ struct control;			/* controller/control.h: the control plane, shard 0 only */
 struct config;			/* config/config.h: the broker's configs, immutable snapshot */
 struct metrics;
 struct fetch_sessions;		/* api/fetch_session.h */
+struct telemetry;		/* api/telemetry.h */
 
 /* A message to a shard. The sender owns the memory; `run` is called once on the target's thread. */
 struct task {
@@ -54,7 +55,9 @@ struct shard {
 	struct replica_set *replicas;
 	struct group_coordinator *groups;
 	struct control *control;	/* NULL but on shard 0 */
-	struct fetch_sessions *fetch_sessions;	/* made by the first fetch; the server frees it */
+	/* made when first used; the server frees them */
+	struct fetch_sessions *fetch_sessions;
+	struct telemetry *telemetry;
 };
 
 /* Any thread. Tasks from one sender run in the order they were posted. A task posted by a shard to

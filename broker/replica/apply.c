@@ -68,8 +68,10 @@ static int found_add(void *ctx, const struct log_dir_entry *entry)
 	if (!is_ours)
 		return 0;
 	if (map_get(&a->found, entry->name, strlen(entry->name))) {
-		say_error("%s is in two log directories: the one in %s is left alone", entry->name,
-			  dir->path);
+		say_error("%s is in two log directories: the one in %s is set aside as -stray",
+			  entry->name, dir->path);
+		if (log_dir_set_aside(dir, entry->name, &err) < 0)
+			say_warn("%s/%s: %s", dir->path, entry->name, err_message(&err));
 		return 0;
 	}
 	found = xcalloc(1, sizeof(*found));
@@ -211,6 +213,9 @@ static void partition_open(struct apply *a, struct partition *p, const struct im
 		}
 		return;
 	}
+	if (set->options.dir_chosen &&
+	    !uuid_eq(partition_assigned_dir(set, from), replica_set_dir_id(set, p->dir)))
+		set->options.dir_chosen(set->options.ctx, p);
 	/* Not offline any more; the metadata says which of the two it is. */
 	p->role = PARTITION_FOLLOWER;
 	set->dirs[p->dir].partition_count++;
@@ -242,6 +247,7 @@ static void apply_delete(struct apply *a, struct partition *p, enum kafka_error 
 	struct err err = {0};
 
 	replica_set_remove(set, p);
+	partition_cancel_move(p);
 	p->log = NULL;
 	p->role = PARTITION_OFFLINE;
 	partition_drop_waiters(p, error);

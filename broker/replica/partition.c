@@ -31,6 +31,7 @@ void partition_free(struct partition *p)
 {
 	assert(!p->log);
 	assert(!p->dead_log);
+	assert(!p->future);
 	assert(list_empty(&p->commit_waiters));
 	assert(list_empty(&p->fetch_waiters));
 	list_remove(&p->woken);
@@ -92,6 +93,8 @@ void partition_configure(struct partition *p, const struct image *image)
 	if (!p->log)
 		return;
 	partition_log_config(p, &config);
+	if (p->future)
+		log_configure(p->future, &config);
 	log_configure(p->log, &config);
 	p->tick_at_ms = 0;
 }

@@ -62,6 +62,9 @@ struct replica_options {
 	/* The ISR of `p` should change: send p->isr.proposed to the controller; its answer goes to
 	 * partition_isr_answered(). NULL: never proposed (no other nodes). */
 	void (*propose_isr)(void *ctx, struct partition *p);
+	/* `p` lies in another directory than the metadata says (dirs[p->dir]): tell the controller.
+	 * NULL: not wanted. */
+	void (*dir_chosen)(void *ctx, struct partition *p);
 };
 
 struct replica_set;
@@ -99,6 +102,9 @@ int64_t replica_set_tick(struct replica_set *set);
 /* dirs[dir] failed here or on another shard: its partitions go offline. */
 void replica_set_dir_failed(struct replica_set *set, unsigned dir);
 bool replica_set_dir_is_offline(const struct replica_set *set, unsigned dir);
+unsigned replica_set_dir_count(const struct replica_set *set);
+const char *replica_set_dir_path(const struct replica_set *set, unsigned dir);
+struct uuid replica_set_dir_id(const struct replica_set *set, unsigned dir);
 
 /* Clean shutdown: flushes and closes every log, writes producer snapshots. Partitions stay findable
  * for replica_set_report(), but offline. Returns 0 or the first error; dirs with an error must not
@@ -144,6 +150,8 @@ struct partition {
 	enum partition_role role;	/* PARTITION_OFFLINE: no usable log */
 	unsigned dir;			/* of the set's dirs */
 	struct log *log;		/* NULL when offline */
+	struct log *future;		/* while it moves to another directory; else NULL */
+	unsigned future_dir;
 	int64_t epoch_start_offset;	/* of this leader's epoch; leader only */
 	unsigned min_insync;		/* effective: min(min.insync.replicas, replicas) */
 	struct topic_config config;
@@ -291,6 +299,10 @@ void partition_isr_answered(struct partition *p, enum kafka_error error, const i
 enum kafka_error partition_delete_records(struct partition *p, int64_t offset,
 					  int64_t *low_watermark);
 int64_t partition_low_watermark(const struct partition *p);
+
+/* Moves the replica to another directory of this node, in the background (ticks); to the one where
+ * it is: ends a move. NONE or KAFKA_STORAGE_ERROR. */
+enum kafka_error partition_move(struct partition *p, unsigned dir);
 
 /* Special timestamps of ListOffsets; >= 0: the first record that is not older. */
 enum list_offset {

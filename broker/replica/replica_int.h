@@ -74,6 +74,10 @@ void partition_check_isr(struct partition *p);
 /* False: nothing is known (its disk failed). */
 bool partition_report(const struct partition *p, struct replica_report *out);
 
+/* move.c */
+bool partition_move_step(struct partition *p);		/* false: nothing (more) to move */
+void partition_cancel_move(struct partition *p);
+
 /* replica_set.c */
 void replica_set_add(struct replica_set *set, struct partition *p);
 void replica_set_remove(struct replica_set *set, struct partition *p);

@@ -51,9 +51,11 @@ void replica_set_free(struct replica_set *set)
 		partition_drop_waiters(p, KERR_NOT_LEADER_OR_FOLLOWER);
 		if (p->log)
 			log_abandon(p->log);
+		if (p->future)
+			log_abandon(p->future);
 		if (p->dead_log)
 			log_abandon(p->dead_log);
-		p->log = p->dead_log = NULL;
+		p->log = p->future = p->dead_log = NULL;
 		partition_free(p);
 	}
 	map_fini(&set->partitions);
@@ -190,9 +192,9 @@ void replica_set_log_failed(void *ctx, struct log *log, int rc, const char *text
 {
 	struct partition *p = ctx;
 	struct replica_set *set = p->set;
-	struct replica_dir *dir = &set->dirs[p->dir];
+	unsigned index = log == p->future ? p->future_dir : p->dir;
+	struct replica_dir *dir = &set->dirs[index];
 
-	(void)log;
 	replica_set_enter(set);
 	if (!dir->is_offline) {
 		say_error("log directory %s is offline: %s", dir->log_dir->path, text);
@@ -200,7 +202,7 @@ void replica_set_log_failed(void *ctx, struct log *log, int rc, const char *text
 		free(dir->fail_text);
 		dir->fail_text = xstrdup(text);
 	}
-	replica_set_dir_offline(set, p->dir);
+	replica_set_dir_offline(set, index);
 	/* Inside a call of ours the waiters come at its end; a background flush is a call alone. */
 	replica_set_leave(set);
 }
@@ -212,6 +214,23 @@ void replica_set_dir_failed(struct replica_set *set, unsigned dir)
 	set->dirs[dir].is_reported = true;
 	replica_set_dir_offline(set, dir);
 	replica_set_leave(set);
+}
+
+unsigned replica_set_dir_count(const struct replica_set *set)
+{
+	return set->dir_count;
+}
+
+const char *replica_set_dir_path(const struct replica_set *set, unsigned dir)
+{
+	assert(dir < set->dir_count);
+	return set->dirs[dir].log_dir ? set->dirs[dir].log_dir->path : "";
+}
+
+struct uuid replica_set_dir_id(const struct replica_set *set, unsigned dir)
+{
+	assert(dir < set->dir_count);
+	return set->dirs[dir].log_dir ? set->dirs[dir].log_dir->meta.directory_id : (struct uuid){0};
 }
 
 bool replica_set_dir_is_offline(const struct replica_set *set, unsigned dir)
@@ -310,6 +329,8 @@ int64_t replica_set_tick(struct replica_set *set)
 		replica_set_free_dead(p);
 		if (p->log && now_ms >= p->tick_at_ms)
 			p->tick_at_ms = now_ms + log_tick(p->log);
+		if (partition_move_step(p))
+			wait_ms = 1;
 		if (p->log)
 			wait_ms = MIN(wait_ms, p->tick_at_ms - now_ms);
 		if (checks_isr)
@@ -347,6 +368,7 @@ static int partition_close(struct partition *p)
 	int rc;
 
 	replica_set_free_dead(p);
+	partition_cancel_move(p);
 	if (!log)
 		return E_OFFLINE;
 	p->has_last_report = partition_report(p, &p->last_report);

@@ -3,6 +3,7 @@
 #include "server/server_int.h"
 
 #include "api/fetch_session.h"
+#include "api/telemetry.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/say.h"
@@ -76,11 +77,13 @@ static void free_shard(struct server_shard *s, void *arg UNUSED)
 	group_coordinator_free(s->shard.groups);
 	replica_set_free(s->shard.replicas);
 	fetch_sessions_free(s->shard.fetch_sessions);
+	telemetry_free(s->shard.telemetry);
 	image_unref(s->shard.image);
 	s->shard.image = NULL;
 	s->shard.groups = NULL;
 	s->shard.replicas = NULL;
 	s->shard.fetch_sessions = NULL;
+	s->shard.telemetry = NULL;
 	if (s->shard.control)
 		control_close(s->shard.control);
 	s->shard.control = NULL;

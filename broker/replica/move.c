@@ -1,0 +1,159 @@
+/* Moving a replica to another log directory of this node: a future log there is filled from the
+ * current one, a piece per tick, and takes its place when it has everything.
+ *
+ * The order at the end is: close the gap, give the future directory its plain name, discard the old
+ * one. A crash between the last two leaves two equal directories; the next start keeps the first
+ * and sets the other aside. A crash before leaves a -future directory, which a start discards. */
+#include "base/mem.h"
+#include "base/say.h"
+#include "replica/replica_int.h"
+
+#include <stdio.h>
+
+#define MOVE_STEP_BYTES (1024 * 1024)
+
+static int move_open_future(struct partition *p, unsigned dir, struct err *err)
+{
+	struct replica_set *set = p->set;
+	struct log_options options = LOG_OPTIONS_DEFAULT;
+	struct log_config config;
+	uint8_t random[16];
+	char hex[33];
+	char *path;
+	int rc;
+
+	set->options.env->ops->random(set->options.env, random, sizeof(random));
+	for (unsigned i = 0; i < sizeof(random); i++)
+		snprintf(hex + 2 * i, 3, "%02x", random[i]);
+	path = xasprintf("%s/%.*s-%d.%s-future", set->dirs[dir].log_dir->path, STR(p->topic),
+			 p->index, hex);
+	partition_log_config(p, &config);
+	options.topic_id = p->topic_id;
+	options.failed = replica_set_log_failed;
+	options.ctx = p;
+	rc = log_open(&p->future, set->pool, path, &config, &options, err);
+	free(path);
+	if (rc < 0)
+		return rc;
+	p->future_dir = dir;
+	return log_truncate_fully(p->future, log_start_offset(p->log), err);
+}
+
+void partition_cancel_move(struct partition *p)
+{
+	struct log *future = p->future;
+	struct err err = {0};
+
+	if (!future)
+		return;
+	p->future = NULL;
+	if (log_delete(future, &err) < 0)
+		say_warn("%.*s-%d: %s", STR(p->topic), p->index, err_message(&err));
+}
+
+enum kafka_error partition_move(struct partition *p, unsigned dir)
+{
+	struct replica_set *set = p->set;
+	struct err err = {0};
+	enum kafka_error error = KERR_NONE;
+	int rc;
+
+	assert(dir < set->dir_count);
+	if (set->dirs[dir].is_offline || !p->log)
+		return KERR_KAFKA_STORAGE_ERROR;
+	replica_set_enter(set);
+	if (p->future && p->future_dir != dir)
+		partition_cancel_move(p);
+	if (dir != p->dir && !p->future) {
+		rc = move_open_future(p, dir, &err);
+		if (rc < 0) {
+			error = partition_log_error(p, rc, &err);
+			partition_cancel_move(p);
+		}
+	}
+	p->tick_at_ms = 0;
+	replica_set_leave(set);
+	return error;
+}
+
+/* Both logs are equal: the future one becomes the log. */
+static int move_swap(struct partition *p, struct err *err)
+{
+	struct replica_set *set = p->set;
+	struct log *old = p->log;
+	char name[LOG_DIR_NAME_MAX];
+	int rc;
+
+	if (log_latest_epoch(p->future) < log_latest_epoch(old)) {
+		rc = log_assign_epoch(p->future, log_latest_epoch(old), log_end_offset(old), err);
+		if (rc < 0)
+			return rc;
+	}
+	rc = log_follow_start(p->future, log_start_offset(old), err);
+	if (rc == 0)
+		rc = log_flush(p->future, err);
+	snprintf(name, sizeof(name), "%.*s-%d", STR(p->topic), p->index);
+	if (rc == 0)
+		rc = log_rename(p->future, name, err);
+	if (rc < 0)
+		return rc;
+	(void)log_set_high_watermark(p->future, log_high_watermark(old));
+	if (set->cleaner)
+		cleaner_forget(set->cleaner, old);
+	p->log = p->future;
+	p->future = NULL;
+	set->dirs[p->dir].partition_count--;
+	p->dir = p->future_dir;
+	set->dirs[p->dir].partition_count++;
+	say_info("%.*s-%d: moved to %s", STR(p->topic), p->index,
+		 set->dirs[p->dir].log_dir->path);
+	if (set->options.dir_chosen)
+		set->options.dir_chosen(set->options.ctx, p);
+	/* The partition is whole without it: a directory that stays behind is only a warning. */
+	if (log_delete(old, err) < 0)
+		say_warn("%.*s-%d: %s", STR(p->topic), p->index, err_message(err));
+	return 0;
+}
+
+static int move_copy(struct partition *p, struct err *err)
+{
+	struct log_append_info info;
+	struct slice records;
+	int rc;
+
+	/* Retention may have passed us by. */
+	if (log_end_offset(p->future) < log_start_offset(p->log)) {
+		rc = log_truncate_fully(p->future, log_start_offset(p->log), err);
+		if (rc < 0)
+			return rc;
+	}
+	rc = log_read_copy(p->log, log_end_offset(p->future), MOVE_STEP_BYTES,
+			   log_end_offset(p->log), &records, err);
+	if (rc < 0)
+		return rc;
+	if (!records.data)
+		return err_set(err, E_CORRUPT, "nothing to copy at offset %lld",
+			       (long long)log_end_offset(p->future));
+	rc = log_append_follower(p->future, (uint8_t *)(uintptr_t)records.data, records.len,
+				 INT32_MAX, &info, err);
+	slice_unref(&records);
+	return rc;
+}
+
+bool partition_move_step(struct partition *p)
+{
+	struct err err = {0};
+	int rc;
+
+	if (!p->log || !p->future)
+		return false;
+	if (log_end_offset(p->future) == log_end_offset(p->log))
+		rc = move_swap(p, &err);
+	else
+		rc = move_copy(p, &err);
+	if (rc < 0) {
+		(void)partition_log_error(p, rc, &err);
+		partition_cancel_move(p);
+	}
+	return p->future != NULL;
+}
