@@ -22,7 +22,8 @@ const struct api *api_by_name(struct str name)
 	for (size_t i = 0; i < wire_api_count; i++) {
 		const struct api *api = &wire_apis[i];
 
-		if (name.len == strlen(api->name) && strncasecmp(name.data, api->name, name.len) == 0)
+		if (name.len == strlen(api->name) &&
+		    strncasecmp(name.data, api->name, name.len) == 0)
 			return api;
 	}
 	return NULL;

@@ -93,7 +93,7 @@ struct wire_parts {
 /* Appends the body of `msg` to `out`. With `parts`, non-empty records are left out and listed
  * there; without (NULL) they are copied like everything else.
  * Returns 0, E_UNSUPPORTED (see above, or the version itself), E_INVALID (a string above 32767
- * bytes, a negative count), or E_TOO_LARGE (out->max). After an error `out` has some of the bytes. */
+ * bytes, a negative count), or E_TOO_LARGE (out->max). After an error `out` has some of it. */
 MUST_USE int message_encode(const struct message_desc *m, int16_t version, const void *msg,
 			    struct out *out, struct wire_parts *parts, struct err *err);
 

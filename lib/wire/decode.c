@@ -400,7 +400,8 @@ int message_decode(const struct message_desc *m, int16_t version, struct slice b
 	int rc;
 
 	if (!message_has_version(m, version))
-		return err_set(err, E_UNSUPPORTED, "%s: version %d is not supported", m->name, version);
+		return err_set(err, E_UNSUPPORTED, "%s: version %d is not supported", m->name,
+			       version);
 	rc = read_struct(&r, m->body, msg);
 	if (rc < 0)
 		return rc;

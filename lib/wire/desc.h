@@ -29,7 +29,7 @@ enum wire_type {
 #define WIRE_TYPE_COUNT (WIRE_STRUCT + 1)
 
 enum wire_flag {
-	WIRE_ARRAY = 1,		/* pointer to elements at `at`, int32_t count (-1: null) at `count_at` */
+	WIRE_ARRAY = 1,		/* pointer at `at`, int32_t count (-1: null) at `count_at` */
 	WIRE_IGNORABLE = 2,	/* may be dropped when the version lacks the field */
 	WIRE_PRESET_NULL = 4,	/* its default is null */
 	WIRE_POINTER = 8,	/* a struct that can be null in some version */

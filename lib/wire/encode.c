@@ -298,7 +298,8 @@ static int encode(struct writer *w, const struct message_desc *m, int16_t versio
 	w->path.version = version;
 	w->err = err;
 	if (!message_has_version(m, version))
-		return err_set(err, E_UNSUPPORTED, "%s: version %d is not supported", m->name, version);
+		return err_set(err, E_UNSUPPORTED, "%s: version %d is not supported", m->name,
+			       version);
 	return write_struct(w, m->body, msg);
 }
 

@@ -131,8 +131,8 @@ int response_decode(const struct api *api, int16_t *version, struct slice frame,
 	size_t used;
 	int rc;
 
-	rc = message_decode(&response_header_desc, api_response_header_version(api, *version), frame,
-			    &used, arena, &header, err);
+	rc = message_decode(&response_header_desc, api_response_header_version(api, *version),
+			    frame, &used, arena, &header, err);
 	if (rc < 0)
 		return rc;
 	*correlation_id = header.correlation_id;

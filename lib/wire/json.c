@@ -441,7 +441,8 @@ int message_from_json(const struct message_desc *m, int16_t version, const json_
 	};
 
 	if (!message_has_version(m, version))
-		return err_set(err, E_UNSUPPORTED, "%s: version %d is not supported", m->name, version);
+		return err_set(err, E_UNSUPPORTED, "%s: version %d is not supported", m->name,
+			       version);
 	memset(msg, 0, m->body->size);
 	return struct_from_json(&w, m->body, json, msg);
 }

@@ -68,7 +68,8 @@ int metadata_record_decode(enum record_family family, struct slice bytes, struct
 	if (rc < 0)
 		return rc;
 	if (frame != METADATA_FRAME_VERSION)
-		return err_set(err, E_UNSUPPORTED, "metadata record: frame version %u is unknown", frame);
+		return err_set(err, E_UNSUPPORTED, "metadata record: frame version %u is unknown",
+			       frame);
 	rc = frame_number(&bytes, &number, "type", err);
 	if (rc < 0)
 		return rc;

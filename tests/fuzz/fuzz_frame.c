@@ -27,8 +27,8 @@ static void check_message(const struct message_desc *m, int16_t version, const v
 	assert(message_encode(m, version, msg, &out, NULL, NULL) == 0);
 	assert(message_size(m, version, msg, &len, NULL) == 0);
 	assert(len == out.len);
-	assert(message_decode(m, version, (struct slice){NULL, out.data, out.len}, NULL, arena, again,
-			      NULL) == 0);
+	assert(message_decode(m, version, (struct slice){NULL, out.data, out.len}, NULL, arena,
+			      again, NULL) == 0);
 	assert(message_equal(m, version, msg, again));
 	assert(message_equal(m, -1, msg, message_copy(m, arena, msg)));
 	if (with_json) {

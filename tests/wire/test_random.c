@@ -35,8 +35,8 @@ static void *sample_decode(struct sample *s, uint8_t *bytes, size_t len)
 
 	/* The fields that the decoder has to set must not be right by accident. */
 	memset(msg, 0xa5, s->message->body->size);
-	if (message_decode(s->message, s->version, (struct slice){NULL, bytes, len}, NULL, &s->arena,
-			   msg, &err) < 0)
+	if (message_decode(s->message, s->version, (struct slice){NULL, bytes, len}, NULL,
+			   &s->arena, msg, &err) < 0)
 		sample_fail(s, err.text);
 	return msg;
 }

@@ -89,7 +89,8 @@ static void test_null_that_never_is(void **state)
 	struct fixture *f = *state;
 	struct heartbeat_request req = {0};
 
-	assert_int_equal(message_encode(&heartbeat_request_desc, 0, &req, &f->out, NULL, &f->err), 0);
+	assert_int_equal(message_encode(&heartbeat_request_desc, 0, &req, &f->out, NULL, &f->err),
+			 0);
 	assert_out(f, BYTES(0, 0, 0, 0, 0, 0, 0, 0));
 }
 
@@ -104,7 +105,8 @@ static void test_field_not_in_version(void **state)
 			 E_UNSUPPORTED);
 	assert_string_equal(f->err.text,
 			    "HeartbeatRequest v2: GroupInstanceId: is not in this version");
-	assert_int_equal(message_encode(&heartbeat_request_desc, 3, req, &f->out, NULL, &f->err), 0);
+	assert_int_equal(message_encode(&heartbeat_request_desc, 3, req, &f->out, NULL, &f->err),
+			 0);
 	find->key_type = 1;
 	assert_int_equal(message_encode(&find_coordinator_request_desc, 0, find, &f->out, NULL,
 					&f->err),
@@ -116,7 +118,8 @@ static void test_ignorable_field_is_dropped(void **state)
 	struct fixture *f = *state;
 	struct heartbeat_response res = {.throttle_time_ms = 9, .error_code = 27};
 
-	assert_int_equal(message_encode(&heartbeat_response_desc, 0, &res, &f->out, NULL, &f->err), 0);
+	assert_int_equal(message_encode(&heartbeat_response_desc, 0, &res, &f->out, NULL, &f->err),
+			 0);
 	assert_out(f, BYTES(0, 27));
 }
 
@@ -127,8 +130,8 @@ static void test_unknown_version(void **state)
 
 	assert_int_equal(message_encode(&heartbeat_request_desc, 5, &req, &f->out, NULL, &f->err),
 			 E_UNSUPPORTED);
-	assert_int_equal(message_decode(&heartbeat_request_desc, -1, BYTES(0), NULL, &f->arena, &req,
-					&f->err),
+	assert_int_equal(message_decode(&heartbeat_request_desc, -1, BYTES(0), NULL, &f->arena,
+					&req, &f->err),
 			 E_UNSUPPORTED);
 }
 
@@ -152,11 +155,11 @@ static void test_left_over_bytes(void **state)
 	struct heartbeat_response res;
 	size_t used;
 
-	assert_int_equal(message_decode(&heartbeat_response_desc, 0, BYTES(0, 27, 9), NULL, &f->arena,
-					&res, &f->err),
+	assert_int_equal(message_decode(&heartbeat_response_desc, 0, BYTES(0, 27, 9), NULL,
+					&f->arena, &res, &f->err),
 			 E_MALFORMED);
-	assert_int_equal(message_decode(&heartbeat_response_desc, 0, BYTES(0, 27, 9), &used, &f->arena,
-					&res, &f->err),
+	assert_int_equal(message_decode(&heartbeat_response_desc, 0, BYTES(0, 27, 9), &used,
+					&f->arena, &res, &f->err),
 			 0);
 	assert_int_equal(used, 2);
 	assert_int_equal(res.error_code, 27);
@@ -182,32 +185,37 @@ static void test_tagged_fields(void **state)
 	};
 	size_t size_at = sizeof(bytes) - 3;
 
-	assert_int_equal(message_decode(&transaction_log_value_desc, 1, bytes_of(bytes, sizeof(bytes)),
-					NULL, &f->arena, &value, &f->err),
+	assert_int_equal(message_decode(&transaction_log_value_desc, 1,
+					bytes_of(bytes, sizeof(bytes)), NULL, &f->arena, &value,
+					&f->err),
 			 0);
 	assert_int_equal(value.previous_producer_id, 9);
 	assert_int_equal(value.next_producer_epoch, 6);
 	assert_int_equal(value.next_producer_id, -1);
 	assert_int_equal(value.transaction_partitions_count, -1);
-	assert_int_equal(message_encode(&transaction_log_value_desc, 1, &value, &f->out, NULL, &f->err),
-			 0);
+	assert_int_equal(
+		message_encode(&transaction_log_value_desc, 1, &value, &f->out, NULL, &f->err), 0);
 	assert_int_equal(f->out.len, sizeof(bytes) - 5);
 	bytes[size_at] = 3;
-	assert_int_equal(message_decode(&transaction_log_value_desc, 1, bytes_of(bytes, sizeof(bytes)),
-					NULL, &f->arena, &value, &f->err),
+	assert_int_equal(message_decode(&transaction_log_value_desc, 1,
+					bytes_of(bytes, sizeof(bytes)), NULL, &f->arena, &value,
+					&f->err),
 			 E_SHORT);
 	bytes[size_at] = 1;
-	assert_int_equal(message_decode(&transaction_log_value_desc, 1, bytes_of(bytes, sizeof(bytes)),
-					NULL, &f->arena, &value, &f->err),
+	assert_int_equal(message_decode(&transaction_log_value_desc, 1,
+					bytes_of(bytes, sizeof(bytes)), NULL, &f->arena, &value,
+					&f->err),
 			 E_SHORT);
 	bytes[size_at] = 2;
 	bytes[sizeof(bytes) - 4] = 2;
-	assert_int_equal(message_decode(&transaction_log_value_desc, 1, bytes_of(bytes, sizeof(bytes)),
-					NULL, &f->arena, &value, &f->err),
+	assert_int_equal(message_decode(&transaction_log_value_desc, 1,
+					bytes_of(bytes, sizeof(bytes)), NULL, &f->arena, &value,
+					&f->err),
 			 0);
 	bytes[sizeof(bytes) - 4] = 0;
-	assert_int_equal(message_decode(&transaction_log_value_desc, 1, bytes_of(bytes, sizeof(bytes)),
-					NULL, &f->arena, &value, &f->err),
+	assert_int_equal(message_decode(&transaction_log_value_desc, 1,
+					bytes_of(bytes, sizeof(bytes)), NULL, &f->arena, &value,
+					&f->err),
 			 E_SHORT);
 }
 
@@ -231,21 +239,23 @@ static void test_hostile_counts(void **state)
 	size_t before = f->arena.total_bytes;
 
 	/* A count of 2^31 - 1, then one that is more than the bytes left. */
-	assert_int_equal(message_decode(&metadata_request_desc, 1, BYTES(0x7f, 0xff, 0xff, 0xff, 0, 0),
-					NULL, &f->arena, &req, &f->err),
+	assert_int_equal(message_decode(&metadata_request_desc, 1,
+					BYTES(0x7f, 0xff, 0xff, 0xff, 0, 0), NULL, &f->arena, &req,
+					&f->err),
 			 E_SHORT);
 	assert_string_equal(f->err.text, "MetadataRequest v1: Topics at byte 4: ends too early");
 	assert_int_equal(message_decode(&metadata_request_desc, 12,
 					BYTES(0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0), NULL, &f->arena,
 					&req, &f->err),
 			 E_MALFORMED);
-	assert_int_equal(message_decode(&metadata_request_desc, 12, BYTES(9, 0, 0, 0, 0, 0, 0, 0, 0),
-					NULL, &f->arena, &req, &f->err),
+	assert_int_equal(message_decode(&metadata_request_desc, 12,
+					BYTES(9, 0, 0, 0, 0, 0, 0, 0, 0), NULL, &f->arena, &req,
+					&f->err),
 			 E_SHORT);
 	/* A length varint of six bytes. */
 	assert_int_equal(message_decode(&metadata_request_desc, 12,
-					BYTES(0xff, 0xff, 0xff, 0xff, 0xff, 1), NULL, &f->arena, &req,
-					&f->err),
+					BYTES(0xff, 0xff, 0xff, 0xff, 0xff, 1), NULL, &f->arena,
+					&req, &f->err),
 			 E_MALFORMED);
 	assert_int_equal(f->arena.total_bytes, before);
 }
@@ -291,8 +301,9 @@ static void test_zero_copy(void **state)
 	assert_int_equal(message_encode(&produce_request_desc, 13, req, &f->out, NULL, &f->err), 0);
 	frame = out_to_buf(&f->out);
 	got = message_new(&produce_request_desc, &f->arena);
-	assert_int_equal(message_decode(&produce_request_desc, 13, (struct slice){frame, frame->data,
-					frame->size}, NULL, &f->arena, got, &f->err),
+	assert_int_equal(message_decode(&produce_request_desc, 13,
+					(struct slice){frame, frame->data, frame->size}, NULL,
+					&f->arena, got, &f->err),
 			 0);
 	records = got->topic_data[0].partition_data[0].records;
 	assert_ptr_equal(records.buf, frame);
@@ -366,8 +377,8 @@ static void test_null_struct_with_struct_default(void **state)
 	assert_null(value->classic_member_metadata);
 	assert_int_equal(message_encode(m, 0, value, &f->out, NULL, &f->err), 0);
 	with_null = f->out.len;
-	assert_int_equal(message_decode(m, 0, bytes_of(f->out.data, f->out.len), NULL, &f->arena, &got,
-					&f->err),
+	assert_int_equal(message_decode(m, 0, bytes_of(f->out.data, f->out.len), NULL, &f->arena,
+					&got, &f->err),
 			 0);
 	assert_null(got.classic_member_metadata);
 	out_reset(&f->out);
@@ -375,8 +386,8 @@ static void test_null_struct_with_struct_default(void **state)
 		WIRE_NEW(&f->arena, consumer_group_member_metadata_value_classic_member_metadata);
 	assert_int_equal(message_encode(m, 0, value, &f->out, NULL, &f->err), 0);
 	assert_true(f->out.len < with_null);
-	assert_int_equal(message_decode(m, 0, bytes_of(f->out.data, f->out.len), NULL, &f->arena, &got,
-					&f->err),
+	assert_int_equal(message_decode(m, 0, bytes_of(f->out.data, f->out.len), NULL, &f->arena,
+					&got, &f->err),
 			 0);
 	assert_non_null(got.classic_member_metadata);
 }

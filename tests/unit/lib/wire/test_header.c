@@ -71,11 +71,11 @@ static void test_request_round_trip(void **state)
 
 		for (int16_t version = a->min_version; version <= a->max_version; version++) {
 			out_reset(&f->out);
-			if (request_encode(a, version, 1 << 30, STR_LIT("client"), msg, &f->out, NULL,
-					   NULL) < 0)
+			if (request_encode(a, version, 1 << 30, STR_LIT("client"), msg, &f->out,
+					   NULL, NULL) < 0)
 				continue;	/* its defaults cannot be written in this version */
-			assert_int_equal(request_decode(frame_of(f), &f->arena, &header, &api, &body,
-							&f->err),
+			assert_int_equal(request_decode(frame_of(f), &f->arena, &header, &api,
+							&body, &f->err),
 					 0);
 			assert_ptr_equal(api, a);
 			assert_int_equal(header.request_api_version, version);
@@ -96,11 +96,11 @@ static void test_bad_headers(void **state)
 	const struct api *api;
 	size_t used;
 
-	assert_int_equal(request_header_decode((struct slice){NULL, gone, sizeof(gone)}, &header, &api,
-					       &used, &f->err),
+	assert_int_equal(request_header_decode((struct slice){NULL, gone, sizeof(gone)}, &header,
+					       &api, &used, &f->err),
 			 E_UNSUPPORTED);
-	assert_int_equal(request_header_decode((struct slice){NULL, cut, sizeof(cut)}, &header, &api,
-					       &used, &f->err),
+	assert_int_equal(request_header_decode((struct slice){NULL, cut, sizeof(cut)}, &header,
+					       &api, &used, &f->err),
 			 E_SHORT);
 	assert_int_equal(request_header_decode((struct slice){NULL, cut, 3}, &header, &api, &used,
 					       &f->err),
@@ -128,12 +128,13 @@ static void test_response_round_trip(void **state)
 	assert_int_equal(response_correlation_id(frame_of(f), &id), 0);
 	assert_int_equal(id, 5);
 	id = 0;
-	assert_int_equal(response_decode(api, &version, frame_of(f), &f->arena, &id, &body, &f->err),
-			 0);
+	assert_int_equal(
+		response_decode(api, &version, frame_of(f), &f->arena, &id, &body, &f->err), 0);
 	got = body;
 	assert_int_equal(id, 5);
 	assert_int_equal(got->error_code, 27);
-	assert_int_equal(response_correlation_id((struct slice){NULL, f->out.data, 3}, &id), E_SHORT);
+	assert_int_equal(response_correlation_id((struct slice){NULL, f->out.data, 3}, &id),
+			 E_SHORT);
 }
 
 /* A broker that does not know the version of our ApiVersions answers in version 0. */
@@ -152,8 +153,8 @@ static void test_old_api_versions_response(void **state)
 	res->api_keys[0].api_key = 18;
 	res->api_keys[0].max_version = 3;
 	assert_int_equal(response_encode(api, 0, 1, res, &f->out, NULL, &f->err), 0);
-	assert_int_equal(response_decode(api, &version, frame_of(f), &f->arena, &id, &body, &f->err),
-			 0);
+	assert_int_equal(
+		response_decode(api, &version, frame_of(f), &f->arena, &id, &body, &f->err), 0);
 	got = body;
 	assert_int_equal(version, 0);
 	assert_int_equal(got->error_code, 35);
@@ -172,8 +173,8 @@ static void test_parts_count_in_size(void **state)
 	res->responses->partitions = WIRE_ARRAY(&f->arena, fetch_response_partition_data, 1);
 	res->responses->partitions_count = 1;
 	res->responses->partitions->records = (struct slice){NULL, (const uint8_t *)"x", 1000000};
-	assert_int_equal(response_encode(api_by_key(API_FETCH), 12, 1, res, &f->out, &parts, &f->err),
-			 0);
+	assert_int_equal(
+		response_encode(api_by_key(API_FETCH), 12, 1, res, &f->out, &parts, &f->err), 0);
 	assert_int_equal(be32(f->out.data), f->out.len - 4 + 1000000);
 	assert_int_equal(parts.count, 1);
 }

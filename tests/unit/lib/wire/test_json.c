@@ -49,10 +49,11 @@ static void test_form(void **state)
 	topic.topic_id.bytes[15] = 1;
 	assert_json(&topic_record_desc, 0, &topic, 0,
 		    "{\"name\":\"a\",\"topicId\":\"AAAAAAAAAAAAAAAAAAAAAQ\"}");
-	assert_int_equal(from_text(&topic_record_desc, 0,
-				   "{\"more\":1,\"name\":\"b\",\"topicId\":\"AAAAAAAAAAAAAAAAAAAAAg\"}",
-				   &arena, &topic, &err),
-			 0);
+	assert_int_equal(
+		from_text(&topic_record_desc, 0,
+			  "{\"more\":1,\"name\":\"b\",\"topicId\":\"AAAAAAAAAAAAAAAAAAAAAg\"}",
+			  &arena, &topic, &err),
+		0);
 	assert_true(str_is(topic.name, "b"));
 	assert_int_equal(topic.topic_id.bytes[15], 2);
 	arena_fini(&arena);
@@ -69,10 +70,12 @@ static void test_records(void **state)
 
 	(void)state;
 	assert_json(&produce_request_desc, 3, &req, 0,
-		    "{\"transactionalId\":null,\"acks\":-1,\"timeoutMs\":5,\"topicData\":[{\"name\":\"t\","
+		    "{\"transactionalId\":null,\"acks\":-1,\"timeoutMs\":5,\"topicData\":[{"
+		    "\"name\":\"t\","
 		    "\"partitionData\":[{\"index\":1,\"recordsSizeInBytes\":4}]}]}");
 	assert_json(&produce_request_desc, 3, &req, WIRE_JSON_RECORDS,
-		    "{\"transactionalId\":null,\"acks\":-1,\"timeoutMs\":5,\"topicData\":[{\"name\":\"t\","
+		    "{\"transactionalId\":null,\"acks\":-1,\"timeoutMs\":5,\"topicData\":[{"
+		    "\"name\":\"t\","
 		    "\"partitionData\":[{\"index\":1,\"records\":\"YWJjZA==\"}]}]}");
 }
 
@@ -83,9 +86,10 @@ static void test_bad_utf8(void **state)
 
 	(void)state;
 	topic.name = STR_LIT("a\xff\xc3\xa4\xe2\x82z\xed\xa0\x80\xf0\x9f\x98\x80");
-	assert_json(&topic_record_desc, 0, &topic, 0,
-		    "{\"name\":\"a\xef\xbf\xbd\xc3\xa4\xef\xbf\xbd\xef\xbf\xbdz\xef\xbf\xbd\xef\xbf\xbd"
-		    "\xef\xbf\xbd\xf0\x9f\x98\x80\",\"topicId\":\"AAAAAAAAAAAAAAAAAAAAAA\"}");
+	assert_json(
+		&topic_record_desc, 0, &topic, 0,
+		"{\"name\":\"a\xef\xbf\xbd\xc3\xa4\xef\xbf\xbd\xef\xbf\xbdz\xef\xbf\xbd\xef\xbf\xbd"
+		"\xef\xbf\xbd\xf0\x9f\x98\x80\",\"topicId\":\"AAAAAAAAAAAAAAAAAAAAAA\"}");
 }
 
 static void test_refused(void **state)
@@ -124,10 +128,16 @@ static void test_refused(void **state)
 
 static void test_base64(void **state)
 {
-	static const char *const rows[][2] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="},
-		{"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"},
-		{"\xff\xfe\xfd", "//79"}};
-	static const char *const bad[] = {"Z", "Zg=", "Zm9v=", "Zm 9", "Zm9v====", "Zg-_", "\x80m9v"};
+	static const char *const rows[][2] = {{"", ""},
+					      {"f", "Zg=="},
+					      {"fo", "Zm8="},
+					      {"foo", "Zm9v"},
+					      {"foob", "Zm9vYg=="},
+					      {"fooba", "Zm9vYmE="},
+					      {"foobar", "Zm9vYmFy"},
+					      {"\xff\xfe\xfd", "//79"}};
+	static const char *const bad[] = {"Z",        "Zg=",  "Zm9v=",  "Zm 9",
+					  "Zm9v====", "Zg-_", "\x80m9v"};
 	struct arena arena;
 	struct slice bytes;
 

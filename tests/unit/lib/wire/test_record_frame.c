@@ -110,11 +110,12 @@ static void test_coordinator_record(void **state)
 	int16_t version;
 	void *decoded;
 
-	assert_int_equal(coordinator_key_encode(&offset_commit_key_desc, &key, &f->out, &f->err), 0);
+	assert_int_equal(coordinator_key_encode(&offset_commit_key_desc, &key, &f->out, &f->err),
+			 0);
 	assert_int_equal(f->out.len, sizeof(bytes));
 	assert_memory_equal(f->out.data, bytes, sizeof(bytes));
-	assert_int_equal(coordinator_key_decode(RECORDS_GROUP, written(f), &f->arena, &type, &decoded,
-						&f->err),
+	assert_int_equal(coordinator_key_decode(RECORDS_GROUP, written(f), &f->arena, &type,
+						&decoded, &f->err),
 			 0);
 	got = decoded;
 	assert_string_equal(type->constant, "OFFSET_COMMIT");
@@ -125,7 +126,8 @@ static void test_coordinator_record(void **state)
 			 E_UNSUPPORTED);
 	out_reset(&f->out);
 	value->offset = 77;
-	assert_int_equal(versioned_encode(&offset_commit_value_desc, 3, value, &f->out, &f->err), 0);
+	assert_int_equal(versioned_encode(&offset_commit_value_desc, 3, value, &f->out, &f->err),
+			 0);
 	type = record_type_by_number(RECORDS_GROUP, 1);
 	assert_int_equal(versioned_decode(type->value, written(f), &f->arena, &version, &decoded,
 					  &f->err),

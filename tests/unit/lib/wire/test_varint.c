@@ -55,8 +55,8 @@ static void test_too_long(void **state)
 
 static void test_signed(void **state)
 {
-	static const int64_t values[] = {0, -1, 1, -64, 63, 64, -65, INT32_MAX, INT32_MIN, INT64_MAX,
-					 INT64_MIN};
+	static const int64_t values[] = {0,   -1,        1,         -64,       63,       64,
+					 -65, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN};
 	uint8_t bytes[VARLONG_BYTES_MAX];
 	int64_t number;
 	int32_t small;
