@@ -61,6 +61,9 @@ struct env_ops {
 	int (*mkdir)(struct env *env, const char *path);
 	int (*rmdir)(struct env *env, const char *path);
 	int (*fsync_dir)(struct env *env, const char *path);
+	/* An exclusive lock of the file until it is closed; -EAGAIN if somebody else has it. NULL:
+	 * this env has no locks. */
+	int (*lock)(struct env *env, int fd);
 	/* Calls `entry` for each name but "." and ".."; stops when it returns non-zero. */
 	int (*list)(struct env *env, const char *path,
 		    int (*entry)(void *ctx, const char *name, bool is_dir), void *ctx);

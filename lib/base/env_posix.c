@@ -156,6 +156,16 @@ static int posix_fsync_dir(struct env *env UNUSED, const char *path)
 	return rc;
 }
 
+/* Seen by processes that take the traditional lock (Java does), too. */
+static int posix_lock(struct env *env UNUSED, int fd)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+		return 0;
+	return errno == EACCES ? -EAGAIN : -errno;
+}
+
 static int posix_list(struct env *env UNUSED, const char *path,
 		      int (*entry)(void *ctx, const char *name, bool is_dir), void *ctx)
 {
@@ -207,6 +217,7 @@ const struct env_ops env_posix_ops = {
 	.mkdir = posix_mkdir,
 	.rmdir = posix_rmdir,
 	.fsync_dir = posix_fsync_dir,
+	.lock = posix_lock,
 	.list = posix_list,
 };
 
