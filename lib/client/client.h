@@ -120,14 +120,15 @@ struct call {
 
 	/* the client's */
 	struct list_node link;
-	struct heap_node deadline, attempt_end;
-	struct link *on;
+	struct heap_node deadline;
+	struct heap_node wake;		/* end of the attempt, or of the backoff before the next */
 	struct client *client;
+	struct pending *pending;	/* on its way */
+	struct link *on;
 	unsigned attempt_count;
-	int32_t correlation_id;
 	int state;
-	bool has_found;			/* the coordinator was asked for by this call */
-	int64_t found_ms;		/* when what it waits for was asked for */
+	bool refreshed;			/* metadata was asked for on its behalf */
+	int64_t refresh_ms;		/* when */
 };
 
 void client_request(struct client *c, struct call *call);
