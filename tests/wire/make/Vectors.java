@@ -9,7 +9,6 @@ import java.lang.reflect.Constructor;
 import java.lang.reflect.Field;
 import java.lang.reflect.Method;
 import java.lang.reflect.ParameterizedType;
-import java.lang.reflect.Type;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -28,6 +27,7 @@ import org.apache.kafka.common.protocol.MessageUtil;
 import org.apache.kafka.common.protocol.types.BoundField;
 import org.apache.kafka.common.protocol.types.Schema;
 import org.apache.kafka.common.protocol.types.TaggedFields;
+import org.apache.kafka.common.protocol.types.Type;
 import org.apache.kafka.common.record.internal.MemoryRecords;
 
 public class Vectors {
@@ -50,12 +50,14 @@ public class Vectors {
 			StringBuilder text = new StringBuilder();
 			for (var message : family.getValue().entrySet())
 				vectorsOf(message.getKey(), message.getValue(), text);
-			Files.writeString(Path.of(args[0], "java-" + family.getKey() + ".txt"), text);
+			Files.writeString(Path.of(args[0], "java-" + family.getKey() + ".txt"),
+				text);
 		}
 	}
 
 	/* The messages of one jar, by family and name. */
-	private static void collect(String jar, Map<String, Map<String, Class<?>>> families) throws Exception {
+	private static void collect(String jar, Map<String, Map<String, Class<?>>> families)
+			throws Exception {
 		if (!jar.endsWith(".jar") || !new File(jar).getName().startsWith("kafka"))
 			return;
 		try (JarFile file = new JarFile(jar)) {
@@ -63,10 +65,11 @@ public class Vectors {
 				String name = entries.nextElement().getName();
 				if (!name.endsWith("JsonConverter.class") || name.contains("$"))
 					continue;
-				name = name.substring(0, name.length() - "JsonConverter.class".length()).replace('/', '.');
+				name = name.replace("JsonConverter.class", "").replace('/', '.');
 				Class<?> type = Class.forName(name);
 				if (Message.class.isAssignableFrom(type))
-					families.computeIfAbsent(familyOf(type), k -> new TreeMap<>()).put(messageName(type), type);
+					families.computeIfAbsent(familyOf(type), k -> new TreeMap<>())
+						.put(messageName(type), type);
 			}
 		}
 	}
@@ -83,12 +86,15 @@ public class Vectors {
 		return type.getSimpleName().replaceFirst("(Request|Response|Header)Data$", "$1");
 	}
 
-	private static void vectorsOf(String name, Class<?> type, StringBuilder text) throws Exception {
+	private static void vectorsOf(String name, Class<?> type, StringBuilder text)
+			throws Exception {
 		Message example = create(type);
-		short lowest = example.lowestSupportedVersion(), highest = example.highestSupportedVersion();
+		short lowest = example.lowestSupportedVersion();
+		short highest = example.highestSupportedVersion();
 		for (short version = lowest; version <= highest; version++) {
 			for (Filling filling : Filling.values()) {
-				if (filling != Filling.DENSE && version != lowest && version != highest)
+				boolean isEdge = version == lowest || version == highest;
+				if (filling != Filling.DENSE && !isEdge)
 					continue;
 				Message message = create(type);
 				if (filling != Filling.DEFAULTS)
@@ -99,14 +105,16 @@ public class Vectors {
 		}
 	}
 
-	private static String line(String name, Class<?> type, short version, Message message) throws Exception {
+	private static String line(String name, Class<?> type, short version, Message message)
+			throws Exception {
 		ByteBuffer buffer = MessageUtil.toByteBufferAccessor(message, version).buffer();
 		byte[] bytes = new byte[buffer.remaining()];
 		buffer.get(bytes);
 		Class<?> converter = Class.forName(type.getName() + "JsonConverter");
 		Method write = converter.getMethod("write", type, short.class, boolean.class);
 		String hex = bytes.length == 0 ? "-" : HexFormat.of().formatHex(bytes);
-		return name + " " + version + " " + hex + " " + write.invoke(null, message, version, false);
+		Object json = write.invoke(null, message, version, false);
+		return name + " " + version + " " + hex + " " + json;
 	}
 
 	private static Message create(Class<?> type) throws Exception {
@@ -131,7 +139,7 @@ public class Vectors {
 		}
 	}
 
-	private void set(Object message, String name, org.apache.kafka.common.protocol.types.Type type) throws Exception {
+	private void set(Object message, String name, Type type) throws Exception {
 		Field field = fieldOf(message.getClass(), name);
 		field.setAccessible(true);
 		if (type.isNullable() && random.nextInt(filling == Filling.DENSE ? 6 : 2) == 0)
@@ -151,18 +159,16 @@ public class Vectors {
 	}
 
 	@SuppressWarnings({"unchecked", "rawtypes"})
-	private Collection<?> array(Field field, org.apache.kafka.common.protocol.types.Type element) throws Exception {
+	private Collection<?> array(Field field, Type element) throws Exception {
 		Class<?> container = field.getType();
 		Collection list;
 		Class<?> item;
 		if (container == List.class) {
 			list = new ArrayList<>();
-			Type argument = ((ParameterizedType) field.getGenericType()).getActualTypeArguments()[0];
-			item = (Class<?>) argument;
+			item = firstArgument(field.getGenericType());
 		} else {
 			list = (Collection) container.getDeclaredConstructor().newInstance();
-			Type parent = container.getGenericSuperclass();
-			item = (Class<?>) ((ParameterizedType) parent).getActualTypeArguments()[0];
+			item = firstArgument(container.getGenericSuperclass());
 		}
 		int count = filling == Filling.DENSE ? 1 + random.nextInt(2) : random.nextInt(2);
 		for (int i = 0; i < count; i++)
@@ -170,7 +176,11 @@ public class Vectors {
 		return list;
 	}
 
-	private Object value(org.apache.kafka.common.protocol.types.Type type, Class<?> java) throws Exception {
+	private static Class<?> firstArgument(java.lang.reflect.Type type) {
+		return (Class<?>) ((ParameterizedType) type).getActualTypeArguments()[0];
+	}
+
+	private Object value(Type type, Class<?> java) throws Exception {
 		if (type instanceof Schema schema) {
 			Message message = create(java);
 			fill(message, schema);
@@ -186,7 +196,9 @@ public class Vectors {
 		case "UINT32": case "UNSIGNED_INT32": return integer(32) & 0xffffffffL;
 		case "INT64": return integer(64);
 		case "FLOAT64": return Math.round(random.nextGaussian() * 1e6) / 1024.0;
-		case "UUID": return random.nextInt(5) == 0 ? Uuid.ZERO_UUID : new Uuid(random.nextLong(), random.nextLong());
+		case "UUID":
+			boolean isZero = random.nextInt(5) == 0;
+			return isZero ? Uuid.ZERO_UUID : new Uuid(random.nextLong(), random.nextLong());
 		case "STRING": return string();
 		case "RECORDS": return MemoryRecords.readableRecords(ByteBuffer.wrap(bytes()));
 		case "BYTES":
@@ -202,19 +214,21 @@ public class Vectors {
 		long any = random.nextLong() >> (64 - bits);
 		switch (random.nextInt(4)) {
 		case 0: return random.nextInt(100) - 10;
-		case 1: return random.nextBoolean() ? Long.MIN_VALUE >> (64 - bits) : Long.MAX_VALUE >> (64 - bits);
+		case 1: return (random.nextBoolean() ? Long.MIN_VALUE : Long.MAX_VALUE) >> (64 - bits);
 		default: return any;
 		}
 	}
 
 	private byte[] bytes() {
-		byte[] bytes = new byte[filling == Filling.DENSE ? 1 + random.nextInt(12) : random.nextInt(3)];
+		int length = filling == Filling.DENSE ? 1 + random.nextInt(12) : random.nextInt(3);
+		byte[] bytes = new byte[length];
 		random.nextBytes(bytes);
 		return bytes;
 	}
 
 	private String string() {
-		String[] words = {"orders", "g\u00e4ste", "a.b-c_d", "\u65e5\u672c", "\ud83d\ude00", "\"q\"\\", "10.0.0.1", "x"};
+		String[] words = {"orders", "g\u00e4ste", "a.b-c_d", "\u65e5\u672c", "\ud83d\ude00",
+			"\"q\"\\", "10.0.0.1", "x"};
 		StringBuilder text = new StringBuilder();
 		for (int i = filling == Filling.DENSE ? 1 : random.nextInt(2); i > 0; i--)
 			text.append(words[random.nextInt(words.length)]);

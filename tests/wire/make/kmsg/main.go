@@ -96,7 +96,8 @@ func (f filler) fill(v reflect.Value) {
 		}
 		for i := 0; i < v.NumField(); i++ {
 			name := v.Type().Field(i).Name
-			if name != "Version" && name != "UnknownTags" && f.version >= since[f.name+"."+name] {
+			isThere := f.version >= since[f.name+"."+name]
+			if name != "Version" && name != "UnknownTags" && isThere {
 				f.fill(v.Field(i))
 			}
 		}
@@ -107,25 +108,29 @@ func (f filler) fill(v reflect.Value) {
 
 // The lowest version of each API that is still in use: kmsg writes older ones as well.
 func main() {
-	lowest := map[int]int16{0: 3, 1: 4, 2: 1, 8: 2, 9: 1, 19: 2, 20: 1, 23: 2, 27: 1, 29: 1, 30: 1,
-		31: 1, 32: 1, 34: 1, 35: 1, 38: 1, 39: 1, 40: 1, 41: 1, 56: 2, 76: 1, 77: 1, 78: 1, 79: 1}
+	lowest := map[int]int16{0: 3, 1: 4, 2: 1, 8: 2, 9: 1, 19: 2, 20: 1, 23: 2, 27: 1, 29: 1,
+		30: 1, 31: 1, 32: 1, 34: 1, 35: 1, 38: 1, 39: 1, 40: 1, 41: 1, 56: 2, 76: 1, 77: 1,
+		78: 1, 79: 1}
 	for key := 0; key <= kmsg.MaxKey; key++ {
 		if key >= 4 && key <= 7 {
 			continue
 		}
-		for _, m := range []message{kmsg.RequestForKey(int16(key)), kmsg.ResponseForKey(int16(key))} {
+		api := int16(key)
+		for _, m := range []message{kmsg.RequestForKey(api), kmsg.ResponseForKey(api)} {
 			name := reflect.TypeOf(m).Elem().Name()
 			for version := lowest[key]; version <= m.MaxVersion(); version++ {
 				seed := fnv.New64()
 				fmt.Fprint(seed, name, version)
-				f := filler{rand.New(rand.NewSource(int64(seed.Sum64()))), name, version}
+				source := rand.NewSource(int64(seed.Sum64()))
+				f := filler{rand.New(source), name, version}
 				f.fill(reflect.ValueOf(m).Elem())
 				m.SetVersion(version)
 				bytes := hex.EncodeToString(m.AppendTo(nil))
 				if bytes == "" {
 					bytes = "-"
 				}
-				if _, err := fmt.Println(apache.Replace(name), version, bytes); err != nil {
+				_, err := fmt.Println(apache.Replace(name), version, bytes)
+				if err != nil {
 					os.Exit(1)
 				}
 			}
