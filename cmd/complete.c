@@ -1,0 +1,190 @@
+/* Completion. The shell's part is a few fixed lines (completions/): at TAB time it runs
+ * `kavka complete -- WORDS`, the words of the command line up to the cursor, the last one
+ * unfinished (perhaps empty). The answer is one candidate a line, a TAB and a description behind it
+ * where there is one. ":files" alone asks the shell for file names. Topics and groups come from the
+ * cluster, with a short limit of time and without any complaint. */
+#include "cmd/command.h"
+#include "cmd/connect.h"
+#include "cmd/print.h"
+
+#include "base/buf.h"
+
+#include <string.h>
+
+static int complete_run(struct run *run, void *args);
+
+static const struct opt complete_opts[] = {OPT_END};
+
+const struct command cmd_complete = {
+	.name = "complete", .summary = "answer a shell's TAB key", .words = "-- word ...",
+	.opts = complete_opts, .args_size = 1, .run = complete_run,
+};
+
+struct completion {
+	struct run *run;
+	const char *prefix;	/* the unfinished word */
+	const char *glued;	/* "--topic=" in front of it, or "" */
+};
+
+static void complete_offer(void *ctx, const char *word, const char *text)
+{
+	struct completion *c = ctx;
+
+	if (strncmp(word, c->prefix, strlen(c->prefix)) != 0)
+		return;
+	if (text && *text)
+		print_text("%s%s\t%s\n", c->glued, word, text);
+	else
+		print_text("%s%s\n", c->glued, word);
+}
+
+static void complete_words(struct completion *c, const char *words)
+{
+	while (*words) {
+		size_t len = strcspn(words, " ");
+
+		complete_offer(c, arena_strndup(&c->run->arena, words, len), NULL);
+		words += len;
+		words += strspn(words, " ");
+	}
+}
+
+static void complete_options(struct completion *c, const struct opt *rows)
+{
+	for (const struct opt *o = rows; o->name; o++) {
+		if (o->type != OPT_GONE && !(o->flags & OPT_OLD))
+			complete_offer(c, arena_printf(&c->run->arena, "--%s", o->name), o->help);
+	}
+}
+
+/* The value given to an option earlier on the line, or NULL. */
+static const char *complete_given(const struct run *run, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (unsigned i = 0; i + 1 < run->word_count; i++) {
+		const char *word = run->words[i];
+
+		if (strncmp(word, "--", 2) != 0 || strncmp(word + 2, name, len) != 0)
+			continue;
+		if (word[2 + len] == '=')
+			return word + 3 + len;
+		if (word[2 + len] == '\0' && i + 2 < run->word_count)
+			return run->words[i + 1];
+	}
+	return NULL;
+}
+
+static void complete_value(struct completion *c, enum complete what, const char *words)
+{
+	switch (what) {
+	case COMPLETE_FILE: print_text(":files\n"); break;
+	case COMPLETE_WORDS: complete_words(c, words); break;
+	case COMPLETE_TOPIC:
+	case COMPLETE_GROUP:
+		connect_complete(what, complete_given(c->run, "bootstrap-server"),
+				 complete_given(c->run, "command-config"), complete_offer, c);
+		break;
+	case COMPLETE_NONE: break;
+	}
+}
+
+static const struct opt *complete_find(const struct command *command, const char *word, size_t len)
+{
+	size_t dashes = strspn(word, "-");
+
+	if (dashes == 0 || dashes > 2 || dashes >= len)
+		return NULL;
+	for (const struct opt *o = command->opts; o->name; o++) {
+		if (strlen(o->name) == len - dashes &&
+		    memcmp(o->name, word + dashes, len - dashes) == 0)
+			return o;
+	}
+	return NULL;
+}
+
+static void complete_line(struct completion *c, const struct command *command)
+{
+	const struct run *run = c->run;
+	const char *before = run->word_count > 1 ? run->words[run->word_count - 2] : "";
+	const char *word = c->prefix;
+	size_t equals = strcspn(word, "=");
+	const struct opt *o;
+
+	o = complete_find(command, before, strlen(before));
+	if (o && o->arg && !(o->type == OPT_OPTIONAL && word[0] == '-')) {
+		complete_value(c, o->complete, o->words);
+		return;
+	}
+	if (word[equals] == '=') {
+		o = complete_find(command, word, equals);
+		c->glued = arena_strndup(&c->run->arena, word, equals + 1);
+		c->prefix = word + equals + 1;
+		if (o && o->arg)
+			complete_value(c, o->complete, o->words);
+		return;
+	}
+	if (word[0] == '-') {
+		complete_options(c, command->opts);
+		complete_options(c, opt_frame_rows);
+		return;
+	}
+	if (command->subs) {
+		for (unsigned i = 0; command->subs[i]; i++)
+			complete_offer(c, command->subs[i]->name, command->subs[i]->summary);
+	} else if (command == &cmd_help) {
+		for (unsigned i = 0; commands[i]; i++)
+			complete_offer(c, commands[i]->name, commands[i]->summary);
+	} else if (command->complete_words != COMPLETE_NONE) {
+		complete_value(c, command->complete_words, NULL);
+	} else {
+		complete_options(c, command->opts);
+	}
+}
+
+static int complete_run(struct run *run, void *args)
+{
+	struct completion c = {.run = run, .glued = "", .prefix = ""};
+	const char *slash = run->word_count > 0 ? strrchr(run->words[0], '/') : NULL;
+	const struct command *command;
+	unsigned at = 1;
+
+	(void)args;
+	if (run->word_count == 0)
+		return EXIT_OK;
+	c.prefix = run->words[run->word_count - 1];
+	command = command_find_alias(slash ? slash + 1 : run->words[0]);
+	if (!command) {
+		if (run->word_count <= 2) {
+			for (unsigned i = 0; commands[i]; i++)
+				complete_offer(&c, commands[i]->name, commands[i]->summary);
+			return EXIT_OK;
+		}
+		command = command_find(run->words[1]);
+		if (!command)
+			command = command_find_alias(run->words[1]);
+		at = 2;
+	}
+	if (command && command->subs && at + 1 < run->word_count) {
+		const struct command *sub = command_find_sub(command, run->words[at]);
+
+		command = sub ? sub : command;
+	}
+	if (command)
+		complete_line(&c, command);
+	return EXIT_OK;
+}
+
+bool complete_write(struct out *out, const char *shell)
+{
+	bool is_fish = strcmp(shell, "fish") == 0;
+
+	if (!is_fish && strcmp(shell, "bash") != 0 && strcmp(shell, "zsh") != 0)
+		return false;
+	out_text(out, "kavka");
+	for (unsigned i = 0; commands[i]; i++) {
+		if (commands[i]->alias)
+			out_printf(out, " %s %s.sh", commands[i]->alias, commands[i]->alias);
+	}
+	return true;
+}

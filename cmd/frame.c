@@ -1,0 +1,194 @@
+/* From argv to a running command. */
+#include "cmd/command.h"
+#include "cmd/print.h"
+#include "cmd/version.h"
+
+#include "base/mem.h"
+#include "base/near.h"
+#include "base/say.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct command *const *commands;
+
+const struct command *command_find(const char *name)
+{
+	for (unsigned i = 0; commands[i]; i++) {
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	}
+	return NULL;
+}
+
+const struct command *command_find_alias(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len > 3 && strcmp(name + len - 3, ".sh") == 0)
+		len -= 3;
+	for (unsigned i = 0; commands[i]; i++) {
+		const char *alias = commands[i]->alias;
+
+		if (alias && strlen(alias) == len && memcmp(alias, name, len) == 0)
+			return commands[i];
+	}
+	return NULL;
+}
+
+const struct command *command_find_sub(const struct command *command, const char *name)
+{
+	for (unsigned i = 0; command->subs && command->subs[i]; i++) {
+		if (strcmp(command->subs[i]->name, name) == 0)
+			return command->subs[i];
+	}
+	return NULL;
+}
+
+#ifdef KAVKA_SLOW_CHECKS
+static void frame_check(void)
+{
+	struct err err = {0};
+
+	for (unsigned i = 0; commands[i]; i++) {
+		if (opt_check(commands[i], &err) < 0) {
+			print_error("kavka: bad option table: %s\n", err.text);
+			abort();
+		}
+	}
+}
+#endif
+
+static int frame_unknown(const char *name)
+{
+	struct near near;
+
+	near_init(&near, name);
+	for (unsigned i = 0; commands[i]; i++)
+		near_offer(&near, commands[i]->name);
+	if (near.best)
+		print_error("kavka: unknown command '%s'; did you mean %s?\n", name, near.best);
+	else
+		print_error("kavka: unknown command '%s' (kavka help lists them)\n", name);
+	return EXIT_USAGE;
+}
+
+/* --help, and no arguments at all under Apache's name. */
+static int frame_help(const struct run *run)
+{
+	bool to_stderr = run->is_apache && run->command->dialect == JOPT;
+	struct out text;
+
+	out_init(&text, 1 << 20);
+	help_write(&text, run->command, run->is_apache, 80);
+	if (to_stderr) {
+		if (run->command->intro)
+			print_error("%s\n", run->command->intro);
+		print_error_bytes(text.data, text.len);
+	} else {
+		print_bytes(text.data, text.len);
+	}
+	out_fini(&text);
+	return to_stderr ? EXIT_FAILED : EXIT_OK;
+}
+
+static int frame_run(struct run *run, int argc, char **argv)
+{
+	struct err err = {0};
+	void *args;
+
+	if (run->command->subs) {
+		const struct command *sub =
+			argc > 0 ? command_find_sub(run->command, argv[0]) : NULL;
+
+		if (sub) {
+			run->name = arena_printf(&run->arena, "%s %s", run->name, sub->name);
+			run->command = sub;
+			return frame_run(run, argc - 1, argv + 1);
+		}
+		if (argc > 0 && argv[0][0] != '-') {
+			err_set(&err, E_USAGE, "unknown subcommand '%s'", argv[0]);
+			return help_usage(run, &err);
+		}
+	}
+	args = arena_zalloc(&run->arena, run->command->args_size + 1);
+	if (opt_parse(run, argc, argv, args, &err) < 0)
+		return help_usage(run, &err);
+	if (run->wants_version) {
+		print_text("%s\n", run->is_apache ? KAFKA_VERSION : "kavka " KAVKA_VERSION);
+		return EXIT_OK;
+	}
+	if (!run->command->run && !run->wants_help) {
+		err_set(&err, E_USAGE,
+			run->is_apache ? "too few arguments" : "say which subcommand");
+		return help_usage(run, &err);
+	}
+	if (run->wants_help || (run->is_apache && argc == 0 && run->command->intro) ||
+	    !run->command->run)
+		return frame_help(run);
+	return run->command->run(run, args);
+}
+
+/* Output that could not be written must not look like success. */
+static int frame_end(struct run *run, int code)
+{
+	int rc = print_flush();
+
+	if (rc == -EPIPE) {
+		/* The reader went away, as `head` does: end as any other filter would. */
+		signal(SIGPIPE, SIG_DFL);
+		raise(SIGPIPE);
+	}
+	if (rc < 0) {
+		print_error("%s: stdout: %s\n", run->name, err_text(rc));
+		return code == EXIT_OK ? EXIT_FAILED : code;
+	}
+	return code;
+}
+
+static int frame_start(const struct command *command, bool is_apache, const char *name, int argc,
+		       char **argv)
+{
+	struct run run = {.command = command, .is_apache = is_apache};
+	int code;
+
+	arena_init(&run.arena);
+	run.name = is_apache ? name : arena_printf(&run.arena, "kavka %s", command->name);
+	code = frame_end(&run, frame_run(&run, argc, argv));
+	arena_fini(&run.arena);
+	return code;
+}
+
+int frame_main(const struct command *const *table, int argc, char **argv)
+{
+	const char *name = argc > 0 ? argv[0] : "kavka";
+	const char *slash = strrchr(name, '/');
+	const struct command *command;
+
+	commands = table;
+#ifdef KAVKA_SLOW_CHECKS
+	frame_check();
+#endif
+	say_setup(&(struct say_options){.level = SAY_WARN, .plain = true});
+	signal(SIGPIPE, SIG_IGN);	/* peers and readers that go away are write errors */
+	name = slash ? slash + 1 : name;
+	command = command_find_alias(name);
+	if (command)
+		return frame_start(command, true, command->alias, argc - 1, argv + 1);
+	name = argc > 1 ? argv[1] : "help";
+	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+		print_text("kavka %s (speaks Kafka %s)\n", KAVKA_VERSION, KAFKA_VERSION);
+		return print_flush() < 0 ? EXIT_FAILED : EXIT_OK;
+	}
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+		name = "help";
+	command = command_find(name);
+	if (command)
+		return frame_start(command, false, NULL, argc - 2, argv + 2);
+	command = command_find_alias(name);
+	if (command)
+		return frame_start(command, true, command->alias, argc - 2, argv + 2);
+	return frame_unknown(name);
+}

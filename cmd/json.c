@@ -1,0 +1,156 @@
+#include "cmd/json.h"
+#include "cmd/print.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* The inside of a JSON string. Bytes that are not UTF-8 become U+FFFD. */
+static size_t json_utf8_len(const uint8_t *p, size_t left)
+{
+	size_t len = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3
+		: p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
+
+	if (len == 0 || len > left)
+		return 0;
+	for (size_t i = 1; i < len; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+static bool json_is_utf8(struct str s)
+{
+	const uint8_t *p = (const uint8_t *)s.data;
+
+	for (size_t i = 0; i < s.len;) {
+		size_t len = json_utf8_len(p + i, s.len - i);
+
+		if (len == 0)
+			return false;
+		i += len;
+	}
+	return true;
+}
+
+static void json_quoted(struct str s)
+{
+	const uint8_t *p = (const uint8_t *)s.data;
+
+	print_byte('"');
+	for (size_t i = 0; i < s.len;) {
+		size_t len = json_utf8_len(p + i, s.len - i);
+
+		if (len == 0) {
+			print_bytes("\\ufffd", 6);
+			len = 1;
+		} else if (len > 1) {
+			print_bytes(p + i, len);
+		} else if (p[i] == '"' || p[i] == '\\') {
+			print_byte('\\');
+			print_byte((char)p[i]);
+		} else if (p[i] == '\n') {
+			print_bytes("\\n", 2);
+		} else if (p[i] == '\t') {
+			print_bytes("\\t", 2);
+		} else if (p[i] < 0x20) {
+			print_text("\\u%04x", p[i]);
+		} else {
+			print_byte((char)p[i]);
+		}
+		i += len;
+	}
+	print_byte('"');
+}
+
+static void json_key(struct json *j, const char *key)
+{
+	if (j->has_before)
+		print_byte(',');
+	j->has_before = true;
+	if (key) {
+		json_quoted(str_of(key));
+		print_byte(':');
+	}
+}
+
+void json_open(struct json *j, const char *key, char bracket)
+{
+	json_key(j, key);
+	print_byte(bracket);
+	j->has_before = false;
+}
+
+void json_close(struct json *j, char bracket)
+{
+	print_byte(bracket);
+	j->has_before = true;
+}
+
+void json_str(struct json *j, const char *key, struct str value)
+{
+	json_key(j, key);
+	if (str_is_null(value))
+		print_bytes("null", 4);
+	else
+		json_quoted(value);
+}
+
+void json_text(struct json *j, const char *key, const char *value)
+{
+	json_str(j, key, str_of(value));
+}
+
+void json_int(struct json *j, const char *key, int64_t value)
+{
+	json_key(j, key);
+	print_text("%" PRId64, value);
+}
+
+void json_bool(struct json *j, const char *key, bool value)
+{
+	json_key(j, key);
+	print_text(value ? "true" : "false");
+}
+
+void json_null(struct json *j, const char *key)
+{
+	json_str(j, key, STR_NULL);
+}
+
+static void json_base64(struct str s)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const uint8_t *p = (const uint8_t *)s.data;
+
+	print_byte('"');
+	for (size_t i = 0; i < s.len; i += 3) {
+		size_t left = s.len - i;
+		uint32_t v = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
+			(left > 2 ? p[i + 2] : 0);
+
+		print_byte(digits[v >> 18]);
+		print_byte(digits[v >> 12 & 63]);
+		print_byte(left > 1 ? digits[v >> 6 & 63] : '=');
+		print_byte(left > 2 ? digits[v & 63] : '=');
+	}
+	print_byte('"');
+}
+
+void json_bytes(struct json *j, const char *key, struct str value)
+{
+	char encoding[64];
+
+	if (str_is_null(value) || json_is_utf8(value)) {
+		json_str(j, key, value);
+		return;
+	}
+	json_key(j, key);
+	json_base64(value);
+	snprintf(encoding, sizeof(encoding), "%sEncoding", key);
+	json_text(j, encoding, "base64");
+}

@@ -1,0 +1,90 @@
+#include "cmd/kafka_error.h"
+
+#include "wire/errors.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PACKAGE "org.apache.kafka.common.errors."
+
+/* Codes whose class is not named like the code. */
+static const struct {
+	int code;
+	const char *name;
+} exception_names[] = {
+	{KERR_UNKNOWN_SERVER_ERROR, "UnknownServerException"},
+	{KERR_CORRUPT_MESSAGE, "CorruptRecordException"},
+	{KERR_MESSAGE_TOO_LARGE, "RecordTooLargeException"},
+	{KERR_STALE_CONTROLLER_EPOCH, "ControllerMovedException"},
+	{KERR_REQUEST_TIMED_OUT, "TimeoutException"},
+	{KERR_INVALID_TOPIC_EXCEPTION, "InvalidTopicException"},
+	{KERR_RECORD_LIST_TOO_LARGE, "RecordBatchTooLargeException"},
+	{KERR_TOPIC_ALREADY_EXISTS, "TopicExistsException"},
+	{KERR_INVALID_CONFIG, "InvalidConfigurationException"},
+	{KERR_INVALID_PRODUCER_ID_MAPPING, "InvalidPidMappingException"},
+	{KERR_SASL_AUTHENTICATION_FAILED, "SaslAuthenticationException"},
+	{KERR_KAFKA_STORAGE_ERROR, "KafkaStorageException"},
+	{KERR_NON_EMPTY_GROUP, "GroupNotEmptyException"},
+	{KERR_OFFSET_METADATA_TOO_LARGE, "OffsetMetadataTooLarge"},
+};
+
+int kafka_error_set(struct err *err, int kafka_error, struct str message)
+{
+	if (err)
+		err->kafka_error = kafka_error;
+	err_set(err, E_KAFKA, "%.*s", STR(message));
+	if (str_is_null(message) || message.len == 0)
+		err_set(err, E_KAFKA, "%s", kafka_error_text(kafka_error));
+	if (err)
+		err->kafka_error = kafka_error;
+	return E_KAFKA;
+}
+
+const char *kafka_exception(int kafka_error, char text[EXCEPTION_TEXT_MAX])
+{
+	const char *name = kafka_error_name(kafka_error);
+	size_t len = strlen(PACKAGE), end = strlen(name);
+	bool upper = true;
+
+	memcpy(text, PACKAGE, len + 1);
+	for (unsigned i = 0; i < ARRAY_LEN(exception_names); i++) {
+		if (exception_names[i].code == kafka_error) {
+			snprintf(text + len, EXCEPTION_TEXT_MAX - len, "%s",
+				 exception_names[i].name);
+			return text;
+		}
+	}
+	if (end > 21 && strcmp(name + end - 21, "_AUTHORIZATION_FAILED") == 0)
+		end -= strlen("_FAILED");
+	for (size_t i = 0; i < end && len < EXCEPTION_TEXT_MAX - 12; i++) {
+		if (name[i] == '_') {
+			upper = true;
+			continue;
+		}
+		text[len++] = upper ? name[i] : (char)tolower((unsigned char)name[i]);
+		upper = false;
+	}
+	snprintf(text + len, EXCEPTION_TEXT_MAX - len, "Exception");
+	return text;
+}
+
+const char *err_exception(const struct err *err, char text[EXCEPTION_TEXT_MAX])
+{
+	switch (err->code) {
+	case E_KAFKA:
+		return kafka_exception(err->kafka_error, text);
+	case E_UNREACHABLE:
+	case E_TIMEOUT:
+		return PACKAGE "TimeoutException";
+	case E_AUTH:
+		return PACKAGE "SaslAuthenticationException";
+	case E_UNSUPPORTED:
+		return PACKAGE "UnsupportedVersionException";
+	case E_NOT_FOUND:
+	case E_INVALID:
+		return "java.lang.IllegalArgumentException";
+	default:
+		return NULL;
+	}
+}

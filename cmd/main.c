@@ -1,0 +1,22 @@
+/* kavka: all commands in one binary. */
+#include "cmd/command.h"
+
+extern const struct command cmd_topics, cmd_producer, cmd_consumer, cmd_groups, cmd_broker,
+	cmd_storage;
+
+static const struct command *const table[] = {
+	&cmd_topics,
+	&cmd_producer,
+	&cmd_consumer,
+	&cmd_groups,
+	&cmd_broker,
+	&cmd_storage,
+	&cmd_help,
+	&cmd_complete,
+	NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return frame_main(table, argc, argv);
+}

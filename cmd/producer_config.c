@@ -1,0 +1,147 @@
+/* The console producer's options: rules, reader properties, producer configs. */
+#include "cmd/notice.h"
+#include "cmd/print.h"
+#include "cmd/producer_int.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int check_line_reader(const char *name, struct err *err)
+{
+	const char *dot = strrchr(name, '.'), *dollar = strrchr(name, '$');
+	const char *simple = dollar ? dollar + 1 : dot ? dot + 1 : name;
+
+	if (strcmp(simple, "LineMessageReader") == 0)
+		return 0;
+	return err_set(
+		err, E_USAGE,
+		"The reader must implement org.apache.kafka.tools.api.RecordReader interface");
+}
+
+int producer_check(const struct run *run, struct producer_args *args, struct err *err)
+{
+	int rc = opt_require(run, "topic", err);
+
+	if (rc == 0)
+		rc = notice_both(run, "command-config", "producer.config", err);
+	if (rc == 0)
+		rc = notice_both(run, "command-property", "producer-property", err);
+	if (rc == 0)
+		rc = notice_both(run, "reader-property", "property", err);
+	if (rc < 0)
+		return rc;
+	if (args->old_properties.count > 0) {
+		notice_old(run,
+			   "Warning: --producer-property is deprecated and will be removed in a "
+			   "future version. Use --command-property instead.");
+		args->properties = args->old_properties;
+	}
+	if (args->old_config) {
+		notice_old(run, "Warning: --producer.config is deprecated and will be removed in a "
+			   "future version. Use --command-config instead.");
+		args->cluster.command_config = args->old_config;
+	}
+	if (args->old_reader_properties.count > 0) {
+		notice_old(run, "Warning: --property is deprecated and will be removed in a future "
+			   "version. Use --reader-property instead.");
+		args->reader_properties = args->old_reader_properties;
+	}
+	if (opt_given(run, "max-partition-memory-bytes"))
+		notice_old(run, "Warning: --max-partition-memory-bytes is deprecated and will be "
+			   "removed in Apache Kafka 5.0. Use --batch-size instead.");
+	if (args->cluster.bootstrap_server)
+		rc = connect_check_bootstrap(args->cluster.bootstrap_server, err);
+	return rc < 0 ? rc : check_line_reader(args->line_reader, err);
+}
+
+int producer_reader_props(const struct producer_args *args, struct props *props, struct err *err)
+{
+	int rc = args->reader_config ? props_read(props, args->reader_config, err) : 0;
+
+	props_set(props, "topic", args->topic);
+	for (unsigned i = 0; rc == 0 && i < args->reader_properties.count; i++)
+		rc = props_set_pair(props, args->reader_properties.items[i], err);
+	return rc;
+}
+
+struct option_config {
+	const char *option;
+	enum client_config_key key;
+	int64_t number;
+};
+
+static int config_number(struct client_config *config, enum client_config_key key, int64_t number,
+			 struct err *err)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRId64, number);
+	return client_config_set(config, client_config_rows[key].name, text, err);
+}
+
+/* An option that was given wins; its default counts only where nothing else was said. */
+static int config_options(const struct run *run, const struct producer_args *args,
+			  struct client_config *config, struct err *err)
+{
+	const struct option_config options[] = {
+		{"message-send-max-retries", CC_RETRIES, args->retries},
+		{"retry-backoff-ms", CC_RETRY_BACKOFF_MS, args->retry_backoff_ms},
+		{"timeout", CC_LINGER_MS, args->linger_ms},
+		{"request-timeout-ms", CC_REQUEST_TIMEOUT_MS, args->request_timeout_ms},
+		{"metadata-expiry-ms", CC_METADATA_MAX_AGE_MS, args->metadata_expiry_ms},
+		{"max-block-ms", CC_MAX_BLOCK_MS, args->max_block_ms},
+		{"max-memory-bytes", CC_BUFFER_MEMORY, args->max_memory_bytes},
+		{"batch-size", CC_BATCH_SIZE, args->batch_size},
+		{"socket-buffer-size", CC_SEND_BUFFER_BYTES, args->socket_buffer_size},
+	};
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < ARRAY_LEN(options); i++) {
+		int64_t number = options[i].number;
+		bool given = opt_given(run, options[i].option);
+
+		if (!given && client_config_is_set(config, options[i].key))
+			continue;
+		/* Somebody who types wants to see the record now, not in a second. */
+		if (!given && options[i].key == CC_LINGER_MS && isatty(STDIN_FILENO))
+			number = 0;
+		rc = config_number(config, options[i].key, number, err);
+	}
+	if (rc == 0 && opt_given(run, "max-partition-memory-bytes"))
+		rc = config_number(config, CC_BATCH_SIZE, args->max_partition_memory_bytes, err);
+	if (rc == 0 && (opt_given(run, "request-required-acks") ||
+			!client_config_is_set(config, CC_ACKS)))
+		rc = client_config_set(config, "acks", args->acks, err);
+	/* Apache's tool always writes this one, so that a property of that name has no effect. */
+	if (rc == 0 && opt_given(run, "compression-codec"))
+		rc = client_config_set(config, "compression.type",
+				       args->compression ? args->compression : "gzip", err);
+	else if (rc == 0 && run->is_apache)
+		rc = client_config_set(config, "compression.type", "none", err);
+	return rc;
+}
+
+struct client_config *producer_config(const struct run *run, const struct producer_args *args,
+				      struct err *err)
+{
+	struct client_config *config = connect_config(&args->cluster, CLIENT_PRODUCER, err);
+	int rc = 0;
+
+	if (!config)
+		return NULL;
+	for (unsigned i = 0; rc == 0 && i < args->properties.count; i++)
+		rc = client_config_set_pair(config, args->properties.items[i], err);
+	if (rc == 0)
+		rc = config_options(run, args, config, err);
+	/* It belongs to the option, whatever the properties say. */
+	if (rc == 0 && args->cluster.bootstrap_server)
+		rc = client_config_set(config, "bootstrap.servers", args->cluster.bootstrap_server,
+				       err);
+	if (rc == 0)
+		return config;
+	client_config_free(config);
+	return NULL;
+}

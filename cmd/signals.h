@@ -1,0 +1,21 @@
+/* SIGINT and SIGTERM for commands that run until told to stop: the first one asks for a clean end,
+ * the second ends the process at once. Lives on the client's loop. */
+#ifndef KAVKA_CMD_SIGNALS_H
+#define KAVKA_CMD_SIGNALS_H
+
+#include "client/client.h"
+
+struct signals {
+	struct client *client;
+	uv_signal_t handles[2];
+	int caught;		/* the signal's number, 0: none */
+};
+
+/* `s` must stay until the client was freed. The caught signal interrupts the client's waits. */
+void signals_start(struct signals *s, struct client *client);
+/* Before client_free(). */
+void signals_stop(struct signals *s);
+/* 130 for SIGINT, 143 for SIGTERM, as shells have it; `code` if there was none. */
+int signals_exit_code(const struct signals *s, int code);
+
+#endif
