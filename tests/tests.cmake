@@ -23,6 +23,8 @@ endfunction()
 kavka_tests(tests/unit/lib/base/test_*.c kavka_base)
 kavka_tests(tests/unit/lib/wire/test_*.c kavka_wire)
 kavka_tests(tests/wire/test_*.c kavka_wire)
+add_test(NAME wire.test_schema
+	COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/wire/test_schema.py)
 kavka_tests(tests/unit/lib/net/test_*.c kavka_net)
 kavka_tests(tests/unit/lib/client/test_*.c kavka_client)
 foreach(folder config metrics log metadata replica raft controller group api server)
