@@ -1,0 +1,246 @@
+/* Replaying __consumer_offsets: what a new leader knows of its groups. */
+#include "group_int.h"
+
+#include "base/mem.h"
+#include "base/say.h"
+#include "wire/codec.h"
+#include "wire/record_frame.h"
+
+#define SAY_PLACE "broker/group"
+
+/* ---- Offsets ---- */
+
+/* Offsets may be there without a group: it was never more than a name (a "simple" group). */
+static struct group *load_group(struct group_partition *gp, struct str id)
+{
+	struct group *g = group_find(gp, id);
+
+	return g ? g : group_new(gp, id);
+}
+
+static void load_offset_tombstone(struct group_partition *gp, struct str group, struct str topic,
+				  int32_t partition)
+{
+	struct group *g = group_find(gp, group);
+	struct group_offset *o = g ? group_offset(g, topic, partition) : NULL;
+
+	if (o)
+		group_offset_remove(g, o);
+	/* A group that was nothing but offsets is gone with the last of them. */
+	if (g && !g->protocol_type && g->offsets.count == 0 && g->generation == 0 && !g->is_recorded)
+		group_free(g);
+}
+
+static int load_offset(struct group_partition *gp, const struct offset_commit_key *key,
+		       struct slice value, struct arena *arena, struct err *err)
+{
+	struct offset_commit_value *v;
+	int16_t version;
+	void *decoded;
+	int rc;
+
+	if (!value.data) {
+		load_offset_tombstone(gp, key->group, key->topic, key->partition);
+		return 0;
+	}
+	rc = versioned_decode(&offset_commit_value_desc, value, arena, &version, &decoded, err);
+	if (rc < 0)
+		return rc;
+	v = decoded;
+	group_offset_put(load_group(gp, key->group), key->topic, key->partition,
+			 &(struct group_offset_value){
+				 .offset = v->offset,
+				 .leader_epoch = v->leader_epoch,
+				 .metadata = v->metadata,
+				 .commit_timestamp_ms = v->commit_timestamp,
+				 .expire_timestamp_ms = v->expire_timestamp,
+				 .topic_id = v->topic_id,
+			 }, 0);
+	return 0;
+}
+
+static int load_legacy_offset(struct group_partition *gp, const struct legacy_offset_commit_key *key,
+			      struct slice value, struct arena *arena, struct err *err)
+{
+	struct legacy_offset_commit_value *v;
+	int16_t version;
+	void *decoded;
+	int rc;
+
+	if (!value.data) {
+		load_offset_tombstone(gp, key->group, key->topic, key->partition);
+		return 0;
+	}
+	rc = versioned_decode(&legacy_offset_commit_value_desc, value, arena, &version, &decoded,
+			      err);
+	if (rc < 0)
+		return rc;
+	v = decoded;
+	group_offset_put(load_group(gp, key->group), key->topic, key->partition,
+			 &(struct group_offset_value){
+				 .offset = v->offset,
+				 .leader_epoch = -1,
+				 .metadata = v->metadata,
+				 .commit_timestamp_ms = v->commit_timestamp,
+				 .expire_timestamp_ms = -1,
+			 }, 0);
+	return 0;
+}
+
+/* ---- Groups ---- */
+
+static void load_member(struct group *g, const struct group_metadata_value *v,
+			const struct group_metadata_value_member_metadata *in)
+{
+	struct join_group_request_protocol protocol = {.name = v->protocol,
+						       .metadata = in->subscription};
+	struct group_member *m;
+
+	if (group_member(g, in->member_id) || group_static_member(g, in->group_instance_id))
+		return;
+	m = member_new(in->member_id, in->group_instance_id, in->client_id, in->client_host);
+	m->session_timeout_ms = in->session_timeout;
+	m->rebalance_timeout_ms =
+		in->rebalance_timeout == -1 ? in->session_timeout : in->rebalance_timeout;
+	member_set_protocols(m, &protocol, str_is_null(v->protocol) ? 0 : 1);
+	slice_unref(&m->assignment);
+	m->assignment = slice_copy(in->assignment.data ? in->assignment.data : (const uint8_t *)"",
+				   in->assignment.len);
+	group_add_member(g, m, v->protocol_type);
+}
+
+/* Forgets members and generation, keeps the offsets. */
+static void load_group_reset(struct group *g)
+{
+	struct group_member *m;
+
+	LIST_FOREACH(&g->members, m, struct group_member, link) {
+		group_take_member(g, m);
+		member_free(m);
+	}
+	group_set_text(&g->protocol_type, STR_NULL);
+	group_set_text(&g->protocol_name, STR_NULL);
+	g->generation = 0;
+	g->state = g->previous_state = GROUP_EMPTY;
+	g->is_recorded = false;
+}
+
+static void load_group_tombstone(struct group_partition *gp, struct str id)
+{
+	struct group *g = group_find(gp, id);
+
+	if (!g)
+		return;
+	load_group_reset(g);
+	if (g->offsets.count == 0)
+		group_free(g);
+}
+
+static int load_group_record(struct group_partition *gp, const struct group_metadata_key *key,
+			     struct slice value, struct arena *arena, struct err *err)
+{
+	struct group_metadata_value *v;
+	struct group_member *leader;
+	int16_t version;
+	void *decoded;
+	struct group *g;
+	int rc;
+
+	if (!value.data) {
+		load_group_tombstone(gp, key->group);
+		return 0;
+	}
+	rc = versioned_decode(&group_metadata_value_desc, value, arena, &version, &decoded, err);
+	if (rc < 0)
+		return rc;
+	v = decoded;
+	g = load_group(gp, key->group);
+	load_group_reset(g);
+	g->is_recorded = true;
+	g->generation = v->generation;
+	g->state = g->previous_state = v->members_count > 0 ? GROUP_STABLE : GROUP_EMPTY;
+	g->state_timestamp_ms = v->current_state_timestamp;
+	if (v->protocol_type.len)
+		group_set_text(&g->protocol_type, v->protocol_type);
+	if (!str_is_null(v->protocol))
+		group_set_text(&g->protocol_name, v->protocol);
+	for (int32_t i = 0; i < v->members_count; i++)
+		load_member(g, v, &v->members[i]);
+	leader = str_is_null(v->leader) ? NULL : group_member(g, v->leader);
+	if (leader)
+		g->leader_id = leader->id;
+	return 0;
+}
+
+/* ---- Batches ---- */
+
+static int load_record(struct group_partition *gp, const struct record *r, struct arena *arena,
+		       struct err *err)
+{
+	const struct record_type *type;
+	void *key;
+	int rc;
+
+	if (!r->key.data)
+		return err_set(err, E_MALFORMED, "a record without a key");
+	rc = coordinator_key_decode(RECORDS_GROUP, r->key, arena, &type, &key, err);
+	if (rc == 0 && type->key == &offset_commit_key_desc)
+		return load_offset(gp, key, r->value, arena, err);
+	if (rc == 0 && type->key == &legacy_offset_commit_key_desc)
+		return load_legacy_offset(gp, key, r->value, arena, err);
+	if (rc == 0 && type->key == &group_metadata_key_desc)
+		return load_group_record(gp, key, r->value, arena, err);
+	if (rc < 0 && rc != E_UNSUPPORTED)
+		return rc;
+	if (!gp->warned_unknown)
+		say_warn("%s-%d: records of groups that are not classic are skipped (first at "
+			 "offset %lld)", OFFSETS_TOPIC, gp->index, (long long)r->offset);
+	gp->warned_unknown = true;
+	return 0;
+}
+
+static int load_batch(struct group_partition *gp, const struct batch *b, struct err *err)
+{
+	struct group_coordinator *gc = gp->gc;
+	struct record_iter it;
+	struct record r;
+	struct arena arena;
+	int rc;
+
+	if (batch_is_control(b))
+		return 0;
+	if (batch_codec(b) != COMPRESSION_NONE && !gc->compressor)
+		gc->compressor = compressor_new();
+	rc = record_iter_init(&it, b, gc->compressor, 0);
+	if (rc < 0)
+		return err_set(err, rc, "batch at offset %lld: %s", (long long)b->base_offset,
+			       err_text(rc));
+	arena_init(&arena);
+	while ((rc = record_next(&it, &r)) == 1) {
+		rc = load_record(gp, &r, &arena, err);
+		if (rc < 0) {
+			rc = err_add(err, rc, "offset %lld", (long long)r.offset);
+			break;
+		}
+		arena_reset(&arena);
+	}
+	arena_fini(&arena);
+	return rc;
+}
+
+int group_partition_load(struct group_partition *gp, const void *batches, size_t len,
+			 struct err *err)
+{
+	const uint8_t *data = batches;
+	struct batch b;
+	int rc;
+
+	assert(gp->state == GROUPS_LOADING);
+	while ((rc = batch_next(&b, &data, &len)) == 1) {
+		rc = load_batch(gp, &b, err);
+		if (rc < 0)
+			return rc;
+		gp->load_offset = batch_next_offset(&b);
+	}
+	return rc < 0 ? err_set(err, rc, "%s", err_text(rc)) : 0;
+}
