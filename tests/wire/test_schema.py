@@ -37,7 +37,12 @@ class SchemaTest(unittest.TestCase):
         )
         self.assertEqual(
             [s.c_name for s in message.structs()],
-            ["thing_request_topic", "thing_request_part", "thing_request_thinglet", "thing_request"],
+            [
+                "thing_request_topic",
+                "thing_request_part",
+                "thing_request_thinglet",
+                "thing_request",
+            ],
         )
 
     def test_versions(self):
