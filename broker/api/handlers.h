@@ -7,6 +7,17 @@
 
 /* The handlers that exist: API constant, function. */
 #define API_HANDLERS(X) \
+	X(API_FIND_COORDINATOR, handle_find_coordinator) \
+	X(API_JOIN_GROUP, handle_join_group) \
+	X(API_SYNC_GROUP, handle_sync_group) \
+	X(API_HEARTBEAT, handle_heartbeat) \
+	X(API_LEAVE_GROUP, handle_leave_group) \
+	X(API_OFFSET_COMMIT, handle_offset_commit) \
+	X(API_OFFSET_FETCH, handle_offset_fetch) \
+	X(API_OFFSET_DELETE, handle_offset_delete) \
+	X(API_LIST_GROUPS, handle_list_groups) \
+	X(API_DESCRIBE_GROUPS, handle_describe_groups) \
+	X(API_DELETE_GROUPS, handle_delete_groups) \
 	X(API_PRODUCE, handle_produce) \
 	X(API_LIST_OFFSETS, handle_list_offsets) \
 	X(API_OFFSET_FOR_LEADER_EPOCH, handle_offset_for_leader_epoch) \

@@ -56,6 +56,7 @@ struct group_call {
 	int16_t version;	/* of the API */
 	struct arena *arena;
 	void (*done)(struct group_call *call);
+	void *arg;		/* the caller's */
 };
 
 struct join_call {
