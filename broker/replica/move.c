@@ -143,14 +143,15 @@ static int move_copy(struct partition *p, struct err *err)
 bool partition_move_step(struct partition *p)
 {
 	struct err err = {0};
-	int rc;
+	int rc = 0;
 
 	if (!p->log || !p->future)
 		return false;
-	if (log_end_offset(p->future) == log_end_offset(p->log))
-		rc = move_swap(p, &err);
-	else
+	if (log_end_offset(p->future) < log_end_offset(p->log))
 		rc = move_copy(p, &err);
+	/* Nothing is appended between the last piece and the swap. */
+	if (rc == 0 && log_end_offset(p->future) == log_end_offset(p->log))
+		rc = move_swap(p, &err);
 	if (rc < 0) {
 		(void)partition_log_error(p, rc, &err);
 		partition_cancel_move(p);
