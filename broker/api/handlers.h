@@ -7,6 +7,10 @@
 
 /* The handlers that exist: API constant, function. */
 #define API_HANDLERS(X) \
+	X(API_API_VERSIONS, handle_api_versions) \
+	X(API_METADATA, handle_metadata) \
+	X(API_DESCRIBE_CLUSTER, handle_describe_cluster) \
+	X(API_DESCRIBE_TOPIC_PARTITIONS, handle_describe_topic_partitions) \
 	X(API_FIND_COORDINATOR, handle_find_coordinator) \
 	X(API_JOIN_GROUP, handle_join_group) \
 	X(API_SYNC_GROUP, handle_sync_group) \

@@ -1,0 +1,159 @@
+/* DescribeCluster and ApiVersions: what this broker and its cluster are. */
+#include "api/describe.h"
+#include "api/handlers.h"
+#include "config/config.h"
+#include "metadata/features.h"
+
+/* ---- DescribeCluster ------------------------------------------------------------------------ */
+
+enum endpoint_type { ENDPOINT_BROKERS = 1, ENDPOINT_CONTROLLERS = 2 };
+
+static enum kafka_error cluster_check(const struct request *r, const char **text)
+{
+	const struct describe_cluster_request *request = r->body;
+
+	if (request->endpoint_type == ENDPOINT_BROKERS)
+		return KERR_NONE;
+	if (request->endpoint_type == ENDPOINT_CONTROLLERS) {
+		*text = "The request was sent to an endpoint of type BROKER, but we wanted an endpoint "
+			"of type CONTROLLER";
+		return r->version == 0 ? KERR_INVALID_REQUEST : KERR_MISMATCHED_ENDPOINT_TYPE;
+	}
+	*text = "Unsupported endpoint type";
+	return r->version == 0 ? KERR_INVALID_REQUEST : KERR_UNSUPPORTED_ENDPOINT_TYPE;
+}
+
+void handle_describe_cluster(struct request *r)
+{
+	const struct describe_cluster_request *request = r->body;
+	struct describe_cluster_response *response = r->response;
+	const struct image *image = r->shard->image;
+	const char *text = NULL;
+
+	response->error_code = (int16_t)cluster_check(r, &text);
+	response->cluster_id = str_of(r->shard->broker->cluster_id_text);
+	response->error_message = str_of(text);
+	if (response->error_code) {
+		request_done(r);
+		return;
+	}
+	response->controller_id = any_broker_id(r);
+	if (request->include_cluster_authorized_operations)
+		response->cluster_authorized_operations = CLUSTER_OPERATIONS_ALL;
+	response->brokers =
+		WIRE_ARRAY(&r->arena, describe_cluster_response_broker, image_broker_count(image));
+	for (const struct image_broker *b = image_broker_next(image, -1); b;
+	     b = image_broker_next(image, b->id)) {
+		const struct image_endpoint *e = image_broker_endpoint(b, str_of(r->listener));
+		struct describe_cluster_response_broker *out;
+
+		if (!e || (b->fenced && !request->include_fenced_brokers))
+			continue;
+		out = &response->brokers[response->brokers_count++];
+		out->broker_id = b->id;
+		out->host = e->host;
+		out->port = e->port;
+		out->rack = b->rack;
+		out->is_fenced = b->fenced;
+	}
+	request_done(r);
+}
+
+/* ---- ApiVersions ---------------------------------------------------------------------------- */
+
+static bool software_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* [a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])? */
+static bool software_is_valid(struct str s)
+{
+	if (s.len == 0 || !software_char(s.data[0]) || !software_char(s.data[s.len - 1]))
+		return false;
+	for (size_t i = 0; i < s.len; i++)
+		if (!software_char(s.data[i]) && s.data[i] != '-' && s.data[i] != '.')
+			return false;
+	return true;
+}
+
+static enum kafka_error versions_check(const struct request *r)
+{
+	const struct api_versions_request *request = r->body;
+	const struct broker *broker = r->shard->broker;
+
+	if (r->version >= 3 && (!software_is_valid(request->client_software_name) ||
+				!software_is_valid(request->client_software_version)))
+		return KERR_INVALID_REQUEST;
+	if (str_is_null(request->cluster_id) != (request->node_id == -1))
+		return KERR_INVALID_REQUEST;
+	if (!str_is_null(request->cluster_id) &&
+	    (!str_is(request->cluster_id, broker->cluster_id_text) ||
+	     request->node_id != broker->node_id))
+		return KERR_REBOOTSTRAP_REQUIRED;
+	return KERR_NONE;
+}
+
+static void versions_apis(struct request *r, struct api_versions_response *response)
+{
+	bool unstable = config_bool(r->shard->config, CONFIG_UNSTABLE_API_VERSIONS_ENABLE);
+
+	response->api_keys =
+		WIRE_ARRAY(&r->arena, api_versions_response_api_version, wire_api_count);
+	for (size_t i = 0; i < wire_api_count; i++) {
+		const struct api *api = &wire_apis[i];
+		struct api_versions_response_api_version *out;
+
+		/* Telemetry is served to clients that insist; nothing here collects it. */
+		if (!api_handler_of(api->key) || api->key == API_GET_TELEMETRY_SUBSCRIPTIONS ||
+		    api->key == API_PUSH_TELEMETRY)
+			continue;
+		out = &response->api_keys[response->api_keys_count++];
+		out->api_key = api->key;
+		/* librdkafka takes a higher minimum for "no compression" (KAFKA-18659). */
+		out->min_version = api->key == API_PRODUCE ? 0 : api->min_version;
+		out->max_version = unstable ? api->max_version : api_max_stable(api);
+	}
+}
+
+static void versions_features(struct request *r, struct api_versions_response *response)
+{
+	const struct image *image = r->shard->image;
+
+	response->supported_features = WIRE_ARRAY(
+		&r->arena, api_versions_response_supported_feature_key, feature_count);
+	response->finalized_features = WIRE_ARRAY(
+		&r->arena, api_versions_response_finalized_feature_key, feature_count);
+	for (size_t i = 0; i < feature_count; i++) {
+		struct str name = str_of(features[i].name);
+		int16_t level = image_feature_level(image, name);
+		struct api_versions_response_supported_feature_key *supported;
+		struct api_versions_response_finalized_feature_key *final;
+
+		/* Clients of older versions stumble over a minimum of 0 (KAFKA-17011). */
+		if (r->version >= 4 || features[i].min > 0) {
+			supported = &response->supported_features[response->supported_features_count++];
+			supported->name = name;
+			supported->min_version = features[i].min;
+			supported->max_version = features[i].max;
+		}
+		if (level <= 0)
+			continue;
+		final = &response->finalized_features[response->finalized_features_count++];
+		final->name = name;
+		final->min_version_level = final->max_version_level = level;
+	}
+	response->finalized_features_epoch = image_offset(image);
+}
+
+void handle_api_versions(struct request *r)
+{
+	struct api_versions_response *response = r->response;
+
+	response->error_code = (int16_t)versions_check(r);
+	if (response->error_code == KERR_NONE) {
+		versions_apis(r, response);
+		versions_features(r, response);
+	}
+	request_done(r);
+}
