@@ -1,6 +1,6 @@
 #include "cmd/formatter.h"
 #include "cmd/internal_format.h"
-#include "cmd/json.h"
+#include "cmd/json_out.h"
 #include "cmd/number_text.h"
 #include "cmd/print.h"
 #include "cmd/record_reader.h"
@@ -324,25 +324,25 @@ static void format_json(const struct record_view *v)
 	const struct record *r = v->record;
 	struct record_header header;
 	const uint8_t *pos = NULL;
-	struct json j = {0};
+	struct json_out j = {0};
 
-	json_open(&j, NULL, '{');
-	json_str(&j, "topic", v->topic);
-	json_int(&j, "partition", v->partition);
-	json_int(&j, "offset", r->offset);
-	json_int(&j, "timestamp", r->timestamp);
-	json_text(&j, "timestampType", v->is_log_append_time ? "LogAppendTime" : "CreateTime");
-	json_open(&j, "headers", '[');
+	json_out_open(&j, NULL, '{');
+	json_out_str(&j, "topic", v->topic);
+	json_out_int(&j, "partition", v->partition);
+	json_out_int(&j, "offset", r->offset);
+	json_out_int(&j, "timestamp", r->timestamp);
+	json_out_text(&j, "timestampType", v->is_log_append_time ? "LogAppendTime" : "CreateTime");
+	json_out_open(&j, "headers", '[');
 	while (record_header_next(r, &pos, &header)) {
-		json_open(&j, NULL, '{');
-		json_str(&j, "key", header.key);
-		json_bytes(&j, "value", slice_str(header.value));
-		json_close(&j, '}');
+		json_out_open(&j, NULL, '{');
+		json_out_str(&j, "key", header.key);
+		json_out_bytes(&j, "value", slice_str(header.value));
+		json_out_close(&j, '}');
 	}
-	json_close(&j, ']');
-	json_bytes(&j, "key", slice_str(r->key));
-	json_bytes(&j, "value", slice_str(r->value));
-	json_close(&j, '}');
+	json_out_close(&j, ']');
+	json_out_bytes(&j, "key", slice_str(r->key));
+	json_out_bytes(&j, "value", slice_str(r->value));
+	json_out_close(&j, '}');
 	print_byte('\n');
 }
 

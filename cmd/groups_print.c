@@ -1,5 +1,5 @@
 #include "cmd/groups_print.h"
-#include "cmd/json.h"
+#include "cmd/json_out.h"
 #include "cmd/print.h"
 #include "cmd/table.h"
 
@@ -279,73 +279,73 @@ void groups_print_csv(const struct reset_row *rows, unsigned count, bool with_gr
 
 /* ---- JSON --------------------------------------------------------------------------------- */
 
-static void json_offset(struct json *j, const char *key, int64_t offset)
+static void json_offset(struct json_out *j, const char *key, int64_t offset)
 {
 	if (offset == OFFSET_UNKNOWN)
-		json_null(j, key);
+		json_out_null(j, key);
 	else
-		json_int(j, key, offset);
+		json_out_int(j, key, offset);
 }
 
-static void json_member(struct json *j, const struct group_member *m)
+static void json_member(struct json_out *j, const struct group_member *m)
 {
-	json_open(j, NULL, '{');
-	json_str(j, "consumerId", m->id);
-	json_str(j, "groupInstanceId", m->instance_id);
-	json_str(j, "clientId", m->client_id);
-	json_str(j, "host", m->host);
-	json_open(j, "assignment", '[');
+	json_out_open(j, NULL, '{');
+	json_out_str(j, "consumerId", m->id);
+	json_out_str(j, "groupInstanceId", m->instance_id);
+	json_out_str(j, "clientId", m->client_id);
+	json_out_str(j, "host", m->host);
+	json_out_open(j, "assignment", '[');
 	for (unsigned i = 0; i < m->assignment_count; i++) {
-		json_open(j, NULL, '{');
-		json_str(j, "topic", m->assignment[i].topic);
-		json_int(j, "partition", m->assignment[i].partition);
-		json_close(j, '}');
+		json_out_open(j, NULL, '{');
+		json_out_str(j, "topic", m->assignment[i].topic);
+		json_out_int(j, "partition", m->assignment[i].partition);
+		json_out_close(j, '}');
 	}
-	json_close(j, ']');
-	json_close(j, '}');
+	json_out_close(j, ']');
+	json_out_close(j, '}');
 }
 
 void groups_print_list_json(const struct group_view *groups, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
-		struct json j = {0};
+		struct json_out j = {0};
 
-		json_open(&j, NULL, '{');
-		json_str(&j, "group", groups[i].id);
-		json_str(&j, "type", groups[i].type);
-		json_str(&j, "state", groups[i].state);
-		json_close(&j, '}');
+		json_out_open(&j, NULL, '{');
+		json_out_str(&j, "group", groups[i].id);
+		json_out_str(&j, "type", groups[i].type);
+		json_out_str(&j, "state", groups[i].state);
+		json_out_close(&j, '}');
 		print_byte('\n');
 	}
 }
 
 void groups_print_json(const struct group_view *g)
 {
-	struct json j = {0};
+	struct json_out j = {0};
 
-	json_open(&j, NULL, '{');
-	json_str(&j, "group", g->id);
-	json_str(&j, "state", g->state);
-	json_str(&j, "assignmentStrategy", g->strategy);
-	json_int(&j, "coordinator", g->coordinator_id);
-	json_open(&j, "members", '[');
+	json_out_open(&j, NULL, '{');
+	json_out_str(&j, "group", g->id);
+	json_out_str(&j, "state", g->state);
+	json_out_str(&j, "assignmentStrategy", g->strategy);
+	json_out_int(&j, "coordinator", g->coordinator_id);
+	json_out_open(&j, "members", '[');
 	for (unsigned i = 0; i < g->member_count; i++)
 		json_member(&j, &g->members[i]);
-	json_close(&j, ']');
-	json_open(&j, "offsets", '[');
+	json_out_close(&j, ']');
+	json_out_open(&j, "offsets", '[');
 	for (unsigned i = 0; i < g->partition_count; i++) {
 		const struct group_partition *p = &g->partitions[i];
 
-		json_open(&j, NULL, '{');
-		json_str(&j, "topic", p->topic);
-		json_int(&j, "partition", p->partition);
+		json_out_open(&j, NULL, '{');
+		json_out_str(&j, "topic", p->topic);
+		json_out_int(&j, "partition", p->partition);
 		json_offset(&j, "currentOffset", p->committed);
 		json_offset(&j, "logEndOffset", p->end);
 		json_offset(&j, "lag", partition_lag(p));
-		json_str(&j, "consumerId", p->owner ? p->owner->id : STR_NULL);
-		json_close(&j, '}');
+		json_out_str(&j, "consumerId", p->owner ? p->owner->id : STR_NULL);
+		json_out_close(&j, '}');
 	}
-	json_close(&j, ']');
-	json_close(&j, '}');
+	json_out_close(&j, ']');
+	json_out_close(&j, '}');
 	print_byte('\n');
 }

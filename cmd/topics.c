@@ -2,7 +2,7 @@
 #include "cmd/filter.h"
 #include "cmd/kafka_error.h"
 #include "cmd/print.h"
-#include "cmd/json.h"
+#include "cmd/json_out.h"
 #include "cmd/topics_int.h"
 
 #include "base/clock.h"
@@ -233,11 +233,11 @@ static int topics_list(struct run *run, const struct topics_args *args, struct c
 		return rc;
 	for (size_t i = 0; i < names.count; i++) {
 		if (args->json) {
-			struct json j = {0};
+			struct json_out j = {0};
 
-			json_open(&j, NULL, '{');
-			json_str(&j, "topic", names.items[i]);
-			json_close(&j, '}');
+			json_out_open(&j, NULL, '{');
+			json_out_str(&j, "topic", names.items[i]);
+			json_out_close(&j, '}');
 			print_byte('\n');
 		} else {
 			print_text("%.*s\n", STR(names.items[i]));

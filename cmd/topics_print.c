@@ -1,5 +1,5 @@
 #include "cmd/topics_print.h"
-#include "cmd/json.h"
+#include "cmd/json_out.h"
 #include "cmd/print.h"
 
 #include <stdio.h>
@@ -98,26 +98,26 @@ void topics_print_description(const struct topic_view *t, const struct topics_re
 	}
 }
 
-static void json_brokers(struct json *j, const char *key, const struct broker_list *list)
+static void json_brokers(struct json_out *j, const char *key, const struct broker_list *list)
 {
 	if (list->is_unknown) {
-		json_null(j, key);
+		json_out_null(j, key);
 		return;
 	}
-	json_open(j, key, '[');
+	json_out_open(j, key, '[');
 	for (unsigned i = 0; i < list->count; i++)
-		json_int(j, NULL, list->ids[i]);
-	json_close(j, ']');
+		json_out_int(j, NULL, list->ids[i]);
+	json_out_close(j, ']');
 }
 
-static void json_partition(struct json *j, const struct partition_view *p)
+static void json_partition(struct json_out *j, const struct partition_view *p)
 {
-	json_open(j, NULL, '{');
-	json_int(j, "partition", p->index);
+	json_out_open(j, NULL, '{');
+	json_out_int(j, "partition", p->index);
 	if (p->leader >= 0)
-		json_int(j, "leader", p->leader);
+		json_out_int(j, "leader", p->leader);
 	else
-		json_null(j, "leader");
+		json_out_null(j, "leader");
 	json_brokers(j, "replicas", &p->replicas);
 	json_brokers(j, "isr", &p->isr);
 	if (p->is_reassigned) {
@@ -126,37 +126,37 @@ static void json_partition(struct json *j, const struct partition_view *p)
 	}
 	json_brokers(j, "elr", &p->elr);
 	json_brokers(j, "lastKnownElr", &p->last_known_elr);
-	json_close(j, '}');
+	json_out_close(j, '}');
 }
 
 void topics_print_json(const struct topic_view *t, const struct topics_report *r)
 {
-	struct json j = {0};
+	struct json_out j = {0};
 	char id[UUID_TEXT_LEN + 1];
 
 	if (r->overrides_only && t->config_count == 0)
 		return;
-	json_open(&j, NULL, '{');
-	json_str(&j, "topic", t->name);
-	json_text(&j, "topicId", uuid_is_zero(t->id) ? NULL : uuid_format(t->id, id));
-	json_bool(&j, "internal", t->is_internal);
-	json_int(&j, "partitionCount", t->partition_count);
-	json_int(&j, "replicationFactor",
+	json_out_open(&j, NULL, '{');
+	json_out_str(&j, "topic", t->name);
+	json_out_text(&j, "topicId", uuid_is_zero(t->id) ? NULL : uuid_format(t->id, id));
+	json_out_bool(&j, "internal", t->is_internal);
+	json_out_int(&j, "partitionCount", t->partition_count);
+	json_out_int(&j, "replicationFactor",
 		 t->partition_count ? partition_replication(&t->partitions[0]) : 0);
-	json_open(&j, "configs", '{');
+	json_out_open(&j, "configs", '{');
 	for (unsigned i = 0; i < t->config_count; i++) {
 		char key[256];
 
 		snprintf(key, sizeof(key), "%.*s", STR(t->configs[i].name));
-		json_str(&j, key, t->configs[i].value);
+		json_out_str(&j, key, t->configs[i].value);
 	}
-	json_close(&j, '}');
-	json_open(&j, "partitions", '[');
+	json_out_close(&j, '}');
+	json_out_open(&j, "partitions", '[');
 	for (unsigned i = 0; i < t->partition_count; i++) {
 		if (report_wants(r, t, &t->partitions[i]))
 			json_partition(&j, &t->partitions[i]);
 	}
-	json_close(&j, ']');
-	json_close(&j, '}');
+	json_out_close(&j, ']');
+	json_out_close(&j, '}');
 	print_byte('\n');
 }

@@ -1,11 +1,11 @@
-#include "cmd/json.h"
+#include "cmd/json_out.h"
 #include "cmd/print.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 /* The inside of a JSON string. Bytes that are not UTF-8 become U+FFFD. */
-static size_t json_utf8_len(const uint8_t *p, size_t left)
+static size_t json_out_utf8_len(const uint8_t *p, size_t left)
 {
 	size_t len = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3
 		: p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
@@ -22,12 +22,12 @@ static size_t json_utf8_len(const uint8_t *p, size_t left)
 	return len;
 }
 
-static bool json_is_utf8(struct str s)
+static bool json_out_is_utf8(struct str s)
 {
 	const uint8_t *p = (const uint8_t *)s.data;
 
 	for (size_t i = 0; i < s.len;) {
-		size_t len = json_utf8_len(p + i, s.len - i);
+		size_t len = json_out_utf8_len(p + i, s.len - i);
 
 		if (len == 0)
 			return false;
@@ -36,13 +36,13 @@ static bool json_is_utf8(struct str s)
 	return true;
 }
 
-static void json_quoted(struct str s)
+static void json_out_quoted(struct str s)
 {
 	const uint8_t *p = (const uint8_t *)s.data;
 
 	print_byte('"');
 	for (size_t i = 0; i < s.len;) {
-		size_t len = json_utf8_len(p + i, s.len - i);
+		size_t len = json_out_utf8_len(p + i, s.len - i);
 
 		if (len == 0) {
 			print_bytes("\\ufffd", 6);
@@ -66,62 +66,62 @@ static void json_quoted(struct str s)
 	print_byte('"');
 }
 
-static void json_key(struct json *j, const char *key)
+static void json_out_key(struct json_out *j, const char *key)
 {
 	if (j->has_before)
 		print_byte(',');
 	j->has_before = true;
 	if (key) {
-		json_quoted(str_of(key));
+		json_out_quoted(str_of(key));
 		print_byte(':');
 	}
 }
 
-void json_open(struct json *j, const char *key, char bracket)
+void json_out_open(struct json_out *j, const char *key, char bracket)
 {
-	json_key(j, key);
+	json_out_key(j, key);
 	print_byte(bracket);
 	j->has_before = false;
 }
 
-void json_close(struct json *j, char bracket)
+void json_out_close(struct json_out *j, char bracket)
 {
 	print_byte(bracket);
 	j->has_before = true;
 }
 
-void json_str(struct json *j, const char *key, struct str value)
+void json_out_str(struct json_out *j, const char *key, struct str value)
 {
-	json_key(j, key);
+	json_out_key(j, key);
 	if (str_is_null(value))
 		print_bytes("null", 4);
 	else
-		json_quoted(value);
+		json_out_quoted(value);
 }
 
-void json_text(struct json *j, const char *key, const char *value)
+void json_out_text(struct json_out *j, const char *key, const char *value)
 {
-	json_str(j, key, str_of(value));
+	json_out_str(j, key, str_of(value));
 }
 
-void json_int(struct json *j, const char *key, int64_t value)
+void json_out_int(struct json_out *j, const char *key, int64_t value)
 {
-	json_key(j, key);
+	json_out_key(j, key);
 	print_text("%" PRId64, value);
 }
 
-void json_bool(struct json *j, const char *key, bool value)
+void json_out_bool(struct json_out *j, const char *key, bool value)
 {
-	json_key(j, key);
+	json_out_key(j, key);
 	print_text(value ? "true" : "false");
 }
 
-void json_null(struct json *j, const char *key)
+void json_out_null(struct json_out *j, const char *key)
 {
-	json_str(j, key, STR_NULL);
+	json_out_str(j, key, STR_NULL);
 }
 
-static void json_base64(struct str s)
+static void json_out_base64(struct str s)
 {
 	static const char digits[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -141,16 +141,16 @@ static void json_base64(struct str s)
 	print_byte('"');
 }
 
-void json_bytes(struct json *j, const char *key, struct str value)
+void json_out_bytes(struct json_out *j, const char *key, struct str value)
 {
 	char encoding[64];
 
-	if (str_is_null(value) || json_is_utf8(value)) {
-		json_str(j, key, value);
+	if (str_is_null(value) || json_out_is_utf8(value)) {
+		json_out_str(j, key, value);
 		return;
 	}
-	json_key(j, key);
-	json_base64(value);
+	json_out_key(j, key);
+	json_out_base64(value);
 	snprintf(encoding, sizeof(encoding), "%sEncoding", key);
-	json_text(j, encoding, "base64");
+	json_out_text(j, encoding, "base64");
 }
