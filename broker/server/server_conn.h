@@ -27,7 +27,7 @@ struct server_conn {
 	bool is_paused;
 	bool is_closed;			/* conn_close() was called */
 	bool close_when_sent;		/* an answer said so: no more is read */
-	char client_host[64];		/* "/127.0.0.1" */
+	char client_host[CONN_ADDR_TEXT_MAX + 1];		/* "/127.0.0.1" */
 };
 
 /* What connections of one listener share; made by the server, fixed. */
