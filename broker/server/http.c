@@ -9,6 +9,7 @@
 #include "wire/api.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <netdb.h>
@@ -20,8 +21,26 @@
 #define HTTP_CONNECTIONS_MAX 64
 #define HTTP_TIMEOUT_S 30
 
+/* libmicrohttpd brings a dozen libraries with it, which would double the start-up time of every
+ * command. So it is loaded when an HTTP port is asked for. */
+#define HTTP_LIBRARY "libmicrohttpd.so.12"
+#define HTTP_FUNCTIONS(X)                  \
+	X(MHD_start_daemon)                \
+	X(MHD_stop_daemon)                 \
+	X(MHD_create_response_from_buffer) \
+	X(MHD_add_response_header)         \
+	X(MHD_queue_response)              \
+	X(MHD_destroy_response)
+
+struct http_library {
+#define X(name) __typeof__(&name) name;
+	HTTP_FUNCTIONS(X)
+#undef X
+};
+
 struct http {
 	struct server *server;
+	struct http_library lib;
 	struct MHD_Daemon *daemon;
 };
 
@@ -188,15 +207,42 @@ static enum MHD_Result http_answer(void *ctx, struct MHD_Connection *connection,
 	out_init(&out, METRICS_BYTES_MAX);
 	if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0)
 		status = http_page(h->server, url, &out);
-	response = MHD_create_response_from_buffer(out.len, out.data ? (void *)out.data : "",
-						   MHD_RESPMEM_MUST_COPY);
+	response = h->lib.MHD_create_response_from_buffer(
+		out.len, out.data ? (void *)out.data : "", MHD_RESPMEM_MUST_COPY);
 	out_fini(&out);
 	if (!response)
 		return MHD_NO;
-	MHD_add_response_header(response, "Content-Type", "text/plain; version=0.0.4");
-	result = MHD_queue_response(connection, status, response);
-	MHD_destroy_response(response);
+	h->lib.MHD_add_response_header(response, "Content-Type", "text/plain; version=0.0.4");
+	result = h->lib.MHD_queue_response(connection, status, response);
+	h->lib.MHD_destroy_response(response);
 	return result;
+}
+
+static const struct {
+	const char *name;
+	size_t at;
+} http_functions[] = {
+#define X(name) {#name, offsetof(struct http_library, name)},
+	HTTP_FUNCTIONS(X)
+#undef X
+};
+
+static int http_load(struct http_library *lib, struct err *err)
+{
+	void *handle = dlopen(HTTP_LIBRARY, RTLD_NOW);
+
+	if (!handle)
+		return err_set(err, E_NOT_FOUND, "--metrics needs %s (apt install libmicrohttpd12)",
+			       HTTP_LIBRARY);
+	for (size_t i = 0; i < ARRAY_LEN(http_functions); i++) {
+		void **function = (void **)(void *)((char *)lib + http_functions[i].at);
+
+		*function = dlsym(handle, http_functions[i].name);
+		if (!*function)
+			return err_set(err, E_NOT_FOUND, "%s has no %s", HTTP_LIBRARY,
+				       http_functions[i].name);
+	}
+	return 0;
 }
 
 int http_start(struct http **out, struct server *server, const char *listen, struct err *err)
@@ -217,7 +263,13 @@ int http_start(struct http **out, struct server *server, const char *listen, str
 		return err_set(err, E_UNREACHABLE, "--metrics %s: %s", listen, gai_strerror(rc));
 	h = xcalloc(1, sizeof(*h));
 	h->server = server;
-	h->daemon = MHD_start_daemon(
+	rc = http_load(&h->lib, err);
+	if (rc < 0) {
+		freeaddrinfo(found);
+		free(h);
+		return rc;
+	}
+	h->daemon = h->lib.MHD_start_daemon(
 		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO |
 			(found->ai_family == AF_INET6 ? MHD_USE_IPv6 : 0),
 		0, NULL, NULL, http_answer, h, MHD_OPTION_SOCK_ADDR, found->ai_addr,
@@ -237,6 +289,6 @@ void http_stop(struct http *h)
 {
 	if (!h)
 		return;
-	MHD_stop_daemon(h->daemon);
+	h->lib.MHD_stop_daemon(h->daemon);
 	free(h);
 }
