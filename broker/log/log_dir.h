@@ -112,6 +112,10 @@ MUST_USE int log_dir_list(struct log_dir *dir,
 /* Parses the name of a directory; borrows it for entry->topic. 0 or E_MALFORMED. */
 MUST_USE int log_dir_parse_name(struct log_dir_entry *entry, const char *name);
 
+/* "TOPIC-N.HEX-delete" (or another suffix) with a random HEX; long topics are cut. */
+void log_dir_suffixed_name(struct env *env, const char *name, const char *suffix,
+			   char out[LOG_DIR_NAME_MAX]);
+
 /* "DIR/TOPIC-N"; malloc'ed. */
 char *log_dir_partition_path(const struct log_dir *dir, struct str topic, int32_t partition);
 
@@ -130,6 +134,8 @@ MUST_USE int log_dir_sweep(struct log_dir *dir, int64_t delay_ms, unsigned *left
 /* Reads or writes PATH/partition.metadata. -ENOENT, E_MALFORMED, -errno. */
 MUST_USE int partition_metadata_read(struct env *env, const char *path, struct uuid *topic_id,
 				     struct err *err);
+/* Sets the directory's own time to now: since when it waits for log_dir_sweep(). */
+void partition_dir_touch(struct env *env, const char *path);
 MUST_USE int partition_metadata_write(struct env *env, const char *path, struct uuid topic_id,
 				      struct err *err);
 
