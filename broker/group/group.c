@@ -50,8 +50,10 @@ static void text_free(struct str *s)
 
 void group_set_text(char **field, struct str text)
 {
-	free(*field);
-	*field = text.data ? xstrndup(text.data, text.len) : NULL;
+	char *copy = text.data ? xstrndup(text.data, text.len) : NULL;
+
+	free(*field);	/* last: `text` may be of it */
+	*field = copy;
 }
 
 /* ---- Group ---- */
