@@ -79,6 +79,7 @@ struct command {
 	enum dialect dialect;
 	const char *summary;		/* one line, lower case */
 	const char *intro;		/* Apache's sentence above the help */
+	const char *intro_bare; /* the same when there is no argument at all, if it differs */
 	const char *words; /* what stands behind the options in usage, NULL: no words */
 	enum complete complete_words;
 	const struct opt *opts;

@@ -20,6 +20,13 @@ static const char *connect_bootstrap(const struct cluster_args *args,
 	return variable && *variable ? variable : BOOTSTRAP_DEFAULT;
 }
 
+bool connect_has_server(const struct run *run)
+{
+	const char *variable = getenv(BOOTSTRAP_VARIABLE);
+
+	return !run->is_apache || opt_given(run, "bootstrap-server") || (variable && *variable);
+}
+
 struct client_config *connect_config(const struct cluster_args *args, enum client_role role,
 				     struct err *err)
 {

@@ -1,6 +1,6 @@
 /* From the options that all commands share to a client. The server is, in this order: the option,
- * bootstrap.servers of the config file, $KAVKA_BOOTSTRAP_SERVERS, localhost:9092. Nothing connects
- * before the first request. */
+ * bootstrap.servers of the config file, $KAVKA_BOOTSTRAP_SERVERS, localhost:9092; under Apache's
+ * names the option or the variable must be there. Nothing connects before the first request. */
 #ifndef KAVKA_CMD_CONNECT_H
 #define KAVKA_CMD_CONNECT_H
 
@@ -35,6 +35,9 @@ struct connection {
 	struct client_config *config;
 	struct client *client;
 };
+
+/* Is a server named by option, file or environment? Apache's tools insist on it. */
+bool connect_has_server(const struct run *run);
 
 /* A config with the file and the bootstrap servers put in; the caller adds to it before
  * connect_open(). NULL with `err` set. */

@@ -84,6 +84,8 @@ int consumer_check(const struct run *run, struct consumer_args *args, struct err
 			       "Options from-beginning and offset cannot be specified together.");
 	if (args->offset && !opt_given(run, "partition"))
 		return err_set(err, E_USAGE, "The partition is required when offset is specified.");
+	if (!connect_has_server(run))
+		return opt_require(run, "bootstrap-server", err);
 	rc = check_pairs(run, err);
 	if (rc == 0 && args->group && opt_given(run, "partition"))
 		rc = err_set(err, E_USAGE,

@@ -79,13 +79,15 @@ static int frame_unknown(const char *name)
 static int frame_help(const struct run *run)
 {
 	bool to_stderr = run->is_apache && run->command->dialect == JOPT;
+	const char *bare = run->wants_help ? NULL : run->command->intro_bare;
+	const char *intro = bare ? bare : run->command->intro;
 	struct out text;
 
 	out_init(&text, 1 << 20);
 	help_write(&text, run->command, run->is_apache, 80);
 	if (to_stderr) {
-		if (run->command->intro)
-			print_error("%s\n", run->command->intro);
+		if (intro)
+			print_error("%s\n", intro);
 		print_error_bytes(text.data, text.len);
 	} else {
 		print_bytes(text.data, text.len);

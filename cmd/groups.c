@@ -130,6 +130,8 @@ static int groups_check(const struct run *run, const struct groups_args *args, s
 {
 	int rc = 0;
 
+	if (!args->validate_regex && !connect_has_server(run))
+		return opt_require(run, "bootstrap-server", err);
 	if (opt_given_count(run, ACTIONS) != 1)
 		return err_set(err, E_USAGE, "Command must include exactly one action: --list, "
 			       "--describe, --delete, --reset-offsets, --delete-offsets, "
@@ -310,7 +312,11 @@ static int run_validate_regex(const char *text)
 		pcre2_code_free(code);
 		return EXIT_OK;
 	}
-	pcre2_get_error_message(error, why, sizeof(why));
+	/* RE2's words for the commonest mistake, as brokers and Apache's tool have them. */
+	if (error == PCRE2_ERROR_MISSING_CLOSING_PARENTHESIS)
+		snprintf((char *)why, sizeof(why), "missing closing )");
+	else
+		pcre2_get_error_message(error, why, sizeof(why));
 	print_text("The regular expression `%s` is invalid: %s.\n", text, (const char *)why);
 	return EXIT_FAILED;
 }

@@ -131,7 +131,7 @@ static void delete_print(struct groups *g, const struct position *items, size_t 
 	table_init(&t, g->arena, columns, ARRAY_LEN(columns));
 	for (size_t i = 0; i < count; i++) {
 		const char *status = items[i].error == 0 ? "Successful"
-			: arena_printf(g->arena, "Error: %s", kafka_error_text(items[i].error));
+			: arena_printf(g->arena, "Error: %s", kafka_error_sentence(items[i].error));
 
 		table_add(&t, arena_strndup(g->arena, items[i].topic.data, items[i].topic.len),
 			  items[i].partition < 0 ? "-"
@@ -165,7 +165,7 @@ int groups_delete_offsets(struct groups *g, int *code, struct err *err)
 	if (rc < 0)
 		return rc;
 	if (response->error_code != KERR_NONE) {
-		print_text("\nError: %s\n", kafka_error_text(response->error_code));
+		print_text("\nError: %s\n", kafka_error_sentence(response->error_code));
 		kafka_error_set(err, response->error_code, STR_NULL);
 		*code = help_exit_code(g->run, err);
 		return 0;

@@ -1,48 +1,18 @@
 #include "cmd/json_out.h"
 #include "cmd/print.h"
+#include "cmd/utf8.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-/* The inside of a JSON string. Bytes that are not UTF-8 become U+FFFD. */
-static size_t json_out_utf8_len(const uint8_t *p, size_t left)
-{
-	size_t len = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3
-		: p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
-
-	if (len == 0 || len > left)
-		return 0;
-	for (size_t i = 1; i < len; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return len;
-}
-
-static bool json_out_is_utf8(struct str s)
-{
-	const uint8_t *p = (const uint8_t *)s.data;
-
-	for (size_t i = 0; i < s.len;) {
-		size_t len = json_out_utf8_len(p + i, s.len - i);
-
-		if (len == 0)
-			return false;
-		i += len;
-	}
-	return true;
-}
-
+/* Bytes that are not UTF-8 become U+FFFD. */
 static void json_out_quoted(struct str s)
 {
 	const uint8_t *p = (const uint8_t *)s.data;
 
 	print_byte('"');
 	for (size_t i = 0; i < s.len;) {
-		size_t len = json_out_utf8_len(p + i, s.len - i);
+		size_t len = utf8_char_len(p + i, s.len - i, NULL);
 
 		if (len == 0) {
 			print_bytes("\\ufffd", 6);
@@ -145,7 +115,7 @@ void json_out_bytes(struct json_out *j, const char *key, struct str value)
 {
 	char encoding[64];
 
-	if (str_is_null(value) || json_out_is_utf8(value)) {
+	if (str_is_null(value) || utf8_is_valid(value)) {
 		json_out_str(j, key, value);
 		return;
 	}

@@ -20,7 +20,7 @@ struct json_out {
 
 void json_out_open(struct json_out *j, const char *key, char bracket);	/* '{' or '[' */
 void json_out_close(struct json_out *j, char bracket);			/* '}' or ']' */
-void json_out_str(struct json_out *j, const char *key, struct str value);	/* null stays null */
+void json_out_str(struct json_out *j, const char *key, struct str value); /* null stays null */
 void json_out_text(struct json_out *j, const char *key, const char *value);	/* NULL: null */
 void json_out_int(struct json_out *j, const char *key, int64_t value);
 void json_out_bool(struct json_out *j, const char *key, bool value);

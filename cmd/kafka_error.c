@@ -29,13 +29,33 @@ static const struct {
 	{KERR_OFFSET_METADATA_TOO_LARGE, "OffsetMetadataTooLarge"},
 };
 
+/* Sentences of Apache's client that are part of its tools' output. */
+static const struct {
+	int code;
+	const char *text;
+} error_texts[] = {
+	{KERR_NON_EMPTY_GROUP, "The group is not empty."},
+	{KERR_GROUP_ID_NOT_FOUND, "The group id does not exist."},
+	{KERR_GROUP_SUBSCRIBED_TO_TOPIC, "Deleting offsets of a topic is forbidden while the consumer "
+					 "group is actively subscribed to it."},
+};
+
+const char *kafka_error_sentence(int kafka_error)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(error_texts); i++) {
+		if (error_texts[i].code == kafka_error)
+			return error_texts[i].text;
+	}
+	return kafka_error_text(kafka_error);
+}
+
 int kafka_error_set(struct err *err, int kafka_error, struct str message)
 {
 	if (err)
 		err->kafka_error = kafka_error;
 	err_set(err, E_KAFKA, "%.*s", STR(message));
 	if (str_is_null(message) || message.len == 0)
-		err_set(err, E_KAFKA, "%s", kafka_error_text(kafka_error));
+		err_set(err, E_KAFKA, "%s", kafka_error_sentence(kafka_error));
 	if (err)
 		err->kafka_error = kafka_error;
 	return E_KAFKA;

@@ -6,6 +6,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+/* What an error code means, in the words that Apache's tools print where scripts look for them. */
+const char *kafka_error_sentence(int kafka_error);
 /* Sets E_KAFKA with the broker's message, or the table's sentence if that is null. Returns it. */
 int kafka_error_set(struct err *err, int kafka_error, struct str message);
 

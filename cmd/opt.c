@@ -220,7 +220,9 @@ static int parse_store(struct parse *p, const struct opt *o, const char *value, 
 	case OPT_TYPE_COUNT:
 		break;
 	}
-	return err_set(err, E_USAGE, "--%s is gone: %s", o->name, o->help);
+	return err_set(err, E_USAGE,
+		       p->run->is_apache ? "%s is not a recognized option; %s" : "--%s is gone: %s",
+		       o->name, o->help);
 }
 
 /* One option with its value (NULL: none behind '='). */

@@ -5,6 +5,7 @@
 #include "cmd/print.h"
 #include "cmd/producer_int.h"
 #include "cmd/signals.h"
+#include "cmd/utf8.h"
 
 #include "base/clock.h"
 
@@ -99,6 +100,7 @@ struct producing {
 	uv_poll_t input; /* a pipe or terminal that is waited for together with the network */
 	bool input_polls, input_ready;
 	bool prompts;
+	struct out repaired;	/* a line that was no UTF-8, as Apache's tool sends it */
 	uint64_t failed_count;
 };
 
@@ -283,6 +285,13 @@ static int producing_loop(struct producing *p, struct err *err)
 		rc = producing_line(p, &line, err);
 		if (rc <= 0)
 			return rc;
+		/* Apache's tool reads text: other bytes do not survive it. Ours sends them as they
+		 * are. */
+		if (p->run->is_apache && !utf8_is_valid(line)) {
+			out_reset(&p->repaired);
+			utf8_repair(&p->repaired, line);
+			line = (struct str){(const char *)p->repaired.data, p->repaired.len};
+		}
 		rc = record_reader_parse(&p->reader, line, &record, err);
 		if (rc == 0)
 			rc = producing_send(p, &record, err);
@@ -339,9 +348,11 @@ static int producing_run(struct producing *p)
 	signals_start(&p->signals, p->connection.client);
 	input_start(p);
 	line_reader_init(&p->lines, STDIN_FILENO);
+	out_init(&p->repaired, SIZE_MAX / 2);
 	rc = producing_loop(p, &err);
 	code = producing_end(p, rc, &err);
 	line_reader_fini(&p->lines);
+	out_fini(&p->repaired);
 	if (p->input_polls)
 		uv_close((uv_handle_t *)&p->input, NULL);
 	signals_stop(&p->signals);

@@ -52,7 +52,7 @@ int producer_check(const struct run *run, struct producer_args *args, struct err
 	if (opt_given(run, "max-partition-memory-bytes"))
 		notice_old(run, "Warning: --max-partition-memory-bytes is deprecated and will be "
 			   "removed in Apache Kafka 5.0. Use --batch-size instead.");
-	if (args->cluster.bootstrap_server)
+	if (args->cluster.bootstrap_server || !connect_has_server(run))
 		rc = connect_check_bootstrap(args->cluster.bootstrap_server, err);
 	return rc < 0 ? rc : check_line_reader(args->line_reader, err);
 }

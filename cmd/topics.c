@@ -66,6 +66,7 @@ const struct command cmd_topics = {
 	.name = "topics", .alias = "kafka-topics", .dialect = JOPT,
 	.summary = "create, list, describe, change or delete topics",
 	.intro = "This tool helps to create, delete, describe, or change a topic.",
+	.intro_bare = "Create, delete, describe, or change a topic.",
 	.opts = topics_opts, .args_size = sizeof(struct topics_args), .run = topics_run,
 };
 
@@ -102,6 +103,8 @@ static int topics_check(const struct run *run, const struct topics_args *args, s
 		print_error(
 			"delete-config option is no longer supported and deprecated since version "
 			"4.0. The config will be fully removed in future releases.\n");
+	if (!connect_has_server(run))
+		return err_set(err, E_USAGE, "--bootstrap-server must be specified");
 	if (args->describe && args->if_exists && !args->topic && !args->topic_id)
 		return err_set(err, E_USAGE,
 			       "--topic or --topic-id is required to describe a topic");
@@ -309,23 +312,27 @@ static int topics_delete(struct run *run, const struct topics_args *args, struct
 
 /* ---- The run ------------------------------------------------------------------------------ */
 
-static int topics_failure(const struct run *run, const struct err *err)
+static int topics_failure(struct run *run, const struct topics_args *args,
+			  const struct err *err)
 {
 	char text[EXCEPTION_TEXT_MAX], when[40];
-	const char *exception = err_exception(err, text);
+	const char *exception = err_exception(err, text), *message = err_message(err);
 	time_t now = clock_wall_ms() / 1000;
 	struct tm parts;
 
 	if (!run->is_apache)
 		return help_failure(run, err);
-	print_text("Error while executing topic command : %s\n", err_message(err));
+	if (err->code == E_UNREACHABLE || err->code == E_TIMEOUT)
+		message = arena_printf(&run->arena, "Timed out waiting for a node "
+				       "assignment. Call: %s (%s)",
+				       args->create ? "createTopics" : "listTopics", message);
+	print_text("Error while executing topic command : %s\n", message);
 	/* Their log line with the class, without the Java stack below it. */
 	localtime_r(&now, &parts);
 	strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &parts);
 	print_error("[%s,%03d] ERROR %s: %s (org.apache.kafka.tools.TopicCommand)\n", when,
 		    (int)(clock_wall_ms() % 1000),
-		    exception ? exception : "org.apache.kafka.common.KafkaException",
-		    err_message(err));
+		    exception ? exception : "org.apache.kafka.common.KafkaException", message);
 	return EXIT_FAILED;
 }
 
@@ -344,7 +351,7 @@ static int topics_run(struct run *run, void *data)
 			"and topicId is not Uuid.ZERO_UUID\n");
 	rc = connect_admin(&connection, &args->cluster, &err);
 	if (rc < 0)
-		return topics_failure(run, &err);
+		return topics_failure(run, args, &err);
 	if (args->list)
 		rc = topics_list(run, args, connection.client, &err);
 	else if (args->create)
@@ -356,5 +363,5 @@ static int topics_run(struct run *run, void *data)
 	else
 		rc = topics_describe(run, args, connection.client, &err);
 	connect_close(&connection);
-	return rc < 0 ? topics_failure(run, &err) : EXIT_OK;
+	return rc < 0 ? topics_failure(run, args, &err) : EXIT_OK;
 }
