@@ -265,7 +265,7 @@ static int recovery_need(struct log *log, int64_t *recover_from)
 		free(txns);
 		if (rc < 0 && rc != E_CORRUPT)
 			return rc;
-		if (!s->offsets.exists || rc == E_CORRUPT) {
+		if (!s->offsets.exists || !s->times.exists || rc == E_CORRUPT) {
 			say_warn("%s: segment %" PRId64 " has no sound index, rebuilding it",
 				 log->name, s->base_offset);
 			*recover_from = s->base_offset;
