@@ -1,0 +1,521 @@
+/* Broken here: consumers miss records, get them twice, wait too long or not at all. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "unit/broker/api/node.h"
+
+#define ORDERS world_id(1)
+#define PARTITIONS 4
+
+static int setup(void **state)
+{
+	struct node *n = xcalloc(1, sizeof(*n));
+
+	node_init(n, 3, 1, NULL, 0);
+	world_topic(&n->world, "orders", ORDERS);
+	for (int32_t i = 0; i < PARTITIONS; i++)
+		world_partition(&n->world, ORDERS, i, 1, 1);
+	node_apply(n);
+	*state = n;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	node_fini(*state);
+	free(*state);
+	return 0;
+}
+
+static void append(struct node *n, int32_t index, int count, size_t value_len)
+{
+	struct partition *p = node_partition(n, ORDERS, index);
+	struct slice batch = world_batch(count, value_len, 1700000000000);
+	struct append_result result;
+
+	partition_append(p, batch, APPEND_CLIENT, 1, &n->world.arena, &result);
+	assert_int_equal(result.error, KERR_NONE);
+	slice_unref(&batch);
+	node_run(n);
+}
+
+struct fetch_call {
+	struct fetch_request body;
+	struct fetch_request_topic topic;
+	struct fetch_request_partition partitions[8];
+	struct fetch_request_forgotten_topic forgotten;
+	int32_t forgotten_index;
+};
+
+static void fetch_init(struct fetch_call *f, int32_t max_wait_ms, int32_t min_bytes)
+{
+	memset(f, 0, sizeof(*f));
+	WIRE_INIT(fetch_request, &f->body);
+	f->body.max_wait_ms = max_wait_ms;
+	f->body.min_bytes = min_bytes;
+	f->body.max_bytes = 1 << 26;
+	f->body.topics = &f->topic;
+	f->topic.topic = STR_LIT("orders");
+	f->topic.topic_id = ORDERS;
+	f->topic.partitions = f->partitions;
+}
+
+static struct fetch_request_partition *fetch_add(struct fetch_call *f, int32_t index,
+						 int64_t offset)
+{
+	struct fetch_request_partition *p = &f->partitions[f->topic.partitions_count++];
+
+	f->body.topics_count = 1;
+	WIRE_INIT(fetch_request_partition, p);
+	p->partition = index;
+	p->fetch_offset = offset;
+	p->partition_max_bytes = 1 << 20;
+	return p;
+}
+
+static const struct fetch_response *response(const struct call *c)
+{
+	assert_true(c->is_done);
+	return c->response;
+}
+
+static unsigned partition_count(const struct call *c)
+{
+	const struct fetch_response *r = response(c);
+	unsigned count = 0;
+
+	for (int32_t i = 0; i < r->responses_count; i++)
+		count += (unsigned)r->responses[i].partitions_count;
+	return count;
+}
+
+static const struct fetch_response_partition_data *answer(const struct call *c, int32_t index)
+{
+	const struct fetch_response *r = response(c);
+
+	for (int32_t i = 0; i < r->responses_count; i++)
+		for (int32_t j = 0; j < r->responses[i].partitions_count; j++)
+			if (r->responses[i].partitions[j].partition_index == index)
+				return &r->responses[i].partitions[j];
+	fail_msg("no answer for partition %d", index);
+	return NULL;
+}
+
+/* The records are whole batches from `offset` on; gives how many records. */
+static int count_records(const struct fetch_response_partition_data *p, int64_t offset)
+{
+	const uint8_t *data = p->records.data;
+	size_t len = p->records.len;
+	struct batch batch;
+	int count = 0;
+
+	while (batch_next(&batch, &data, &len) == 1) {
+		assert_true(batch_crc_ok(&batch));
+		assert_int_equal(batch.base_offset, offset);
+		offset = batch_next_offset(&batch);
+		count += batch.record_count;
+	}
+	return count;
+}
+
+static void test_every_version_and_shard(void **state)
+{
+	struct node *n = *state;
+
+	for (int32_t i = 0; i < PARTITIONS; i++) {
+		append(n, i, 3, 10);		/* copied into the response */
+		append(n, i, 2, 60000);		/* goes as a file range */
+	}
+	for (int16_t version = 4; version <= 18; version++) {
+		struct fetch_call f;
+		struct call *c;
+
+		fetch_init(&f, 500, 1);
+		f.body.session_epoch = -1;
+		for (int32_t i = 0; i < PARTITIONS; i++)
+			fetch_add(&f, i, i % 2 ? 3 : 0);
+		c = call_now(n, (unsigned)version % 3, API_FETCH, version, &f.body);
+		assert_int_equal(response(c)->responses_count, 1);
+		assert_int_equal(response(c)->session_id, 0);
+		for (int32_t i = 0; i < PARTITIONS; i++) {
+			const struct fetch_response_partition_data *p = answer(c, i);
+
+			assert_int_equal(p->error_code, KERR_NONE);
+			assert_int_equal(p->high_watermark, 5);
+			assert_int_equal(p->last_stable_offset, 5);
+			assert_int_equal(count_records(p, i % 2 ? 3 : 0), i % 2 ? 2 : 5);
+			assert_int_equal(p->aborted_transactions_count, -1);
+		}
+		call_free(c);
+	}
+}
+
+static void test_errors_come_at_once(void **state)
+{
+	struct node *n = *state;
+	struct fetch_call f;
+	struct call *c;
+
+	append(n, 0, 3, 10);
+	fetch_init(&f, 500, 1000000);
+	f.body.session_epoch = -1;
+	fetch_add(&f, 0, 4);				/* beyond the end */
+	fetch_add(&f, 1, 0)->current_leader_epoch = 3;	/* not yet */
+	fetch_add(&f, 9, 0);
+	c = call_now(n, 0, API_FETCH, 12, &f.body);
+	assert_int_equal(answer(c, 0)->error_code, KERR_OFFSET_OUT_OF_RANGE);
+	assert_int_equal(answer(c, 0)->high_watermark, -1);
+	assert_int_equal(answer(c, 1)->error_code, KERR_UNKNOWN_LEADER_EPOCH);
+	assert_int_equal(answer(c, 9)->error_code, KERR_UNKNOWN_TOPIC_OR_PARTITION);
+	call_free(c);
+
+	f.topic.topic_id = world_id(77);
+	c = call_now(n, 0, API_FETCH, 13, &f.body);
+	assert_int_equal(answer(c, 0)->error_code, KERR_UNKNOWN_TOPIC_ID);
+	call_free(c);
+}
+
+static void test_sizes(void **state)
+{
+	struct node *n = *state;
+	struct fetch_call f;
+	struct call *c;
+
+	for (int32_t i = 0; i < PARTITIONS; i++)
+		for (int j = 0; j < 5; j++)
+			append(n, i, 1, 50000);
+	fetch_init(&f, 500, 1);
+	f.body.session_epoch = -1;
+	for (int32_t i = 0; i < PARTITIONS; i++)
+		fetch_add(&f, i, 0)->partition_max_bytes = 120000;
+	/* The request's limit, over partitions of all shards, in their order. */
+	f.body.max_bytes = 200000;
+	c = call_now(n, 1, API_FETCH, 12, &f.body);
+	assert_int_equal(count_records(answer(c, 0), 0), 2);
+	assert_int_equal(answer(c, 0)->records.len, 120000);
+	assert_int_equal(count_records(answer(c, 1), 0), 1);
+	assert_int_equal(answer(c, 1)->records.len, 80000);
+	assert_int_equal(answer(c, 2)->records.len, 0);
+	assert_int_equal(answer(c, 2)->high_watermark, 5);
+	call_free(c);
+	/* Smaller than any batch: the first comes whole all the same, others do not. */
+	f.body.max_bytes = 10;
+	for (int32_t i = 0; i < PARTITIONS; i++)
+		f.partitions[i].partition_max_bytes = 10;
+	c = call_now(n, 1, API_FETCH, 12, &f.body);
+	assert_int_equal(count_records(answer(c, 0), 0), 1);
+	for (int32_t i = 1; i < PARTITIONS; i++)
+		assert_int_equal(answer(c, i)->records.len, 0);
+	call_free(c);
+}
+
+/* ---- Waiting ----------------------------------------------------------------------------------- */
+
+static void test_waits_for_records_of_any_shard(void **state)
+{
+	struct node *n = *state;
+
+	for (int32_t i = 0; i < PARTITIONS; i++) {
+		struct fetch_call f;
+		struct call *c;
+
+		fetch_init(&f, 500, 1);
+		f.body.session_epoch = -1;
+		for (int32_t j = 0; j < PARTITIONS; j++)
+			fetch_add(&f, j, j < i);
+		c = call_start(n, 0, API_FETCH, 12, &f.body);
+		assert_false(c->is_done);
+		node_wait(n, 100);
+		assert_false(c->is_done);
+		append(n, i, 1, 10);
+		assert_true(c->is_done);
+		assert_int_equal(count_records(answer(c, i), 0), 1);
+		call_free(c);
+	}
+}
+
+static void test_waits_no_longer_than_asked(void **state)
+{
+	struct node *n = *state;
+	struct fetch_call f;
+	struct call *c;
+
+	fetch_init(&f, 500, 1);
+	f.body.session_epoch = -1;
+	fetch_add(&f, 0, 0);
+	fetch_add(&f, 1, 0);
+	c = call_start(n, 0, API_FETCH, 12, &f.body);
+	node_wait(n, 490);
+	assert_false(c->is_done);
+	node_wait(n, 20);
+	assert_true(c->is_done);
+	assert_int_equal(answer(c, 0)->error_code, KERR_NONE);
+	assert_int_equal(answer(c, 0)->records.len, 0);
+	call_free(c);
+	f.body.max_wait_ms = 0;
+	c = call_now(n, 0, API_FETCH, 12, &f.body);
+	call_free(c);
+}
+
+static void test_min_bytes_are_summed_over_shards(void **state)
+{
+	struct node *n = *state;
+
+	for (unsigned shard = 0; shard < 3; shard++) {
+		struct fetch_call f;
+		struct call *c;
+		int64_t at = shard;
+
+		fetch_init(&f, 5000, 3500);
+		f.body.session_epoch = -1;
+		for (int32_t j = 0; j < PARTITIONS; j++)
+			fetch_add(&f, j, at);
+		c = call_start(n, shard, API_FETCH, 12, &f.body);
+		for (int32_t i = 0; i < PARTITIONS; i++) {
+			assert_false(c->is_done);
+			append(n, i, 1, 900);
+		}
+		assert_true(c->is_done);
+		for (int32_t i = 0; i < PARTITIONS; i++)
+			assert_int_equal(count_records(answer(c, i), at), 1);
+		call_free(c);
+	}
+}
+
+static void test_a_waiting_fetch_is_told_of_losses(void **state)
+{
+	struct node *n = *state;
+	struct fetch_call f;
+	struct call *c, *d;
+
+	fetch_init(&f, 5000, 1);
+	f.body.session_epoch = -1;
+	fetch_add(&f, 0, 0);
+	fetch_add(&f, 1, 0);
+	c = call_start(n, 2, API_FETCH, 10, &f.body);
+	d = call_start(n, 0, API_FETCH, 16, &f.body);
+	world_lead(&n->world, ORDERS, 1, -1);
+	node_apply(n);
+	node_run(n);
+	assert_int_equal(answer(c, 1)->error_code, KERR_NOT_LEADER_OR_FOLLOWER);
+	assert_int_equal(answer(c, 0)->error_code, KERR_NONE);
+	call_free(c);
+	assert_false(d->is_done);	/* a consumer of that version may read from a follower */
+	world_remove_topic(&n->world, ORDERS);
+	node_apply(n);
+	node_run(n);
+	assert_int_equal(answer(d, 0)->error_code, KERR_UNKNOWN_TOPIC_OR_PARTITION);
+	call_free(d);
+}
+
+static void test_waiting_at_the_end(void **state)
+{
+	struct node *n = *state;
+	struct fetch_call f;
+	struct call *c;
+	bool clean[1];
+
+	fetch_init(&f, 5000, 1);
+	f.body.session_epoch = -1;
+	for (int32_t i = 0; i < PARTITIONS; i++)
+		fetch_add(&f, i, 0);
+	c = call_start(n, 0, API_FETCH, 12, &f.body);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(replica_set_close(n->shards[i].shard.replicas, clean), 0);
+	node_run(n);
+	assert_int_equal(answer(c, 0)->error_code, KERR_NOT_LEADER_OR_FOLLOWER);
+	call_free(c);
+}
+
+/* ---- Sessions ---------------------------------------------------------------------------------- */
+
+static void test_session_tells_only_what_is_new(void **state)
+{
+	struct node *n = *state;
+	struct fetch_call f;
+	struct call *c;
+	int32_t id;
+
+	append(n, 2, 1, 10);
+	fetch_init(&f, 0, 1);
+	f.body.session_epoch = 0;
+	for (int32_t i = 0; i < PARTITIONS; i++)
+		fetch_add(&f, i, 0);
+	c = call_now(n, 1, API_FETCH, 12, &f.body);
+	id = response(c)->session_id;
+	assert_true(id > 0);
+	assert_int_equal(partition_count(c), PARTITIONS);
+	call_free(c);
+
+	/* From another shard's connection: partition 2 moves on, nothing else is said. */
+	fetch_init(&f, 0, 1);
+	f.body.session_id = id;
+	f.body.session_epoch = 1;
+	fetch_add(&f, 2, 1);
+	c = call_now(n, 2, API_FETCH, 12, &f.body);
+	assert_int_equal(response(c)->session_id, id);
+	assert_int_equal(partition_count(c), 0);
+	call_free(c);
+
+	append(n, 3, 2, 40000);
+	fetch_init(&f, 0, 1);
+	f.body.session_id = id;
+	f.body.session_epoch = 2;
+	c = call_now(n, 0, API_FETCH, 12, &f.body);
+	assert_int_equal(partition_count(c), 1);
+	assert_int_equal(count_records(answer(c, 3), 0), 2);
+	call_free(c);
+
+	/* An error is said once more when it is over. */
+	fetch_init(&f, 0, 1);
+	f.body.session_id = id;
+	f.body.session_epoch = 3;
+	fetch_add(&f, 3, 99);
+	c = call_now(n, 0, API_FETCH, 12, &f.body);
+	assert_int_equal(answer(c, 3)->error_code, KERR_OFFSET_OUT_OF_RANGE);
+	call_free(c);
+	f.body.session_epoch = 4;
+	f.partitions[0].fetch_offset = 2;
+	c = call_now(n, 0, API_FETCH, 12, &f.body);
+	assert_int_equal(partition_count(c), 1);
+	assert_int_equal(answer(c, 3)->error_code, KERR_NONE);
+	call_free(c);
+}
+
+static void test_session_forgets(void **state)
+{
+	struct node *n = *state;
+	struct fetch_call f;
+	struct call *c;
+	int32_t id;
+
+	fetch_init(&f, 0, 1);
+	f.body.session_epoch = 0;
+	fetch_add(&f, 0, 0);
+	c = call_now(n, 0, API_FETCH, 13, &f.body);
+	id = response(c)->session_id;
+	call_free(c);
+	fetch_init(&f, 0, 1);
+	f.body.session_id = id;
+	f.body.session_epoch = 1;
+	f.body.forgotten_topics_data = &f.forgotten;
+	f.body.forgotten_topics_data_count = 1;
+	f.forgotten.topic_id = ORDERS;
+	f.forgotten.partitions = &f.forgotten_index;
+	f.forgotten.partitions_count = 1;
+	c = call_now(n, 0, API_FETCH, 13, &f.body);
+	assert_int_equal(response(c)->session_id, 0);	/* it is empty: gone */
+	call_free(c);
+	f.body.session_epoch = 2;
+	c = call_now(n, 0, API_FETCH, 13, &f.body);
+	assert_int_equal(response(c)->error_code, KERR_FETCH_SESSION_ID_NOT_FOUND);
+	call_free(c);
+}
+
+static void test_session_epochs(void **state)
+{
+	struct node *n = *state;
+	struct fetch_call f;
+	struct call *c, *late;
+	int32_t id;
+
+	fetch_init(&f, 1000, 1);
+	f.body.session_epoch = 0;
+	fetch_add(&f, 0, 0);
+	c = call_start(n, 0, API_FETCH, 12, &f.body);
+	node_wait(n, 1100);
+	id = response(c)->session_id;
+	call_free(c);
+	fetch_init(&f, 1000, 1);
+	f.body.session_id = id;
+	f.body.session_epoch = 5;
+	c = call_now(n, 0, API_FETCH, 12, &f.body);
+	assert_int_equal(response(c)->error_code, KERR_INVALID_FETCH_SESSION_EPOCH);
+	call_free(c);
+	f.body.session_epoch = 1;
+	c = call_now(n, 0, API_FETCH, 13, &f.body);
+	assert_int_equal(response(c)->error_code, KERR_FETCH_SESSION_TOPIC_ID_ERROR);
+	call_free(c);
+	/* A second request of the session while the first waits makes that one void. */
+	late = call_start(n, 0, API_FETCH, 12, &f.body);
+	f.body.session_epoch = 2;
+	c = call_start(n, 0, API_FETCH, 12, &f.body);
+	append(n, 0, 1, 10);
+	assert_int_equal(response(late)->error_code, KERR_INVALID_FETCH_SESSION_EPOCH);
+	assert_int_equal(response(c)->error_code, KERR_NONE);
+	assert_int_equal(count_records(answer(c, 0), 0), 1);
+	call_free(late);
+	call_free(c);
+	/* Closed for good. */
+	f.body.session_epoch = -1;
+	c = call_start(n, 0, API_FETCH, 12, &f.body);
+	node_wait(n, 1100);
+	call_free(c);
+	f.body.session_epoch = 3;
+	c = call_now(n, 0, API_FETCH, 12, &f.body);
+	assert_int_equal(response(c)->error_code, KERR_FETCH_SESSION_ID_NOT_FOUND);
+	call_free(c);
+}
+
+/* ---- Followers --------------------------------------------------------------------------------- */
+
+static void test_followers_move_the_high_watermark(void **state)
+{
+	struct node *n = *state;
+	struct slice batch = world_batch(2, 10, 1700000000000);
+	struct append_result result;
+	struct partition *p;
+	struct fetch_call f;
+	struct call *c;
+
+	world_topic(&n->world, "shared", world_id(2));
+	world_partition(&n->world, world_id(2), 0, 1, 2);
+	node_register(n, 2, 9093);
+	node_apply(n);
+	p = node_partition(n, world_id(2), 0);
+	partition_append(p, batch, APPEND_CLIENT, 1, &n->world.arena, &result);
+	slice_unref(&batch);
+	fetch_init(&f, 0, 1);
+	f.body.session_epoch = -1;
+	f.body.replica_state.replica_id = 2;
+	f.body.replica_state.replica_epoch = 1;
+	f.topic.topic_id = world_id(2);
+	fetch_add(&f, 0, 0)->current_leader_epoch = 0;
+	c = call_now(n, 0, API_FETCH, 15, &f.body);
+	assert_int_equal(count_records(answer(c, 0), 0), 2);	/* beyond the high watermark */
+	assert_int_equal(answer(c, 0)->high_watermark, 0);
+	call_free(c);
+	f.partitions[0].fetch_offset = 2;
+	c = call_now(n, 0, API_FETCH, 15, &f.body);
+	assert_int_equal(partition_high_watermark(p), 2);
+	call_free(c);
+	f.body.replica_state.replica_id = 3;
+	c = call_now(n, 0, API_FETCH, 15, &f.body);
+	assert_int_equal(answer(c, 0)->error_code, KERR_UNKNOWN_LEADER_EPOCH);
+	call_free(c);
+}
+
+int main(void)
+{
+#define ONE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		ONE(test_every_version_and_shard),
+		ONE(test_errors_come_at_once),
+		ONE(test_sizes),
+		ONE(test_waits_for_records_of_any_shard),
+		ONE(test_waits_no_longer_than_asked),
+		ONE(test_min_bytes_are_summed_over_shards),
+		ONE(test_a_waiting_fetch_is_told_of_losses),
+		ONE(test_waiting_at_the_end),
+		ONE(test_session_tells_only_what_is_new),
+		ONE(test_session_forgets),
+		ONE(test_session_epochs),
+		ONE(test_followers_move_the_high_watermark),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
