@@ -59,7 +59,8 @@ static void list_offsets_visit(struct fanout_part *part)
 		out->error_code = (int16_t)result.error;
 		out->timestamp = result.timestamp;
 		out->offset = result.offset;
-		out->leader_epoch = result.leader_epoch;
+		if (r->version >= 4)
+			out->leader_epoch = result.leader_epoch;
 	}
 }
 

@@ -27,6 +27,7 @@ struct telemetry_instance {
 	struct uuid id;
 	int64_t last_get_ms, last_push_ms;	/* 0: never */
 	enum kafka_error last_error;
+	bool has_pushed;		/* since it asked last */
 	bool is_terminated;
 };
 
@@ -121,6 +122,7 @@ static void get_visit(struct fanout_part *part)
 		return;
 	}
 	i->last_get_ms = now_ms;
+	i->has_pushed = false;
 	i->last_error = KERR_NONE;
 	out->subscription_id = telemetry_subscription_id(i->id);
 	out->accepted_compression_types = codecs;
@@ -155,11 +157,9 @@ static enum kafka_error telemetry_check_push(const struct telemetry_instance *i,
 					     const struct push_telemetry_request *in,
 					     int64_t bytes_max, int64_t now_ms)
 {
-	bool is_first = i->last_get_ms >= i->last_push_ms;
-
 	if (i->is_terminated)
 		return KERR_INVALID_REQUEST;
-	if (!is_first && !in->terminating && now_ms - i->last_push_ms < TELEMETRY_INTERVAL_MS)
+	if (i->has_pushed && !in->terminating && now_ms - i->last_push_ms < TELEMETRY_INTERVAL_MS)
 		return KERR_THROTTLING_QUOTA_EXCEEDED;
 	if (in->subscription_id != telemetry_subscription_id(i->id))
 		return KERR_UNKNOWN_SUBSCRIPTION_ID;
@@ -180,6 +180,7 @@ static void push_visit(struct fanout_part *part)
 		i, in, config_i64(part->on->config, CONFIG_TELEMETRY_MAX_BYTES), now_ms);
 
 	i->last_push_ms = now_ms;
+	i->has_pushed = true;
 	i->last_error = error;
 	i->is_terminated |= in->terminating && error == KERR_NONE;
 	out->error_code = (int16_t)error;
