@@ -27,6 +27,7 @@ static void idempotence_ask(struct producer *p)
 	if (p->fatal.code)
 		return;
 	WIRE_INIT(init_producer_id_request, &p->pid_request);
+	p->pid_request.transactional_id = STR_NULL;
 	p->pid_request.transaction_timeout_ms = INT32_MAX;
 	p->pid_call = (struct call){
 		.target = TO_ANY,
