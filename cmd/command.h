@@ -170,6 +170,9 @@ const char *help_opt_head(struct arena *a, const struct opt *opt, enum dialect d
 
 /* The options of a command as mdoc(7) text, for @OPTIONS@ in man/kavka-NAME.1.in. */
 void man_write_options(struct out *out, const struct command *command);
+/* The list of commands, and the configs of brokers and topics (@COMMANDS@, @CONFIGS@). */
+void man_write_commands(struct out *out);
+void man_write_configs(struct out *out);
 /* The fixed part of a completion file with the words of all tables put in, for one of
  * "bash", "zsh", "fish"; returns false for another shell. */
 bool complete_write(struct out *out, const char *shell);

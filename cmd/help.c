@@ -219,6 +219,7 @@ int help_failure(const struct run *run, const struct err *err)
 
 struct help_args {
 	const char *man, *completion, *template;
+	bool man_commands, man_configs;
 };
 
 #define AT(field) offsetof(struct help_args, field)
@@ -226,6 +227,10 @@ struct help_args {
 static const struct opt help_opts[] = {
 	{"man", OPT_STRING, AT(man), .arg = "command",
 	 .help = "Print the options of a command as manual text."},
+	{"man-commands", OPT_FLAG, AT(man_commands),
+	 .help = "Print the list of commands as manual text."},
+	{"man-configs", OPT_FLAG, AT(man_configs),
+	 .help = "Print the configs of brokers and topics as manual text."},
 	{"completion", OPT_STRING, AT(completion), .arg = "shell", .complete = COMPLETE_WORDS,
 	 .words = "bash zsh fish", .help = "Print the names that a shell's completion registers."},
 	{"template", OPT_STRING, AT(template), .arg = "file", .complete = COMPLETE_FILE,
@@ -289,6 +294,12 @@ static int help_run(struct run *run, void *data)
 				args->completion);
 			code = help_usage(run, &err);
 		}
+	} else if (args->man_commands) {
+		man_write_commands(&text);
+		code = help_fill(run, args->template, "@COMMANDS@\n", &text);
+	} else if (args->man_configs) {
+		man_write_configs(&text);
+		code = help_fill(run, args->template, "@CONFIGS@\n", &text);
 	} else if (name && !c) {
 		err_set(&err, E_USAGE, "there is no command '%s'", name);
 		code = help_usage(run, &err);

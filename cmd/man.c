@@ -2,6 +2,7 @@
 #include "cmd/command.h"
 
 #include "base/buf.h"
+#include "config/config.h"
 
 #include <string.h>
 
@@ -76,4 +77,72 @@ void man_write_options(struct out *out, const struct command *c)
 	}
 	if (!c->subs)
 		man_rows(out, c);
+}
+
+void man_write_commands(struct out *out)
+{
+	out_text(out, ".Bl -tag -width Ds\n");
+	for (unsigned i = 0; commands[i]; i++) {
+		const struct command *c = commands[i];
+
+		out_printf(out, ".It Cm %s", c->name);
+		out_text(out, "\n");
+		man_text(out, c->summary);
+		if (c->alias)
+			out_printf(out, ",\nalso called\n.Nm %s", c->alias);
+		out_byte(out, '\n');
+	}
+	out_text(out, ".El\n");
+}
+
+static void man_config(struct out *out, const struct config_def *def, struct arena *a)
+{
+	const char *valid = config_valid_text(def, a);
+
+	out_printf(out, ".It Ic %s\n", def->name);
+	man_text(out, def->doc);
+	out_text(out, "\nType: ");
+	man_text(out, config_type_name(def->type));
+	if (def->flags & CONFIG_REQUIRED) {
+		out_text(out, "; required");
+	} else {
+		out_text(out, "; default: ");
+		man_text(out, !def->default_text ? "null"
+			 : *def->default_text ? def->default_text : "empty");
+	}
+	if (valid && *valid) {
+		out_text(out, "; valid: ");
+		man_text(out, valid);
+	}
+	out_text(out, ".\n");
+	if (def->flags & CONFIG_INERT)
+		out_text(out, "It is accepted, but has no effect yet.\n");
+}
+
+/* Both tables, without what is internal. */
+void man_write_configs(struct out *out)
+{
+	static const struct {
+		enum config_resource resource;
+		const char *title;
+	} tables[] = {
+		{CONFIG_RESOURCE_BROKER, "CONFIGS OF A BROKER"},
+		{CONFIG_RESOURCE_TOPIC, "CONFIGS OF A TOPIC"},
+		{CONFIG_RESOURCE_GROUP, "CONFIGS OF A GROUP"},
+	};
+	struct arena a;
+
+	arena_init(&a);
+	for (unsigned t = 0; t < ARRAY_LEN(tables); t++) {
+		size_t count;
+		const struct config_def *defs = config_defs(tables[t].resource, &count);
+
+		out_printf(out, ".Sh %s\n.Bl -tag -width Ds\n", tables[t].title);
+		for (size_t i = 0; i < count; i++) {
+			if (!(defs[i].flags & CONFIG_INTERNAL))
+				man_config(out, &defs[i], &a);
+		}
+		out_text(out, ".El\n");
+	}
+	arena_fini(&a);
 }
