@@ -86,8 +86,8 @@ committed()
 @test "consumer: bytes come out as they are" {
 	head -c 3000 /dev/urandom | tr -d '\n' >bytes
 	put "$T" bytes
-	consumer --topic "$T" --from-beginning --max-messages 1 2>/dev/null >read
-	cmp <(cat bytes; echo) read
+	consumer --topic "$T" --from-beginning --max-messages 1 2>/dev/null >printed
+	cmp <(cat bytes; echo) printed
 }
 
 @test "consumer: every codec is read" {
@@ -126,11 +126,11 @@ committed()
 @test "consumer: without a group nothing is committed, without --from-beginning only what is new" {
 	put "$T" <<<old
 	kafka-console-consumer --bootstrap-server "$BROKER" --topic "$T" --max-messages 1 \
-		--formatter-property print.offset=true >read 2>errors 3>&- &
+		--formatter-property print.offset=true >printed 2>errors 3>&- &
 	pid=$!
 	wait_for 40 fed "$T" "$pid"
 	wait "$pid"
-	[[ "$(cat read)" == Offset:*$'\tnew' ]] || { cat read errors; false; }
+	[[ "$(cat printed)" == Offset:*$'\tnew' ]] || { cat printed errors; false; }
 	grep -qx 'Processed a total of 1 messages' errors
 }
 
@@ -145,8 +145,8 @@ fed()
 	put "$T-a" <<<from-a
 	put "$T-b" <<<from-b
 	put "$T" <<<not-me
-	consumer --include "$T-.*" --from-beginning --max-messages 2 2>/dev/null | sort >read
-	[ "$(cat read)" = $'from-a\nfrom-b' ]
+	consumer --include "$T-.*" --from-beginning --max-messages 2 2>/dev/null | sort >printed
+	[ "$(cat printed)" = $'from-a\nfrom-b' ]
 }
 
 @test "consumer: deserializers print numbers; a value that is none stops it or is skipped" {
@@ -206,8 +206,8 @@ fed()
 
 @test "consumer: a closed stdout ends it in order" {
 	seq 1 100 | put "$T"
-	consumer --topic "$T" --from-beginning 2>errors | head -n 1 >read
-	[ "$(cat read)" = 1 ]
+	consumer --topic "$T" --from-beginning 2>errors | head -n 1 >printed
+	[ "$(cat printed)" = 1 ]
 	grep -q "Unable to write to standard out, closing consumer." errors
 	grep -q "^Processed a total of [0-9]* messages$" errors
 }
@@ -215,15 +215,15 @@ fed()
 @test "consumer: SIGTERM ends it with the count, exit 143; systest events say shutdown_complete" {
 	put "$T" <<<x
 	kafka-console-consumer --bootstrap-server "$BROKER" --topic "$T" --from-beginning \
-		--enable-systest-events >read 2>errors 3>&- &
+		--enable-systest-events >printed 2>errors 3>&- &
 	pid=$!
-	wait_for 30 grep -q x read
+	wait_for 30 grep -q x printed
 	kill "$pid"
 	status=0
 	wait "$pid" || status=$?
 	[ "$status" -eq 143 ]
 	grep -qx "Processed a total of 1 messages" errors
-	[ "$(tail -n 1 read)" = shutdown_complete ]
+	[ "$(tail -n 1 printed)" = shutdown_complete ]
 }
 
 @test "consumer: what cannot be understood is told on stderr, exit 1" {

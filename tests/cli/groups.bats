@@ -82,14 +82,14 @@ squeezed()
 
 @test "groups --describe: the table of an empty group, to the byte" {
 	read_topic
-	groups --describe --group "$T" >read 2>errors
+	groups --describe --group "$T" >printed 2>errors
 	w=$((${#T} > 15 ? ${#T} : 15))
 	{
 		printf "\n%-${w}s %-${w}s %-10s %-15s %-15s %-15s %-15s %-15s %s" GROUP TOPIC PARTITION CURRENT-OFFSET \
 			LOG-END-OFFSET LAG CONSUMER-ID HOST CLIENT-ID
 		printf "\n%-${w}s %-${w}s %-10s %-15s %-15s %-15s %-15s %-15s %s\n" "$T" "$T" 0 7 10 3 - - -
 	} >want
-	diff want read
+	diff want printed
 	diff <(printf "\nConsumer group '%s' has no active members.\n" "$T") errors
 }
 
@@ -148,13 +148,13 @@ squeezed()
 
 @test "groups --reset-offsets: a dry run changes nothing and prints the table" {
 	read_topic
-	groups --reset-offsets --group "$T" --topic "$T" --to-earliest --dry-run >read
+	groups --reset-offsets --group "$T" --topic "$T" --to-earliest --dry-run >printed
 	w=$((${#T} > 15 ? ${#T} : 15))
 	{
 		printf "\n%-${w}s %-${w}s %-10s %s" GROUP TOPIC PARTITION NEW-OFFSET
 		printf "\n%-${w}s %-${w}s %-10s %s\n" "$T" "$T" 0 0
 	} >want
-	diff want read
+	diff want printed
 	is_committed 7
 	run --separate-stderr groups --reset-offsets --group "$T" --topic "$T" --to-earliest
 	expect 0

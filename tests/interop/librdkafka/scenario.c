@@ -14,18 +14,18 @@
 enum {
 	PARTITIONS = 3,
 	CODECS = 5,
-	RECORDS_MAX = 5 * 1000 * 1000,	/* of the whole run; bounds seen[] */
+	RECORDS_MAX = 5 * 1000 * 1000, /* of the whole run; bounds seen[] */
 	VALUE_MAX = 512,
-	WAIT_MS = 60 * 1000,		/* longest wait for any one thing */
+	WAIT_MS = 60 * 1000, /* longest wait for any one thing */
 };
 
-static const char *const codecs[CODECS] = { "none", "gzip", "snappy", "lz4", "zstd" };
+static const char *const codecs[CODECS] = {"none", "gzip", "snappy", "lz4", "zstd"};
 
 static const char *bootstrap;
-static int count;			/* records per codec */
+static int count; /* records per codec */
 static int total;
 static char topic[64];
-static int64_t base_ms;			/* timestamp of record 0 */
+static int64_t base_ms; /* timestamp of record 0 */
 static bool seen[RECORDS_MAX];
 static int seen_count;
 static int bad_count;
@@ -92,8 +92,8 @@ static bool record_is_right(const rd_kafka_message_t *m)
 	if (g < 0 || g >= total)
 		return false;
 	snprintf(text, sizeof text, "key-%d", (int)g);
-	if (g % 10 == 9 ? m->key != NULL : m->key_len != strlen(text) ||
-	    memcmp(m->key, text, m->key_len))
+	if (g % 10 == 9 ? m->key != NULL
+			: m->key_len != strlen(text) || memcmp(m->key, text, m->key_len))
 		return false;
 	if (m->len != record_value((int)g, value) || memcmp(m->payload, value, m->len))
 		return false;
@@ -204,8 +204,8 @@ static void produce_one(rd_kafka_t *rk, int g)
 
 static void produce(int codec)
 {
-	const char *pairs[] = { "compression.type", codecs[codec], "linger.ms", "5",
-				"enable.idempotence", "true", NULL };
+	const char *pairs[] = {"compression.type",   codecs[codec], "linger.ms", "5",
+			       "enable.idempotence", "true",        NULL};
 	rd_kafka_conf_t *conf = conf_new(pairs);
 	rd_kafka_t *rk;
 	char name[64];
@@ -238,10 +238,17 @@ static void check_watermarks(rd_kafka_t *rk)
 
 static rd_kafka_t *member_new(void)
 {
-	const char *pairs[] = { "group.id", topic, "auto.offset.reset", "earliest",
-				"partition.assignment.strategy", "range,roundrobin",
-				"session.timeout.ms", "10000",
-				"heartbeat.interval.ms", "300", NULL };
+	const char *pairs[] = {"group.id",
+			       topic,
+			       "auto.offset.reset",
+			       "earliest",
+			       "partition.assignment.strategy",
+			       "range,roundrobin",
+			       "session.timeout.ms",
+			       "10000",
+			       "heartbeat.interval.ms",
+			       "300",
+			       NULL};
 	rd_kafka_t *rk = handle_new(RD_KAFKA_CONSUMER, conf_new(pairs));
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
 
@@ -380,8 +387,9 @@ static bool topic_is_gone(rd_kafka_t *rk)
 
 int main(int argc, char **argv)
 {
-	const char *pairs[] = { "group.id", topic, "enable.auto.commit", "false",
-				"auto.offset.reset", "error", NULL };
+	const char *pairs[] = {
+		"group.id", topic, "enable.auto.commit", "false", "auto.offset.reset",
+		"error",    NULL};
 	rd_kafka_t *rk;
 	const char *text;
 
