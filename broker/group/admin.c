@@ -152,6 +152,7 @@ static enum kafka_error delete_write(struct group *g, int64_t *required_offset)
 	group_write_begin(&w, g->gp);
 	MAP_FOREACH(&g->offsets, o, struct group_offset, node)
 		group_write_offset_tombstone(&w, g->id, o->topic, o->partition);
+	group_txn_write_tombstones(&w, g);
 	group_write_group_tombstone(&w, g->id);
 	return group_write_append(&w, required_offset);
 }
@@ -177,6 +178,7 @@ void group_delete(struct group_coordinator *gc, struct delete_call *d)
 		return;
 	}
 	say_info("group %.*s: deleted", STR(g->id));
+	group_txn_forget(gp, g->id, STR_NULL, 0);
 	group_free(g);
 	group_wait_committed(gp, required_offset, delete_answer, d);
 }

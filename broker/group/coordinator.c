@@ -130,6 +130,7 @@ struct group_partition *group_partition_add(struct group_coordinator *gc, int32_
 	gp->leader_epoch = leader_epoch;
 	gp->state = GROUPS_LOADING;
 	map_init(&gp->groups);
+	map_init(&gp->txns);
 	list_init(&gp->waits);
 	return gp;
 }
@@ -173,6 +174,7 @@ void group_partition_remove(struct group_partition *gp)
 		group_unload(g, error);
 	assert(gp->groups.count == 0);
 	map_fini(&gp->groups);
+	group_txns_free(gp);
 	free(gp);
 }
 

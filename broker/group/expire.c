@@ -77,6 +77,8 @@ static bool offset_is_due(const struct group *g, const struct group_offset *o,
 {
 	int64_t base_ms = o->latest.commit_timestamp_ms;
 
+	if (group_txn_is_pending(g->gp, g->id, o->topic, o->partition))
+		return false;
 	if (o->latest.expire_timestamp_ms >= 0)
 		return e->now_ms >= o->latest.expire_timestamp_ms;
 	if (g->protocol_type && g->state == GROUP_EMPTY) {
@@ -109,7 +111,8 @@ static void group_expire(struct group *g, struct expiry *e)
 			group_write_offset_tombstone(&w, g->id, o->topic, o->partition);
 		}
 	left = g->offsets.count - due;
-	ends = left == 0 && g->state == GROUP_EMPTY && g->pending.count == 0;
+	ends = left == 0 && g->state == GROUP_EMPTY && g->pending.count == 0 &&
+	       !group_txn_is_pending(g->gp, g->id, STR_NULL, 0);
 	if (ends)
 		group_write_group_tombstone(&w, g->id);
 	if (group_write_append(&w, &required_offset) != KERR_NONE) {

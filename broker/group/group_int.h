@@ -104,6 +104,8 @@ struct group_partition {
 	struct group_timer expiry_timer;
 	int64_t required_offset; /* the high watermark that commits all that was written here */
 	int64_t load_offset;	/* group_shard.c: next to read */
+	/* Offsets in transactions that have not ended, by producer id: struct group_txn. */
+	struct map txns;
 	bool warned_unknown;	/* of record types that are not ours */
 };
 
@@ -228,6 +230,7 @@ struct group_offset {
 	 * watermark has not passed `latest`. */
 	struct group_offset_value latest, stable;
 	int64_t required_offset;	/* the high watermark that commits `latest` */
+	int64_t record_offset;		/* of the record of `latest`; the later one wins */
 	bool has_stable;
 	char *latest_metadata, *stable_metadata;
 	uint8_t key[];			/* partition, topic */
@@ -318,15 +321,35 @@ void group_sync_received(struct group_member *m);	/* it owes no sync any more */
 /* ---- Offsets: offset.c ---- */
 
 struct group_offset *group_offset(const struct group *g, struct str topic, int32_t partition);
-/* Puts or replaces. `required_offset` as appended. */
+/* Puts or replaces. `required_offset` as appended, 0: committed long ago. `record_offset`: where
+ * its record is. */
 void group_offset_put(struct group *g, struct str topic, int32_t partition,
-		      const struct group_offset_value *value, int64_t required_offset);
+		      const struct group_offset_value *value, int64_t required_offset,
+		      int64_t record_offset);
 void group_offset_remove(struct group *g, struct group_offset *o);
 void group_offsets_expire(struct group_partition *gp);
 /* Topics of the members' subscriptions, sorted, in `arena`; false: unknown, which means all. */
 bool group_subscriptions(const struct group *g, struct arena *arena, struct str **topics,
 			 size_t *count);
 bool group_is_subscribed(const struct str *topics, size_t count, struct str topic);
+/* ---- Transactions: txn.c ---- */
+
+/* Offsets that a transaction has written. They count when it commits: its marker is a control
+ * batch in the same partition. */
+void group_txn_put(struct group_partition *gp, int64_t producer_id, struct str group_id,
+		   struct str topic, int32_t partition, const struct group_offset_value *value,
+		   int64_t record_offset);
+void group_txn_end(struct group_partition *gp, int64_t producer_id, bool is_commit);
+/* Is there an open one with an offset for it? Null topic: for any of the group. */
+bool group_txn_is_pending(const struct group_partition *gp, struct str group_id, struct str topic,
+			  int32_t partition);
+/* Forgets what is pending for it (a tombstone, or the group is gone: null topic). */
+void group_txn_forget(struct group_partition *gp, struct str group_id, struct str topic,
+		      int32_t partition);
+/* Tombstones for what is pending for the group and nowhere else. */
+void group_txn_write_tombstones(struct group_write *w, const struct group *g);
+void group_txns_free(struct group_partition *gp);
+
 /* A topic is gone: its offsets go too. `id` may be zero. */
 void group_topic_deleted(struct group_partition *gp, struct str name, struct uuid id);
 

@@ -8,6 +8,13 @@
 
 #define SAY_PLACE "broker/group"
 
+/* Where a record is from, and memory until the next one. */
+struct load_from {
+	const struct batch *batch;
+	const struct record *record;
+	struct arena *arena;
+};
+
 /* ---- Offsets ---- */
 
 /* Offsets may be there without a group: it was never more than a name (a "simple" group). */
@@ -24,66 +31,85 @@ static void load_offset_tombstone(struct group_partition *gp, struct str group, 
 	struct group *g = group_find(gp, group);
 	struct group_offset *o = g ? group_offset(g, topic, partition) : NULL;
 
+	group_txn_forget(gp, group, topic, partition);
 	if (o)
 		group_offset_remove(g, o);
 	/* A group that was nothing but offsets is gone with the last of them. */
-	if (g && !g->protocol_type && g->offsets.count == 0 && g->generation == 0 && !g->is_recorded)
+	if (g && !g->is_recorded && g->offsets.count == 0 &&
+	    !group_txn_is_pending(gp, group, STR_NULL, 0))
 		group_free(g);
 }
 
-static int load_offset(struct group_partition *gp, const struct offset_commit_key *key,
-		       struct slice value, struct arena *arena, struct err *err)
+/* What a record says of an offset; in a transaction it counts when that commits. */
+static void load_offset_value(struct group_partition *gp, const struct load_from *from,
+			      const struct offset_commit_key *key,
+			      const struct group_offset_value *value)
+{
+	if (batch_is_transactional(from->batch)) {
+		/* The group is there from now on, whatever becomes of the transaction. */
+		load_group(gp, key->group);
+		group_txn_put(gp, from->batch->producer_id, key->group, key->topic, key->partition,
+			      value, from->record->offset);
+		return;
+	}
+	group_offset_put(load_group(gp, key->group), key->topic, key->partition, value, 0,
+			 from->record->offset);
+}
+
+static int load_offset(struct group_partition *gp, const struct load_from *from,
+		       const struct offset_commit_key *key, struct err *err)
 {
 	struct offset_commit_value *v;
 	int16_t version;
 	void *decoded;
 	int rc;
 
-	if (!value.data) {
+	if (!from->record->value.data) {
 		load_offset_tombstone(gp, key->group, key->topic, key->partition);
 		return 0;
 	}
-	rc = versioned_decode(&offset_commit_value_desc, value, arena, &version, &decoded, err);
+	rc = versioned_decode(&offset_commit_value_desc, from->record->value, from->arena, &version,
+			      &decoded, err);
 	if (rc < 0)
 		return rc;
 	v = decoded;
-	group_offset_put(load_group(gp, key->group), key->topic, key->partition,
-			 &(struct group_offset_value){
-				 .offset = v->offset,
-				 .leader_epoch = v->leader_epoch,
-				 .metadata = v->metadata,
-				 .commit_timestamp_ms = v->commit_timestamp,
-				 .expire_timestamp_ms = v->expire_timestamp,
-				 .topic_id = v->topic_id,
-			 }, 0);
+	load_offset_value(gp, from, key, &(struct group_offset_value){
+		.offset = v->offset,
+		.leader_epoch = v->leader_epoch,
+		.metadata = v->metadata,
+		.commit_timestamp_ms = v->commit_timestamp,
+		.expire_timestamp_ms = v->expire_timestamp,
+		.topic_id = v->topic_id,
+	});
 	return 0;
 }
 
-static int load_legacy_offset(struct group_partition *gp, const struct legacy_offset_commit_key *key,
-			      struct slice value, struct arena *arena, struct err *err)
+/* The key of the oldest kind has the same fields. */
+static int load_legacy_offset(struct group_partition *gp, const struct load_from *from,
+			      const struct legacy_offset_commit_key *legacy, struct err *err)
 {
+	struct offset_commit_key key = {legacy->group, legacy->topic, legacy->partition};
 	struct legacy_offset_commit_value *v;
 	int16_t version;
 	void *decoded;
 	int rc;
 
-	if (!value.data) {
-		load_offset_tombstone(gp, key->group, key->topic, key->partition);
+	if (!from->record->value.data) {
+		load_offset_tombstone(gp, key.group, key.topic, key.partition);
 		return 0;
 	}
-	rc = versioned_decode(&legacy_offset_commit_value_desc, value, arena, &version, &decoded,
-			      err);
+	rc = versioned_decode(&legacy_offset_commit_value_desc, from->record->value, from->arena,
+			      &version, &decoded, err);
 	if (rc < 0)
 		return rc;
 	v = decoded;
-	group_offset_put(load_group(gp, key->group), key->topic, key->partition,
-			 &(struct group_offset_value){
-				 .offset = v->offset,
-				 .leader_epoch = -1,
-				 .metadata = v->metadata,
-				 .commit_timestamp_ms = v->commit_timestamp,
-				 .expire_timestamp_ms = -1,
-			 }, 0);
+	load_offset_value(gp, from, &key, &(struct group_offset_value){
+		.offset = v->offset,
+		.leader_epoch = -1,
+		.metadata = v->metadata,
+		.commit_timestamp_ms = v->commit_timestamp,
+		.expire_timestamp_ms = -1,
+	});
 	return 0;
 }
 
@@ -136,8 +162,8 @@ static void load_group_tombstone(struct group_partition *gp, struct str id)
 		group_free(g);
 }
 
-static int load_group_record(struct group_partition *gp, const struct group_metadata_key *key,
-			     struct slice value, struct arena *arena, struct err *err)
+static int load_group_record(struct group_partition *gp, const struct load_from *from,
+			     const struct group_metadata_key *key, struct err *err)
 {
 	struct group_metadata_value *v;
 	struct group_member *leader;
@@ -146,11 +172,12 @@ static int load_group_record(struct group_partition *gp, const struct group_meta
 	struct group *g;
 	int rc;
 
-	if (!value.data) {
+	if (!from->record->value.data) {
 		load_group_tombstone(gp, key->group);
 		return 0;
 	}
-	rc = versioned_decode(&group_metadata_value_desc, value, arena, &version, &decoded, err);
+	rc = versioned_decode(&group_metadata_value_desc, from->record->value, from->arena, &version,
+			      &decoded, err);
 	if (rc < 0)
 		return rc;
 	v = decoded;
@@ -174,29 +201,40 @@ static int load_group_record(struct group_partition *gp, const struct group_meta
 
 /* ---- Batches ---- */
 
-static int load_record(struct group_partition *gp, const struct record *r, struct arena *arena,
-		       struct err *err)
+static int load_record(struct group_partition *gp, const struct load_from *from, struct err *err)
 {
 	const struct record_type *type;
 	void *key;
 	int rc;
 
-	if (!r->key.data)
+	if (!from->record->key.data)
 		return err_set(err, E_MALFORMED, "a record without a key");
-	rc = coordinator_key_decode(RECORDS_GROUP, r->key, arena, &type, &key, err);
+	rc = coordinator_key_decode(RECORDS_GROUP, from->record->key, from->arena, &type, &key, err);
 	if (rc == 0 && type->key == &offset_commit_key_desc)
-		return load_offset(gp, key, r->value, arena, err);
+		return load_offset(gp, from, key, err);
 	if (rc == 0 && type->key == &legacy_offset_commit_key_desc)
-		return load_legacy_offset(gp, key, r->value, arena, err);
+		return load_legacy_offset(gp, from, key, err);
 	if (rc == 0 && type->key == &group_metadata_key_desc)
-		return load_group_record(gp, key, r->value, arena, err);
+		return load_group_record(gp, from, key, err);
 	if (rc < 0 && rc != E_UNSUPPORTED)
 		return rc;
 	if (!gp->warned_unknown)
 		say_warn("%s-%d: records of groups that are not classic are skipped (first at "
-			 "offset %lld)", OFFSETS_TOPIC, gp->index, (long long)r->offset);
+			 "offset %lld)", OFFSETS_TOPIC, gp->index, (long long)from->record->offset);
 	gp->warned_unknown = true;
 	return 0;
+}
+
+/* The end of a transaction. */
+static int load_control(struct group_partition *gp, const struct batch *b, const struct record *r)
+{
+	enum control_type type;
+	int32_t coordinator_epoch;
+	int rc = control_marker_parse(r, &type, &coordinator_epoch);
+
+	if (rc == 0)
+		group_txn_end(gp, b->producer_id, type == CONTROL_COMMIT);
+	return rc;
 }
 
 static int load_batch(struct group_partition *gp, const struct batch *b, struct err *err)
@@ -207,8 +245,6 @@ static int load_batch(struct group_partition *gp, const struct batch *b, struct 
 	struct arena arena;
 	int rc;
 
-	if (batch_is_control(b))
-		return 0;
 	if (batch_codec(b) != COMPRESSION_NONE && !gc->compressor)
 		gc->compressor = compressor_new();
 	rc = record_iter_init(&it, b, gc->compressor, 0);
@@ -217,7 +253,8 @@ static int load_batch(struct group_partition *gp, const struct batch *b, struct 
 			       err_text(rc));
 	arena_init(&arena);
 	while ((rc = record_next(&it, &r)) == 1) {
-		rc = load_record(gp, &r, &arena, err);
+		rc = batch_is_control(b) ? load_control(gp, b, &r)
+					 : load_record(gp, &(struct load_from){b, &r, &arena}, err);
 		if (rc < 0) {
 			rc = err_add(err, rc, "offset %lld", (long long)r.offset);
 			break;

@@ -46,7 +46,8 @@ static const struct group_offset_value *group_offset_shown(const struct group *g
 }
 
 void group_offset_put(struct group *g, struct str topic, int32_t partition,
-		      const struct group_offset_value *value, int64_t required_offset)
+		      const struct group_offset_value *value, int64_t required_offset,
+		      int64_t record_offset)
 {
 	struct group_offset *o = group_offset(g, topic, partition);
 
@@ -71,6 +72,7 @@ void group_offset_put(struct group *g, struct str topic, int32_t partition,
 				      value->metadata.len);
 	o->latest.metadata.data = o->latest_metadata;
 	o->required_offset = required_offset;
+	o->record_offset = record_offset;
 }
 
 void group_offset_remove(struct group *g, struct group_offset *o)
@@ -184,7 +186,7 @@ static enum kafka_error group_commit_write(struct group_partition *gp, struct gr
 
 		if (*item->error_code == KERR_NONE)
 			group_offset_put(*g, item->topic, item->in->partition_index, &value,
-					 *required_offset);
+					 *required_offset, *required_offset - 1);
 	}
 	return KERR_NONE;
 }
@@ -225,6 +227,15 @@ static void fetch_fill(struct arena *arena, const struct group_offset_value *val
 	out->error_code = KERR_NONE;
 }
 
+/* A transaction that is not over may change it. */
+static void fetch_unstable(struct offset_fetch_response_partitions *out)
+{
+	out->committed_offset = -1;
+	out->committed_leader_epoch = -1;
+	out->metadata = STR_LIT("");
+	out->error_code = KERR_UNSTABLE_OFFSET_COMMIT;
+}
+
 static int fetch_order(const void *a, const void *b)
 {
 	const struct group_offset *x = *(const struct group_offset *const *)a;
@@ -260,7 +271,11 @@ static void fetch_all(const struct group *g, struct offset_fetch_call *f)
 			topic->partitions = arena_array(arena, count - i, sizeof(*topic->partitions));
 		}
 		topic->partitions[topic->partitions_count].partition_index = all[i]->partition;
-		fetch_fill(arena, value, &topic->partitions[topic->partitions_count++]);
+		fetch_fill(arena, value, &topic->partitions[topic->partitions_count]);
+		if (f->require_stable &&
+		    group_txn_is_pending(g->gp, g->id, all[i]->topic, all[i]->partition))
+			fetch_unstable(&topic->partitions[topic->partitions_count]);
+		topic->partitions_count++;
 	}
 }
 
@@ -278,6 +293,9 @@ static void fetch_items(const struct group *g, struct offset_fetch_call *f)
 		    !uuid_eq(value->topic_id, item->topic_id))
 			value = NULL;
 		fetch_fill(f->call.arena, value, item->out);
+		if (g && f->require_stable &&
+		    group_txn_is_pending(g->gp, g->id, item->topic, item->out->partition_index))
+			fetch_unstable(item->out);
 	}
 }
 
@@ -361,7 +379,8 @@ static void offset_delete_choose(const struct group *g, struct offset_delete_cal
 			continue;
 		}
 		*item->error_code = KERR_NONE;
-		if (group_offset(g, item->topic, item->partition))
+		if (group_offset(g, item->topic, item->partition) ||
+		    group_txn_is_pending(g->gp, g->id, item->topic, item->partition))
 			group_write_offset_tombstone(w, g->id, item->topic, item->partition);
 	}
 }
@@ -388,9 +407,13 @@ void group_offset_delete(struct group_coordinator *gc, struct offset_delete_call
 		return;
 	}
 	for (size_t i = 0; i < d->item_count; i++) {
-		struct group_offset *o = group_offset(g, d->items[i].topic, d->items[i].partition);
+		const struct offset_delete_item *item = &d->items[i];
+		struct group_offset *o = group_offset(g, item->topic, item->partition);
 
-		if (o && *d->items[i].error_code == KERR_NONE)
+		if (*item->error_code != KERR_NONE)
+			continue;
+		group_txn_forget(gp, g->id, item->topic, item->partition);
+		if (o)
 			group_offset_remove(g, o);
 	}
 	group_wait_committed(gp, required_offset, offset_delete_written, d);

@@ -166,7 +166,67 @@ static void broken_record_fails_the_load(void **state)
 	world_free(w);
 }
 
-/* Loading twice what was written gives the same as once: a checkpoint may lie anywhere. */
+/* One offset of group "g" in a transaction, and the marker of its end, as the log has them. */
+static void write_txn(struct world *w, int64_t producer_id, uint8_t offset, bool is_commit)
+{
+	uint8_t key[] = "\0\1\0\1g\0\1t\0\0\0", value[35] = {[1] = 3, [9] = offset};
+	uint8_t marker[BATCH_MARKER_BYTES];
+	struct batch_options options = BATCH_OPTIONS_DEFAULT;
+	struct batch_builder bb;
+	struct slice batch;
+	int64_t required_offset;
+
+	options.producer_id = producer_id;
+	options.producer_epoch = 0;
+	options.base_sequence = 0;
+	options.is_transactional = true;
+	batch_builder_init(&bb, &options);
+	/* offset, leader epoch, metadata "", timestamp */
+	assert_int_equal(batch_builder_add(&bb, 0, (struct slice){.data = key, .len = sizeof(key)},
+					   (struct slice){.data = value, .len = 2 + 8 + 4 + 2 + 8},
+					   NULL, 0), 0);
+	assert_int_equal(batch_builder_finish(&bb, NULL, &batch), 0);
+	world_append(w, 0, batch, &required_offset);
+	slice_unref(&batch);
+	batch_builder_fini(&bb);
+	if (offset == 99)
+		return;		/* it stays open */
+	batch_write_marker(marker, producer_id, 0, 0, is_commit, 0, 0);
+	world_append(w, 0, (struct slice){.data = marker, .len = sizeof(marker)}, &required_offset);
+}
+
+static void transactions(void **state)
+{
+	struct world *w = world_new();
+	struct answer *f;
+
+	(void)state;
+	write_txn(w, 7, 5, true);
+	world_crash(w);
+	assert_int_equal(world_fetch(w, "g", "t", 0), 5);
+	write_txn(w, 7, 6, false);
+	world_crash(w);
+	assert_int_equal(world_fetch(w, "g", "t", 0), 5);
+	/* An open one: the last committed value, but not for who wants a stable one. */
+	write_txn(w, 8, 99, false);
+	world_crash(w);
+	assert_int_equal(world_fetch(w, "g", "t", 0), 5);
+	f = world_call(w, 9);
+	f->fetch.group_id = STR_LIT("g");
+	f->fetch.require_stable = f->fetch.wants_all = true;
+	f->fetch.response = WIRE_NEW(&w->arena, offset_fetch_response_group);
+	group_offset_fetch(w->gc, &f->fetch);
+	assert_int_equal(f->fetch.response->topics[0].partitions[0].error_code,
+			 KERR_UNSTABLE_OFFSET_COMMIT);
+	/* It holds the group, until somebody deletes it. */
+	world_pass(w, INT64_C(8) * 24 * 3600 * 1000);
+	assert_non_null(world_group(w, "g"));
+	assert_int_equal(world_delete(w, "g"), KERR_NONE);
+	world_crash(w);
+	assert_null(world_group(w, "g"));
+	world_free(w);
+}
+
 static void compressed_and_large(void **state)
 {
 	struct world *w = world_new();
@@ -242,6 +302,7 @@ int main(void)
 		cmocka_unit_test(deleted_group_stays_away),
 		cmocka_unit_test(records_are_kafkas),
 		cmocka_unit_test(broken_record_fails_the_load),
+		cmocka_unit_test(transactions),
 		cmocka_unit_test(compressed_and_large),
 		cmocka_unit_test(described_and_listed),
 		cmocka_unit_test(partition_of_a_group),
