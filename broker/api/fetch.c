@@ -232,6 +232,11 @@ static void fetch_plan(struct fetch *f)
 		return;
 	}
 	fetch_update_session(f->body, s);
+	if (s->partitions.count > FETCH_SESSION_PARTITIONS_MAX) {
+		fetch_sessions_remove(fetch_sessions_of(f->home), s);
+		f->error = KERR_FETCH_SESSION_ID_NOT_FOUND;
+		return;
+	}
 	fetch_plan_session(f, s);
 	if (s->partitions.count > 0)
 		return;

@@ -169,7 +169,7 @@ static void fetch_create_session(struct fetch *f)
 	uint32_t random;
 
 	f->home->env->ops->random(f->home->env, &random, sizeof(random));
-	if (f->item_count == 0)
+	if (f->item_count == 0 || f->item_count > FETCH_SESSION_PARTITIONS_MAX)
 		return;
 	s = fetch_sessions_create(sessions, random, f->replica_id >= 0, f->request->version >= 13,
 				  f->item_count, env_mono_us(f->home->env) / 1000);

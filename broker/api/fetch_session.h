@@ -23,6 +23,9 @@
 /* Idle for so long, a session gives way to any new one. */
 #define FETCH_SESSION_EVICTION_MS 120000
 
+/* A client that wants more in one session goes without. */
+#define FETCH_SESSION_PARTITIONS_MAX (1 << 17)
+
 /* One partition of a session. */
 struct session_partition {
 	struct map_node node;
