@@ -365,9 +365,9 @@ void replica_set_apply(struct replica_set *set, const struct image *old_image,
 	set->image = image_ref(image);
 	replica_set_leave(set);
 	if (a.scanned_count > 0)
-		say_info("opened %u partitions, %u of them by recovery, in %lld ms", a.opened_count,
+		say_info("partitions opened: %u, by recovery: %u, in %lld ms", a.opened_count,
 			 a.scanned_count,
 			 (long long)(env_mono_us(set->options.env) - started_us) / 1000);
 	else if (a.opened_count > 0 || a.deleted_count > 0)
-		say_debug("opened %u, deleted %u partitions", a.opened_count, a.deleted_count);
+		say_debug("partitions opened: %u, deleted: %u", a.opened_count, a.deleted_count);
 }

@@ -268,6 +268,21 @@ static struct log *replica_set_dirtiest(struct replica_set *set)
 	return best;
 }
 
+static void replica_set_make_cleaner(struct replica_set *set)
+{
+	const struct config *c = set->config;
+	struct cleaner_options options = {
+		.load_factor = config_double(c, CONFIG_LOG_CLEANER_IO_BUFFER_LOAD_FACTOR),
+		.io_bytes = (size_t)config_i64(c, CONFIG_LOG_CLEANER_IO_BUFFER_SIZE),
+	};
+
+	/* Kafka's default of 128 MiB is for one cleaner of a large broker; ours takes more rounds. */
+	if (config_source_of(c, CONFIG_LOG_CLEANER_DEDUPE_BUFFER_SIZE) != CONFIG_SOURCE_DEFAULT)
+		options.dedupe_bytes =
+			(size_t)config_i64(c, CONFIG_LOG_CLEANER_DEDUPE_BUFFER_SIZE);
+	set->cleaner = cleaner_new(set->pool, &options);
+}
+
 /* Works on the log that wants it most, for a few milliseconds. Returns when to come again. */
 static int64_t replica_set_clean(struct replica_set *set, int64_t now_ms)
 {
@@ -285,15 +300,8 @@ static int64_t replica_set_clean(struct replica_set *set, int64_t now_ms)
 		set->clean_scan_at_ms = now_ms + (log ? 0 : backoff_ms);
 		if (!log)
 			return backoff_ms;
-		if (!set->cleaner) {
-			struct cleaner_options options = {
-				.load_factor = config_double(
-					set->config, CONFIG_LOG_CLEANER_IO_BUFFER_LOAD_FACTOR),
-				.io_bytes = (size_t)config_i64(set->config,
-							       CONFIG_LOG_CLEANER_IO_BUFFER_SIZE),
-			};
-			set->cleaner = cleaner_new(set->pool, &options);
-		}
+		if (!set->cleaner)
+			replica_set_make_cleaner(set);
 		cleaner_start(set->cleaner, log);
 	}
 	while (rc > 0 && replica_now_ms(set) - now_ms < CLEAN_TURN_MS)

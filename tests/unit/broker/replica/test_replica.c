@@ -572,14 +572,9 @@ static void test_moves_to_another_dir(void **state)
 	assert_int_equal(partition_log_start_offset(p), 6);
 }
 
-static void test_retention_runs_in_ticks(void **state)
+/* 40 times the same key, in four segments or more. */
+static void append_segments(struct world *w, struct partition *p)
 {
-	struct world *w = *state;
-	struct partition *p;
-
-	world_topic_config(w, "orders", "segment.bytes", "1048576");
-	world_topic_config(w, "orders", "retention.bytes", "1048576");
-	p = orders(w, 1, 1);
 	for (int i = 0; i < 40; i++) {
 		struct slice batch = world_batch(1, 100000, 1700000000000);
 		struct append_result result;
@@ -588,6 +583,41 @@ static void test_retention_runs_in_ticks(void **state)
 		slice_unref(&batch);
 		assert_int_equal(result.error, KERR_NONE);
 	}
+}
+
+static void test_compacts_in_ticks(void **state)
+{
+	struct world *w = *state;
+	struct partition *p;
+	struct read_result read;
+	size_t len;
+
+	world_topic_config(w, "orders", "segment.bytes", "1048576");
+	world_topic_config(w, "orders", "cleanup.policy", "compact");
+	p = orders(w, 1, 1);
+	append_segments(w, p);
+	assert_true(log_size_bytes(p->log) > 4000000);
+	for (int i = 0; i < 1000 && log_size_bytes(p->log) > 2000000; i++) {
+		world_now_ms += 100;
+		replica_set_tick(w->set);
+	}
+	assert_true(log_size_bytes(p->log) < 2000000);
+	assert_int_equal(partition_log_end_offset(p), 40);
+	assert_int_equal(partition_log_start_offset(p), 0);
+	read = read_at(w, p, 0, READ_UNCOMMITTED);
+	assert_int_equal(read.error, KERR_NONE);
+	assert_true(first_offset_in(p, &read, &len) > 0);
+}
+
+static void test_retention_runs_in_ticks(void **state)
+{
+	struct world *w = *state;
+	struct partition *p;
+
+	world_topic_config(w, "orders", "segment.bytes", "1048576");
+	world_topic_config(w, "orders", "retention.bytes", "1048576");
+	p = orders(w, 1, 1);
+	append_segments(w, p);
 	assert_true(log_segment_count(p->log) >= 4);
 	world_now_ms += 400000;
 	replica_set_tick(w->set);
@@ -621,6 +651,7 @@ int main(void)
 		TWO(test_a_failed_disk_takes_only_its_partitions),
 		ONE(test_a_full_disk_is_no_failed_disk),
 		TWO(test_moves_to_another_dir),
+		ONE(test_compacts_in_ticks),
 		ONE(test_retention_runs_in_ticks),
 	};
 
