@@ -120,8 +120,6 @@ struct control_op {
 	const void *request;
 	void *response;
 	struct arena *arena;
-	int64_t timeout_ms;		/* <= 0: the default of the API (60 s) */
-	const char *principal;
 	void (*done)(struct control_op *op); /* on the shard that submitted it */
 
 	/* Results beside the response. The error is for the whole operation; each kind has also put
@@ -133,7 +131,7 @@ struct control_op {
 	struct task task;
 	struct shard *home;
 	struct control_op *next;
-	int64_t commit_offset, deadline_us;
+	int64_t commit_offset;
 };
 
 /* Any shard. `done` comes in a later turn of `from`, always, exactly once. */

@@ -1,0 +1,116 @@
+/* The inside of the control plane's shell. */
+#ifndef KAVKA_BROKER_CONTROLLER_CONTROL_INT_H
+#define KAVKA_BROKER_CONTROLLER_CONTROL_INT_H
+
+#include "controller/control.h"
+#include "controller/controller.h"
+#include "wire/codec.h"
+
+#include "base/list.h"
+
+enum life {
+	LIFE_STARTING,		/* no active controller yet */
+	LIFE_REGISTERING,
+	LIFE_CAUGHT_UP,		/* registered, on_caught_up was called */
+	LIFE_UNFENCING,		/* control_unfence was called */
+	LIFE_RUNNING,
+	LIFE_STOPPING,
+	LIFE_STOPPED,
+	LIFE_STATES,
+};
+
+/* The broker of this node, as it speaks to the controller. One request at a time. */
+struct lifecycle {
+	enum life state;
+	struct uuid incarnation_id;
+	int64_t broker_epoch;		/* -1: not registered */
+	struct control_op op;
+	struct arena arena;		/* of the request under way */
+	bool is_busy;
+	int64_t next_us;		/* when the next request is due */
+	int64_t stop_deadline_us;
+	struct uuid *offline_dirs;
+	size_t offline_count, offline_cap;
+};
+
+/* Ids for producers, out of a block that the controller gave this broker. */
+struct producer_ids {
+	int64_t next, end;		/* end is exclusive */
+	struct control_op op;		/* the request for the next block */
+	struct allocate_producer_ids_request request;
+	struct allocate_producer_ids_response response;
+	struct arena arena;
+	bool is_busy;
+	struct control_op *first, **last; /* who waits for it */
+};
+
+struct snapshots {
+	struct env_work work;
+	bool is_running;
+	struct control *control;
+	struct env *env;
+	char *dir;
+	struct snapshot_id id;
+	struct snapshot_header header;
+	struct arena arena;
+	const struct image *image;
+	struct err err;
+	int64_t bytes_before;		/* controller_record_bytes() at the last one */
+	int64_t last_us;		/* when the last one was begun, or the log loaded */
+	int64_t next_clean_us;
+};
+
+struct control {
+	struct control_options options;	/* copied; strings in `fixed` */
+	struct arena fixed;
+	struct env *env;
+	struct shard *shard;
+	struct raft *raft;
+	struct controller *controller;
+	const struct image *latest;	/* newest one given out; NULL: none yet */
+	struct timer timer;
+	struct task pump_task;
+	bool pump_posted, is_closed, is_fatal;
+	struct lifecycle life;
+	struct producer_ids ids;
+	struct list_node auto_creates;	/* under way */
+	struct snapshots *snapshots;	/* outlives control while its work runs */
+	struct slice *bootstrap;
+	size_t bootstrap_count;
+};
+
+/* Lets everything that is due happen in a later turn of shard 0. */
+void control_pump_soon(struct control *c);
+/* An operation of control's own: `done` is called from the pump, on shard 0. */
+void control_submit_own(struct control *c, struct control_op *op);
+
+/* lifecycle.c */
+void lifecycle_init(struct control *c);
+void lifecycle_fini(struct control *c);
+void lifecycle_tick(struct control *c);
+int64_t lifecycle_deadline_us(const struct control *c);
+
+/* producer_ids.c */
+void producer_ids_init(struct control *c);
+void producer_ids_fini(struct control *c);
+void producer_ids_take(struct control *c, struct control_op *op);
+void producer_ids_abandon(struct control *c);
+/* Hands an operation back to the shard that it came from. */
+void control_return(struct control *c, struct control_op *op);
+
+/* auto_create.c */
+struct auto_create;
+void auto_create_arrived(struct control *c, struct auto_create *a);
+void auto_create_free(struct auto_create *a);
+
+/* control_snapshots.c */
+void snapshots_init(struct control *c);
+void snapshots_fini(struct control *c);
+void snapshots_tick(struct control *c);
+int64_t snapshots_deadline_us(const struct control *c);
+
+/* bootstrap.c: what the first leader begins with. */
+MUST_USE int bootstrap_load(struct control *c, struct snapshot_id latest, const char *dir,
+			    int16_t *metadata_version, struct err *err);
+
+#endif

@@ -1,0 +1,575 @@
+#include "controller/controller.h"
+
+#include "base/mem.h"
+#include "base/say.h"
+#include "controller/controller_int.h"
+
+#include <inttypes.h>
+
+#define SAY_PLACE "broker/controller"
+#define LOAD_BYTES (1024 * 1024) /* of the log, read at once */
+
+static const struct {
+	op_run run;
+	op_fail fail;
+	bool is_atomic;
+} op_kinds[CONTROL_OP_COUNT] = {
+#define X(kind, name, atomic) [kind] = {name##_run, name##_fail, atomic},
+	CONTROLLER_OPS(X)
+#undef X
+};
+
+static void queue_init(struct op_queue *q)
+{
+	q->first = NULL;
+	q->end = &q->first;
+}
+
+static void queue_push(struct op_queue *q, struct control_op *op)
+{
+	op->next = NULL;
+	*q->end = op;
+	q->end = &op->next;
+}
+
+static struct control_op *queue_pop(struct op_queue *q)
+{
+	struct control_op *op = q->first;
+
+	if (!op)
+		return NULL;
+	q->first = op->next;
+	if (!q->first)
+		q->end = &q->first;
+	return op;
+}
+
+struct controller *controller_new(const struct controller_options *options,
+				  const struct image *image)
+{
+	struct controller *c = xcalloc(1, sizeof(*c));
+	uint64_t seed;
+
+	c->options = *options;
+	c->env = options->env;
+	c->raft = options->raft;
+	c->config = options->config;
+	c->env->ops->random(c->env, &seed, sizeof(seed));
+	rng_init(&c->rng, seed);
+	list_init(&c->pending);
+	queue_init(&c->waiting);
+	queue_init(&c->done);
+	delta_init(&c->tip, image);
+	c->last = image_ref(image);
+	c->committed = image_ref(image);
+	c->has_new_image = image_offset(image) >= 0;
+	c->tip_end = image_offset(image) + 1;
+	return c;
+}
+
+static void pending_free(struct pending_image *p)
+{
+	list_remove(&p->link);
+	image_unref(p->image);
+	free(p);
+}
+
+void controller_free(struct controller *c)
+{
+	struct pending_image *p;
+
+	if (!c)
+		return;
+	assert(!c->waiting.first && !c->done.first);
+	LIST_FOREACH(&c->pending, p, struct pending_image, link)
+		pending_free(p);
+	delta_fini(&c->tip);
+	image_unref(c->last);
+	image_unref(c->committed);
+	free(c->tracks);
+	free(c);
+}
+
+void controller_set_config(struct controller *c, const struct config *config)
+{
+	c->config = config;
+}
+
+bool controller_is_active(const struct controller *c)
+{
+	return c->is_active;
+}
+
+int64_t controller_record_bytes(const struct controller *c)
+{
+	return c->record_bytes;
+}
+
+bool elr_enabled(const struct image *image)
+{
+	return image_feature_level(image, STR_LIT(ELR_VERSION_FEATURE)) > 0;
+}
+
+/* ---- Images ---------------------------------------------------------------------------------- */
+
+static void controller_commit_image(struct controller *c, const struct image *image)
+{
+	image_unref(c->committed);
+	c->committed = image;
+	c->has_new_image = true;
+}
+
+const struct image *controller_take_image(struct controller *c)
+{
+	if (!c->has_new_image)
+		return NULL;
+	c->has_new_image = false;
+	return image_ref(c->committed);
+}
+
+struct control_op *controller_take_done(struct controller *c)
+{
+	return queue_pop(&c->done);
+}
+
+/* ---- Loading --------------------------------------------------------------------------------- */
+
+static int load_batch(struct controller *c, const struct batch *b, struct arena *scratch,
+		      struct err *err)
+{
+	struct record_iter it;
+	struct record record;
+	int rc;
+
+	if (batch_is_control(b))
+		return 0;
+	rc = record_iter_init(&it, b, NULL, METADATA_BATCH_BYTES_MAX);
+	while (rc == 0) {
+		rc = record_next(&it, &record);
+		if (rc <= 0)
+			break;
+		rc = delta_replay_bytes(&c->tip, record.value, record.offset, scratch, err);
+		arena_reset(scratch);
+		if (rc < 0)
+			return rc;
+	}
+	return rc < 0 ? err_sys(err, rc, "metadata batch at %" PRId64, b->base_offset) : 0;
+}
+
+int controller_load(struct controller *c, struct err *err)
+{
+	struct arena scratch;
+	int64_t loaded = c->tip_end;
+	int32_t epoch = 0;
+	int64_t timestamp_ms = -1;
+	int rc = 0;
+
+	arena_init(&scratch);
+	while (rc == 0 && c->tip_end < raft_high_watermark(c->raft)) {
+		struct slice bytes;
+		const uint8_t *data;
+		struct batch b;
+		size_t len;
+
+		rc = raft_read(c->raft, c->tip_end, LOAD_BYTES, &bytes, err);
+		if (rc < 0 || !bytes.data)
+			break;
+		data = bytes.data;
+		len = bytes.len;
+		while (rc == 0 && batch_next(&b, &data, &len) > 0) {
+			rc = load_batch(c, &b, &scratch, err);
+			c->tip_end = batch_next_offset(&b);
+			c->record_bytes += (int64_t)b.size_bytes;
+			epoch = b.partition_leader_epoch;
+			timestamp_ms = b.max_timestamp;
+		}
+		slice_unref(&bytes);
+	}
+	arena_fini(&scratch);
+	if (rc < 0 || c->tip_end == loaded || delta_in_transaction(&c->tip))
+		return rc;
+	image_unref(c->last);
+	c->last = delta_publish(&c->tip, c->tip_end - 1, epoch, timestamp_ms);
+	controller_commit_image(c, image_ref(c->last));
+	return 0;
+}
+
+/* ---- Changes --------------------------------------------------------------------------------- */
+
+static void change_begin_batch(struct change *ch)
+{
+	struct batch_options options = BATCH_OPTIONS_DEFAULT;
+
+	options.max_bytes = METADATA_BATCH_BYTES_MAX;
+	batch_builder_init(&ch->batch, &options);
+}
+
+static void change_init(struct change *ch, struct controller *c, struct arena *arena,
+			bool is_atomic)
+{
+	*ch = (struct change){
+		.c = c,
+		.arena = arena,
+		.is_atomic = is_atomic,
+		.timestamp_ms = env_wall_ms(c->env),
+		.last_offset = -1,
+	};
+	out_init(&ch->scratch, METADATA_BATCH_BYTES_MAX);
+	change_begin_batch(ch);
+}
+
+static void change_fini(struct change *ch)
+{
+	batch_builder_fini(&ch->batch);
+	out_fini(&ch->scratch);
+}
+
+int64_t change_next_offset(const struct change *ch)
+{
+	return raft_log_end(ch->c->raft) + ch->batch.record_count;
+}
+
+/* What the tip has since its last image is forgotten. */
+static void change_undo(struct change *ch)
+{
+	delta_reset(&ch->c->tip, ch->c->last);
+	change_begin_batch(ch);
+}
+
+/* Appends what was collected; the tip's image waits for its commit. */
+static void change_append(struct change *ch)
+{
+	struct controller *c = ch->c;
+	struct pending_image *p;
+
+	if (ch->rc < 0 || ch->batch.record_count == 0)
+		return;
+	c->record_bytes += (int64_t)batch_builder_bytes(&ch->batch);
+	ch->rc = raft_append(c->raft, &ch->batch, &ch->last_offset, &ch->err);
+	if (ch->rc < 0)
+		return;
+	change_begin_batch(ch);
+	c->tip_end = ch->last_offset + 1;
+	if (delta_in_transaction(&c->tip))
+		return;
+	image_unref(c->last);
+	c->last = delta_publish(&c->tip, ch->last_offset, raft_epoch(c->raft), ch->timestamp_ms);
+	p = xcalloc(1, sizeof(*p));
+	p->last_offset = ch->last_offset;
+	p->image = image_ref(c->last);
+	list_push_back(&c->pending, &p->link);
+}
+
+static bool change_is_full(const struct change *ch, size_t more_bytes)
+{
+	return ch->batch.record_count >= RECORDS_PER_BATCH_MAX ||
+	       batch_builder_bytes(&ch->batch) + record_size_max(0, more_bytes, NULL, 0) >
+		       METADATA_BATCH_BYTES_MAX;
+}
+
+void change_add(struct change *ch, const struct message_desc *desc, int16_t version,
+		const void *record)
+{
+	struct slice value;
+
+	if (ch->rc < 0)
+		return;
+	out_reset(&ch->scratch);
+	ch->rc = metadata_record_encode(desc, version, record, &ch->scratch, &ch->err);
+	if (ch->rc < 0)
+		return;
+	value = (struct slice){.data = ch->scratch.data, .len = ch->scratch.len};
+	if (!ch->is_atomic && change_is_full(ch, value.len))
+		change_append(ch);
+	if (ch->rc == 0)
+		ch->rc = batch_builder_add(&ch->batch, ch->timestamp_ms, SLICE_NULL, value, NULL, 0);
+	if (ch->rc == 0)
+		ch->rc = delta_replay(&ch->c->tip, (enum metadata_record_type)desc->key, record,
+				      change_next_offset(ch) - 1, &ch->err);
+	ch->record_count++;
+	if (ch->is_atomic && ch->rc == 0 && ch->record_count > RECORDS_PER_USER_OP_MAX)
+		ch->rc = err_set(&ch->err, E_TOO_LARGE,
+				 "Excessively large number of records per request.");
+}
+
+/* ---- Operations ------------------------------------------------------------------------------ */
+
+static enum kafka_error error_of_failure(int rc)
+{
+	if (rc == E_TOO_LARGE)
+		return KERR_POLICY_VIOLATION;
+	if (rc == E_OFFLINE || rc > E_SHORT) /* or -errno */
+		return KERR_KAFKA_STORAGE_ERROR;
+	return KERR_UNKNOWN_SERVER_ERROR;
+}
+
+static void op_finish(struct controller *c, struct control_op *op, enum kafka_error error,
+		      struct str text)
+{
+	op->error = error;
+	op_kinds[op->kind].fail(op, error, text);
+	queue_push(&c->done, op);
+}
+
+/* The answer waits until all that it speaks of is committed. */
+static void op_wait(struct controller *c, struct control_op *op)
+{
+	op->commit_offset = c->tip_end - 1;
+	if (op->commit_offset < raft_high_watermark(c->raft) && !c->waiting.first)
+		queue_push(&c->done, op);
+	else
+		queue_push(&c->waiting, op);
+}
+
+void controller_submit(struct controller *c, struct control_op *op)
+{
+	struct change ch;
+
+	assert(op_kinds[op->kind].run);
+	op->error = KERR_NONE;
+	if (!c->is_active) {
+		op_finish(c, op, KERR_NOT_CONTROLLER,
+			  raft_leader_id(c->raft) < 0
+				  ? STR_LIT("No controller appears to be active.")
+				  : op_text(op, "The active controller appears to be node %d.",
+					    raft_leader_id(c->raft)));
+		return;
+	}
+	change_init(&ch, c, op->arena, op_kinds[op->kind].is_atomic);
+	op_kinds[op->kind].run(&ch, op);
+	if (ch.is_discarded && ch.rc == 0)
+		change_undo(&ch);
+	change_append(&ch);
+	if (ch.rc < 0) {
+		say_error("an operation failed: %s", err_message(&ch.err));
+		change_undo(&ch);
+		op_finish(c, op, error_of_failure(ch.rc), str_dup(op->arena, str_of(ch.err.text)));
+	} else {
+		op_wait(c, op);
+	}
+	change_fini(&ch);
+}
+
+void controller_abandon(struct controller *c, enum kafka_error error)
+{
+	struct control_op *op;
+
+	while ((op = queue_pop(&c->waiting)) != NULL)
+		op_finish(c, op, error, STR_NULL);
+}
+
+/* ---- Taking over and giving up --------------------------------------------------------------- */
+
+/* Runs `work` as a change of the controller's own. */
+static int controller_change(struct controller *c, bool is_atomic, void (*work)(struct change *ch),
+			     struct err *err)
+{
+	struct arena arena;
+	struct change ch;
+	int rc;
+
+	arena_init(&arena);
+	change_init(&ch, c, &arena, is_atomic);
+	work(&ch);
+	change_append(&ch);
+	rc = ch.rc;
+	if (rc < 0) {
+		err_set(err, rc, "%s", err_message(&ch.err));
+		change_undo(&ch);
+	}
+	change_fini(&ch);
+	arena_fini(&arena);
+	return rc;
+}
+
+static void change_add_bytes(struct change *ch, struct slice value)
+{
+	const struct record_type *type;
+	int16_t version;
+	void *record;
+
+	if (ch->rc < 0)
+		return;
+	ch->rc = metadata_record_decode(RECORDS_METADATA, value, ch->arena, &type, &version,
+					&record, &ch->err);
+	if (ch->rc == 0)
+		change_add(ch, type->value, version, record);
+}
+
+static void abort_transaction(struct change *ch)
+{
+	struct abort_transaction_record r;
+
+	WIRE_INIT(abort_transaction_record, &r);
+	r.reason = STR_LIT("Controller failover");
+	change_add(ch, &abort_transaction_record_desc, 0, &r);
+}
+
+/* What the cluster begins with. Under ELR the cluster has a min.insync.replicas of its own. */
+static void bootstrap(struct change *ch)
+{
+	const struct controller_options *o = &ch->c->options;
+	bool in_transaction = metadata_has_transactions(o->bootstrap_metadata_version);
+	struct begin_transaction_record begin;
+	struct end_transaction_record end;
+	struct config_record min_isr;
+
+	WIRE_INIT(begin_transaction_record, &begin);
+	begin.name = STR_LIT("Bootstrap records");
+	if (in_transaction)
+		change_add(ch, &begin_transaction_record_desc, 0, &begin);
+	for (size_t i = 0; i < o->bootstrap_count; i++)
+		change_add_bytes(ch, o->bootstrap[i]);
+	if (elr_enabled(tip(ch))) {
+		WIRE_INIT(config_record, &min_isr);
+		min_isr.resource_type = CONFIG_RESOURCE_BROKER;
+		min_isr.resource_name = STR_LIT("");
+		min_isr.name = STR_LIT("min.insync.replicas");
+		min_isr.value = str_of(arena_printf(
+			ch->arena, "%d", config_i32(ch->c->config, CONFIG_MIN_INSYNC_REPLICAS)));
+		change_add(ch, &config_record_desc, 0, &min_isr);
+	}
+	WIRE_INIT(end_transaction_record, &end);
+	if (in_transaction)
+		change_add(ch, &end_transaction_record_desc, 0, &end);
+}
+
+static int controller_activate(struct controller *c, struct err *err)
+{
+	int rc = 0;
+
+	c->is_active = true;
+	c->active_epoch = raft_epoch(c->raft);
+	say_info("node %d is the active controller at epoch %d", c->options.node_id,
+		 c->active_epoch);
+	if (delta_in_transaction(&c->tip))
+		rc = controller_change(c, true, abort_transaction, err);
+	if (rc == 0 && image_metadata_version(delta_image(&c->tip)) == 0)
+		rc = controller_change(c, true, bootstrap, err);
+	if (rc == 0)
+		brokers_activate(c);
+	return rc;
+}
+
+/* What was not committed may never have been: forget it. */
+static void controller_resign(struct controller *c)
+{
+	struct pending_image *p;
+
+	c->is_active = false;
+	LIST_FOREACH(&c->pending, p, struct pending_image, link)
+		pending_free(p);
+	delta_reset(&c->tip, c->committed);
+	image_unref(c->last);
+	c->last = image_ref(c->committed);
+	c->tip_end = image_offset(c->committed) + 1;
+	controller_abandon(c, KERR_NOT_CONTROLLER);
+}
+
+int controller_settle(struct controller *c, struct err *err)
+{
+	int64_t high_watermark = raft_high_watermark(c->raft);
+	bool leads = raft_role(c->raft) == RAFT_LEADER && raft_failed(c->raft, NULL) == 0;
+	struct pending_image *p;
+	int rc = 0;
+
+	if (c->is_active && (!leads || raft_epoch(c->raft) != c->active_epoch))
+		controller_resign(c);
+	if (!c->is_active) {
+		rc = controller_load(c, err);
+		if (rc == 0 && leads && high_watermark > raft_epoch_start(c->raft) &&
+		    c->tip_end == raft_log_end(c->raft))
+			rc = controller_activate(c, err);
+	}
+	LIST_FOREACH(&c->pending, p, struct pending_image, link) {
+		if (p->last_offset >= high_watermark)
+			break;
+		controller_commit_image(c, image_ref(p->image));
+		pending_free(p);
+	}
+	while (c->waiting.first && c->waiting.first->commit_offset < high_watermark)
+		queue_push(&c->done, queue_pop(&c->waiting));
+	return rc;
+}
+
+/* ---- Time ------------------------------------------------------------------------------------ */
+
+static void fence_stale(struct change *ch)
+{
+	brokers_fence_stale(ch);
+}
+
+static void write_no_op(struct change *ch)
+{
+	struct no_op_record r;
+
+	WIRE_INIT(no_op_record, &r);
+	change_add(ch, &no_op_record_desc, 0, &r);
+}
+
+#define BALANCE_MAX 1000 /* elections at once */
+
+static void balance(struct change *ch)
+{
+	struct controller *c = ch->c;
+
+	if (partitions_balance(ch, BALANCE_MAX))
+		c->next_balance_us = env_mono_us(c->env) + 10 * 1000;
+}
+
+/* Idle records tell observers that the controller lives. A quorum of one has none to tell, and each
+ * is an fsync: written only when the config asks for them. */
+static int64_t no_op_interval_us(const struct controller *c)
+{
+	if (config_source_of(c->config, CONFIG_METADATA_MAX_IDLE_INTERVAL_MS) ==
+	    CONFIG_SOURCE_DEFAULT)
+		return 0;
+	return config_i64(c->config, CONFIG_METADATA_MAX_IDLE_INTERVAL_MS) * 1000;
+}
+
+static void controller_run(struct controller *c, void (*work)(struct change *ch))
+{
+	struct err err;
+
+	if (controller_change(c, false, work, &err) < 0)
+		say_error("periodic work failed: %s", err_message(&err));
+}
+
+void controller_tick(struct controller *c)
+{
+	int64_t now_us = env_mono_us(c->env);
+	int64_t no_op_us = no_op_interval_us(c);
+
+	if (!c->is_active)
+		return;
+	if (now_us >= c->next_fence_check_us) {
+		c->next_fence_check_us =
+			now_us + config_i64(c->config, CONFIG_BROKER_SESSION_TIMEOUT_MS) * 1000 / 8;
+		controller_run(c, fence_stale);
+	}
+	if (no_op_us > 0 && now_us >= c->next_no_op_us) {
+		c->next_no_op_us = now_us + no_op_us;
+		controller_run(c, write_no_op);
+	}
+	if (config_bool(c->config, CONFIG_AUTO_LEADER_REBALANCE_ENABLE) &&
+	    now_us >= c->next_balance_us) {
+		c->next_balance_us =
+			now_us +
+			config_i64(c->config, CONFIG_LEADER_IMBALANCE_CHECK_INTERVAL_SECONDS) *
+				1000 * 1000;
+		controller_run(c, balance);
+	}
+}
+
+int64_t controller_deadline_us(const struct controller *c)
+{
+	int64_t deadline = c->next_fence_check_us;
+
+	if (!c->is_active)
+		return INT64_MAX;
+	if (no_op_interval_us(c) > 0)
+		deadline = MIN(deadline, c->next_no_op_us);
+	if (config_bool(c->config, CONFIG_AUTO_LEADER_REBALANCE_ENABLE))
+		deadline = MIN(deadline, c->next_balance_us);
+	return deadline;
+}

@@ -1,0 +1,118 @@
+/* KRaft: the log that the metadata quorum agrees on. A state machine without I/O of its own: it acts
+ * on events (the functions below), writes through its env and its log, and changes what the
+ * accessors give.
+ *
+ *	raft_open()		reads quorum-state, snapshots and log; changes nothing that was agreed
+ *	raft_tick()		now and then, at raft_deadline_us(): elections
+ *	raft_append()		leader: adds a batch
+ *	raft_flush()		at the end of a turn: brings what was added to the disk
+ *	options.wake		something changed meanwhile: look at the accessors
+ *	raft_close()
+ *
+ * What always holds: log start <= high watermark <= log end; records below the high watermark are on
+ * the disks of a majority and never change; an epoch has at most one leader; nothing is done in an
+ * epoch before quorum-state says so on the disk.
+ *
+ * A leader begins its epoch with a LeaderChange control batch (and, under kraft.version 1, the voters
+ * if they changed); the high watermark moves when a record of its own epoch is durable.
+ *
+ * Several voters need messages (Vote, Fetch, ...), which are events like the others; raft_open()
+ * refuses a quorum that this node is not all of. Belongs to shard 0.
+ * Source: raft/.../KafkaRaftClient.java, QuorumState.java, LeaderState.java; KIP-595, KIP-853 */
+#ifndef KAVKA_BROKER_RAFT_RAFT_H
+#define KAVKA_BROKER_RAFT_RAFT_H
+
+#include "base/env.h"
+#include "base/err.h"
+#include "log/log.h"
+#include "metadata/snapshot.h"
+
+struct raft;
+
+enum raft_role {
+	RAFT_UNATTACHED,	/* knows no leader */
+	RAFT_PROSPECTIVE,	/* asks whether it would win */
+	RAFT_CANDIDATE,		/* asks for votes in a new epoch */
+	RAFT_LEADER,
+	RAFT_FOLLOWER,
+	RAFT_RESIGNED,		/* was leader of this epoch and will not be again */
+	RAFT_ROLES,
+};
+const char *raft_role_name(enum raft_role role);
+
+#define METADATA_TOPIC "__cluster_metadata"
+#define METADATA_TOPIC_ID ((struct uuid){{[15] = 1}})
+
+struct raft_options {
+	struct env *env;		/* borrowed until raft_close() */
+	const char *metadata_dir;	/* METADATA_TOPIC-0 is in it */
+	int32_t node_id;
+	struct uuid directory_id;
+	/* Static voters (controller.quorum.voters): used while the log says nothing (kraft.version 0). */
+	const struct quorum_voter *voters;
+	size_t voter_count;
+	/* This node's endpoint for the voters record: listener name, host, port. host null: none. */
+	struct image_endpoint endpoint;
+
+	int32_t segment_bytes;		/* metadata.log.segment.bytes */
+	int64_t segment_ms;		/* metadata.log.segment.ms */
+	int64_t retention_bytes;	/* metadata.max.retention.bytes, of log and snapshots */
+	int64_t retention_ms;		/* metadata.max.retention.ms, of snapshots */
+
+	/* Called from the loop when a flush is done, or within raft_flush() if the env works at
+	 * once; never otherwise. */
+	void (*wake)(void *ctx);
+	void *ctx;
+};
+
+/* Copies the options. E_CORRUPT, E_INVALID, E_UNSUPPORTED (several voters), -errno. */
+MUST_USE int raft_open(struct raft **out, const struct raft_options *options, struct err *err);
+/* Waits for nothing: a flush under way ends by itself. NULL is fine. */
+void raft_close(struct raft *r);
+
+/* Does what is due; call it once after raft_open(). 0, or the disk's error: then raft is of no more
+ * use (raft_failed()). */
+MUST_USE int raft_tick(struct raft *r, struct err *err);
+/* When raft_tick() is wanted next, on env_mono_us(); INT64_MAX: never. */
+int64_t raft_deadline_us(const struct raft *r);
+
+/* Leader only: appends one batch of the builder's records, in this epoch, and gives the offset of
+ * the last one. The builder is empty afterwards, also on error. -ENOSPC (nothing was written),
+ * E_OFFLINE, E_TOO_LARGE. */
+MUST_USE int raft_append(struct raft *r, struct batch_builder *batch, int64_t *last_offset,
+			 struct err *err);
+/* Begins to bring the log to the disk, unless that is under way or not needed. */
+void raft_flush(struct raft *r);
+/* Leader only: gives up leading. */
+MUST_USE int raft_resign(struct raft *r, struct err *err);
+
+/* 0, or why the metadata log is lost (disk); the text is in `err`. */
+int raft_failed(const struct raft *r, struct err *err);
+enum raft_role raft_role(const struct raft *r);
+int32_t raft_epoch(const struct raft *r);
+int32_t raft_leader_id(const struct raft *r);		/* -1: none known */
+int64_t raft_epoch_start(const struct raft *r);		/* leader only */
+int64_t raft_high_watermark(const struct raft *r);	/* -1: not known yet */
+int64_t raft_log_start(const struct raft *r);
+int64_t raft_log_end(const struct raft *r);		/* where the next record goes */
+int16_t raft_kraft_version(const struct raft *r);
+/* Borrowed until the next event. */
+const struct voters_record *raft_voters(const struct raft *r);
+const char *raft_dir(const struct raft *r);
+
+/* Reads whole batches from `offset` on, below the high watermark: about `bytes_max`, at least one.
+ * SLICE_NULL: there is no more. E_OFFSET_RANGE below the log start, E_CORRUPT, E_OFFLINE. */
+MUST_USE int raft_read(struct raft *r, int64_t offset, size_t bytes_max, struct slice *out,
+		       struct err *err);
+
+/* ---- Snapshots ------------------------------------------------------------------------------- */
+
+/* The newest one, SNAPSHOT_NONE without; the (0,0) of `format` counts. */
+struct snapshot_id raft_latest_snapshot(const struct raft *r);
+/* A snapshot with this id was written into raft_dir(). */
+void raft_snapshot_written(struct raft *r, struct snapshot_id id);
+/* Deletes snapshots that are too old or too large together, and the log before those that stay. The
+ * newest one stays. */
+MUST_USE int raft_clean(struct raft *r, struct err *err);
+
+#endif
