@@ -1,6 +1,7 @@
 #include "say.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #define SAY_LINE_MAX 4096
 
 static struct say_options say_now = {.level = SAY_INFO};
+static atomic_int say_least = SAY_INFO;	/* the level; may change while threads run */
 
 static const struct {
 	const char *name;
@@ -24,11 +26,22 @@ static const struct {
 void say_setup(const struct say_options *options)
 {
 	say_now = *options;
+	say_set_level(options->level);
+}
+
+void say_set_level(enum say_level level)
+{
+	atomic_store_explicit(&say_least, (int)level, memory_order_relaxed);
+}
+
+enum say_level say_level(void)
+{
+	return (enum say_level)atomic_load_explicit(&say_least, memory_order_relaxed);
 }
 
 bool say_enabled(enum say_level level)
 {
-	return level >= say_now.level;
+	return level >= say_level();
 }
 
 static size_t say_time(char *text, size_t size)

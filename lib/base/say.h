@@ -21,6 +21,9 @@ struct say_options {
 };
 
 void say_setup(const struct say_options *options);	/* before threads start */
+/* The least level that is printed; any thread, at any time. */
+void say_set_level(enum say_level level);
+enum say_level say_level(void);
 bool say_enabled(enum say_level level);
 void say_line(enum say_level level, const char *place, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
