@@ -75,3 +75,21 @@ bool topic_name_is_valid(struct str name)
 	}
 	return true;
 }
+
+bool node_id_of(struct str text, int32_t *id)
+{
+	int64_t value = 0;
+	size_t i = text.len > 1 && (text.data[0] == '-' || text.data[0] == '+');
+
+	if (text.len == 0 || text.len > sizeof("-2147483648"))
+		return false;
+	for (; i < text.len; i++) {
+		if (text.data[i] < '0' || text.data[i] > '9')
+			return false;
+		value = value * 10 + (text.data[i] - '0');
+	}
+	if (text.data[0] == '-')
+		value = -value;
+	*id = (int32_t)value;
+	return value >= INT32_MIN && value <= INT32_MAX;
+}

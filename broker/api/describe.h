@@ -25,6 +25,9 @@ void partition_view(struct request *r, const struct image_partition *p, struct p
 /* A random broker that clients may ask, -1: none. What "controller id" means to clients. */
 int32_t any_broker_id(const struct request *r);
 
+/* A node's id in decimal; false if it is not a number of 32 bits. */
+bool node_id_of(struct str text, int32_t *id);
+
 /* Whether a name may be a topic's: 1 to 249 of [a-zA-Z0-9._-], not "." or "..". */
 bool topic_name_is_valid(struct str name);
 

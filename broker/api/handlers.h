@@ -11,6 +11,29 @@
 	X(API_METADATA, handle_metadata) \
 	X(API_DESCRIBE_CLUSTER, handle_describe_cluster) \
 	X(API_DESCRIBE_TOPIC_PARTITIONS, handle_describe_topic_partitions) \
+	X(API_CREATE_TOPICS, handle_create_topics) \
+	X(API_DELETE_TOPICS, handle_delete_topics) \
+	X(API_CREATE_PARTITIONS, handle_create_partitions) \
+	X(API_DESCRIBE_CONFIGS, handle_describe_configs) \
+	X(API_ALTER_CONFIGS, handle_alter_configs) \
+	X(API_INCREMENTAL_ALTER_CONFIGS, handle_incremental_alter_configs) \
+	X(API_LIST_CONFIG_RESOURCES, handle_list_config_resources) \
+	X(API_ELECT_LEADERS, handle_elect_leaders) \
+	X(API_ALTER_PARTITION_REASSIGNMENTS, handle_alter_partition_reassignments) \
+	X(API_LIST_PARTITION_REASSIGNMENTS, handle_list_partition_reassignments) \
+	X(API_DESCRIBE_QUORUM, handle_describe_quorum) \
+	X(API_UPDATE_FEATURES, handle_update_features) \
+	X(API_UNREGISTER_BROKER, handle_unregister_broker) \
+	X(API_DESCRIBE_CLIENT_QUOTAS, handle_describe_client_quotas) \
+	X(API_ALTER_CLIENT_QUOTAS, handle_alter_client_quotas) \
+	X(API_DESCRIBE_USER_SCRAM_CREDENTIALS, handle_describe_user_scram_credentials) \
+	X(API_ALTER_USER_SCRAM_CREDENTIALS, handle_alter_user_scram_credentials) \
+	X(API_DESCRIBE_ACLS, handle_describe_acls) \
+	X(API_CREATE_ACLS, handle_create_acls) \
+	X(API_DELETE_ACLS, handle_delete_acls) \
+	X(API_INIT_PRODUCER_ID, handle_init_producer_id) \
+	X(API_DESCRIBE_TRANSACTIONS, handle_describe_transactions) \
+	X(API_LIST_TRANSACTIONS, handle_list_transactions) \
 	X(API_FIND_COORDINATOR, handle_find_coordinator) \
 	X(API_JOIN_GROUP, handle_join_group) \
 	X(API_SYNC_GROUP, handle_sync_group) \
