@@ -198,7 +198,7 @@ static int load_piece(struct group_shell *s, struct group_partition *gp, struct 
 	slice_unref(&records);
 	if (rc < 0)
 		return rc;
-	return gp->load_offset > before;
+	return gp->load_offset > before && gp->load_offset < partition_log_end_offset(p);
 }
 
 static bool load_step(struct group_shell *s, struct group_partition *gp)
