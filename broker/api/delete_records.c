@@ -8,7 +8,7 @@
 struct delete_item {
 	const struct fanout_item *at;
 	struct delete_records_response_partition_result *out;
-	int64_t offset;			/* where the log shall start */
+	int64_t offset; /* where the log shall start */
 	struct fetch_waiter waiter;
 	bool waits;
 };
@@ -70,7 +70,8 @@ static void delete_timed_out(struct timer *timer, struct shard *on UNUSED)
 	struct fanout_part *part = CONTAINER_OF(timer, struct fanout_part, timer);
 
 	fanout_hold(part);
-	FANOUT_FOREACH(part, at) {
+	FANOUT_FOREACH(part, at)
+	{
 		struct delete_item *item = at->out;
 
 		if (item->waits)
@@ -85,7 +86,7 @@ static void delete_visit(struct fanout_part *part)
 
 	part->timer.fire = delete_timed_out;
 	FANOUT_FOREACH(part, at)
-		delete_one(part, at);
+	delete_one(part, at);
 	if (part->hold_count > 1)
 		shard_timer_start(part->on, &part->timer, MAX(body->timeout_ms, 0));
 }
@@ -101,14 +102,13 @@ void handle_delete_records(struct request *r)
 		count += (unsigned)body->topics[i].partitions_count;
 	f = fanout_new(r, count, delete_visit, NULL);
 	response->topics_count = body->topics_count;
-	response->topics = WIRE_ARRAY(&r->arena, delete_records_response_topic_result,
-				      body->topics_count);
+	response->topics =
+		WIRE_ARRAY(&r->arena, delete_records_response_topic_result, body->topics_count);
 	for (int32_t i = 0; i < body->topics_count; i++) {
 		const struct delete_records_request_topic *in = &body->topics[i];
 		const struct image_topic *topic = image_topic_by_name(r->shard->image, in->name);
-		struct delete_records_response_partition_result *out =
-			WIRE_ARRAY(&r->arena, delete_records_response_partition_result,
-				   in->partitions_count);
+		struct delete_records_response_partition_result *out = WIRE_ARRAY(
+			&r->arena, delete_records_response_partition_result, in->partitions_count);
 
 		response->topics[i].name = in->name;
 		response->topics[i].partitions_count = in->partitions_count;
@@ -125,8 +125,8 @@ void handle_delete_records(struct request *r)
 			} else {
 				item = arena_zalloc(&r->arena, sizeof(*item));
 				item->out = &out[j];
-				fanout_add(f, topic->id, out[j].partition_index,
-					   &in->partitions[j], item);
+				fanout_add(f, topic->id, out[j].partition_index, &in->partitions[j],
+					   item);
 			}
 		}
 	}

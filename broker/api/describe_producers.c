@@ -21,11 +21,11 @@ static void producer_add(void *ctx, const struct log_producer *p)
 
 static void producers_visit(struct fanout_part *part)
 {
-	FANOUT_FOREACH(part, item) {
+	FANOUT_FOREACH(part, item)
+	{
 		struct describe_producers_response_partition_response *out = item->out;
 		enum kafka_error error;
-		struct partition *p =
-			partition_find(part->on, item->topic_id, item->index, &error);
+		struct partition *p = partition_find(part->on, item->topic_id, item->index, &error);
 
 		/* Any replica that has the log knows. */
 		if (p)

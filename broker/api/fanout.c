@@ -10,7 +10,8 @@ struct fanout *fanout_new(struct request *r, unsigned item_max, fanout_visit vis
 	f->done = done;
 	f->item_max = item_max;
 	f->items = arena_array(&r->arena, item_max, sizeof(*f->items));
-	f->parts = arena_array(&r->arena, r->shard->broker->shard_count, sizeof(struct fanout_part *));
+	f->parts =
+		arena_array(&r->arena, r->shard->broker->shard_count, sizeof(struct fanout_part *));
 	return f;
 }
 

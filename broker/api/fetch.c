@@ -9,7 +9,7 @@ static void fetch_begin(struct fetch *f);
 static void fetch_send_parts(struct fetch *f, enum fetch_phase phase);
 static void fetch_end(struct fetch *f);
 
-/* ---- To the home ------------------------------------------------------------------------------- */
+/* ---- To the home --------------------------------------------------------------------------- */
 
 static void fetch_arrived(struct task *task, struct shard *on)
 {
@@ -29,8 +29,8 @@ void handle_fetch(struct request *r)
 	f->body = body;
 	f->home = r->shard;
 	if (body->session_id > 0)
-		f->home = broker->shards[fetch_session_shard(body->session_id,
-							     broker->shard_count)];
+		f->home =
+			broker->shards[fetch_session_shard(body->session_id, broker->shard_count)];
 	arena_init(&f->own);
 	f->arena = f->home == r->shard ? &r->arena : &f->own;
 	WIRE_INIT(fetch_response, &f->response);
@@ -42,7 +42,7 @@ void handle_fetch(struct request *r)
 	shard_post(f->home, &f->task);
 }
 
-/* ---- The plan: sessions and partitions --------------------------------------------------------- */
+/* ---- The plan: sessions and partitions ----------------------------------------------------- */
 
 static void fetch_read_body(struct fetch *f)
 {
@@ -70,7 +70,8 @@ static struct fetch_session *fetch_open_session(struct fetch *f)
 	struct fetch_sessions *sessions = fetch_sessions_of(f->home);
 	struct fetch_session *s;
 
-	if (body->session_epoch == FETCH_EPOCH_INITIAL || body->session_epoch == FETCH_EPOCH_FINAL) {
+	if (body->session_epoch == FETCH_EPOCH_INITIAL ||
+	    body->session_epoch == FETCH_EPOCH_FINAL) {
 		s = body->session_id != FETCH_SESSION_NONE
 			    ? fetch_sessions_find(sessions, body->session_id)
 			    : NULL;
@@ -170,8 +171,8 @@ static void fetch_add_item(struct fetch *f, struct uuid asked_id, struct str ask
 		.result = {.diverging_epoch = -1},
 	};
 	if (!topic) {
-		item->result.error = by_id ? KERR_UNKNOWN_TOPIC_ID
-					   : KERR_UNKNOWN_TOPIC_OR_PARTITION;
+		item->result.error =
+			by_id ? KERR_UNKNOWN_TOPIC_ID : KERR_UNKNOWN_TOPIC_OR_PARTITION;
 		return;
 	}
 	item->topic_id = topic->id;
@@ -190,7 +191,7 @@ static void fetch_plan_session(struct fetch *f, struct fetch_session *s)
 
 	f->item_max = (unsigned)s->partitions.count;
 	f->items = arena_array(f->arena, f->item_max, sizeof(*f->items));
-	LIST_FOREACH(&s->order, p, struct session_partition, link) {
+	LIST_FOREACH (&s->order, p, struct session_partition, link) {
 		struct fetch_request_partition in = {
 			.partition = p->index,
 			.current_leader_epoch = p->leader_epoch,
@@ -246,7 +247,7 @@ static void fetch_plan(struct fetch *f)
 	f->session_id = FETCH_SESSION_NONE;
 }
 
-/* ---- Reading, waiting, reading ----------------------------------------------------------------- */
+/* ---- Reading, waiting, reading ------------------------------------------------------------- */
 
 static void fetch_timed_out(struct timer *timer, struct shard *on)
 {
@@ -275,7 +276,7 @@ static bool fetch_has_enough(const struct fetch *f)
 		return true;
 	for (unsigned i = 0; i < f->item_count; i++)
 		if (!f->items[i].part)
-			return true;	/* an error that is known without a visit */
+			return true; /* an error that is known without a visit */
 	for (unsigned i = 0; i < f->home->broker->shard_count; i++) {
 		if (!f->parts[i])
 			continue;
@@ -300,7 +301,7 @@ static void fetch_parts_are_back(struct fetch *f)
 	if (f->phase != FETCH_FIRST_READ) {
 		fetch_end(f);
 	} else if (f->has_note) {
-		fetch_send_parts(f, FETCH_LAST_READ);	/* more came while parts were out */
+		fetch_send_parts(f, FETCH_LAST_READ); /* more came while parts were out */
 	} else if (fetch_has_enough(f)) {
 		if (fetch_has_waiters(f))
 			fetch_send_parts(f, FETCH_CANCEL);
@@ -393,7 +394,7 @@ void fetch_part_noted(struct fetch_part *part)
 	shard_post(part->on, &part->note);
 }
 
-/* ---- The end ----------------------------------------------------------------------------------- */
+/* ---- The end ------------------------------------------------------------------------------- */
 
 /* On the connection's shard: what the response points to stays until it has left. */
 static void fetch_finish(struct fetch *f)

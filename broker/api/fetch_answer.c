@@ -11,13 +11,13 @@ struct fetch_sessions *fetch_sessions_of(struct shard *home)
 	unsigned shard_count = home->broker->shard_count;
 
 	if (!home->fetch_sessions)
-		home->fetch_sessions = fetch_sessions_new(
-			(unsigned)((slots + shard_count - 1) / shard_count), home->index,
-			shard_count);
+		home->fetch_sessions =
+			fetch_sessions_new((unsigned)((slots + shard_count - 1) / shard_count),
+					   home->index, shard_count);
 	return home->fetch_sessions;
 }
 
-/* ---- Sizes ------------------------------------------------------------------------------------- */
+/* ---- Sizes --------------------------------------------------------------------------------- */
 
 static size_t item_bytes(const struct fetch_item *item)
 {
@@ -59,7 +59,7 @@ static void fetch_cut(struct fetch *f)
 	}
 }
 
-/* ---- One partition ----------------------------------------------------------------------------- */
+/* ---- One partition ------------------------------------------------------------------------- */
 
 static void item_fill_aborted(struct fetch *f, const struct fetch_item *item,
 			      struct fetch_response_partition_data *out)
@@ -67,8 +67,8 @@ static void item_fill_aborted(struct fetch *f, const struct fetch_item *item,
 	out->aborted_transactions_count = -1;
 	if (f->isolation != READ_COMMITTED || item->result.error != KERR_NONE)
 		return;
-	out->aborted_transactions =
-		WIRE_ARRAY(f->arena, fetch_response_aborted_transaction, item->result.aborted_count);
+	out->aborted_transactions = WIRE_ARRAY(f->arena, fetch_response_aborted_transaction,
+					       item->result.aborted_count);
 	out->aborted_transactions_count = (int32_t)item->result.aborted_count;
 	for (unsigned i = 0; i < item->result.aborted_count; i++) {
 		out->aborted_transactions[i].producer_id = item->result.aborted[i].producer_id;
@@ -139,7 +139,7 @@ static void item_fill(struct fetch *f, struct fetch_item *item,
 		out->records = request_file_slice(f->arena, &result->records);
 }
 
-/* ---- Sessions ---------------------------------------------------------------------------------- */
+/* ---- Sessions ------------------------------------------------------------------------------ */
 
 /* Remembers what is answered; says whether it is news. */
 static bool session_note(struct fetch_session *s, const struct fetch_item *item)
@@ -190,7 +190,7 @@ static void fetch_create_session(struct fetch *f)
 	f->session_id = s->id;
 }
 
-/* ---- The whole --------------------------------------------------------------------------------- */
+/* ---- The whole ----------------------------------------------------------------------------- */
 
 static bool item_same_topic(const struct fetch *f, const struct fetch_item *a,
 			    const struct fetch_item *b)

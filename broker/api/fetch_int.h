@@ -8,9 +8,9 @@
  * the timer: then a note of a part (there is enough now), or the timer, sends the parts out once
  * more, which take their waiters away and read again.
  *
- * A part's fields belong to its shard while it is out (between the two posts), else to the home. Its
- * note travels on its own, but never overtakes the part: tasks from one shard to another keep their
- * order, so when the last visit is back no note is under way. */
+ * A part's fields belong to its shard while it is out (between the two posts), else to the home.
+ * Its note travels on its own, but never overtakes the part: tasks from one shard to another keep
+ * their order, so when the last visit is back no note is under way. */
 #ifndef KAVKA_BROKER_API_FETCH_INT_H
 #define KAVKA_BROKER_API_FETCH_INT_H
 
@@ -26,39 +26,39 @@ struct fetch_part;
 
 struct fetch_item {
 	/* the plan: fixed */
-	struct uuid topic_id;		/* in the image; zero: unknown */
-	struct str topic;		/* in the image; null: unknown */
-	struct uuid asked_id;		/* as the request or session has it */
+	struct uuid topic_id; /* in the image; zero: unknown */
+	struct str topic;     /* in the image; null: unknown */
+	struct uuid asked_id; /* as the request or session has it */
 	struct str asked_name;
 	int32_t index;
 	int32_t leader_epoch, last_fetched_epoch;
 	int64_t offset, follower_log_start_offset;
 	size_t bytes_max;
-	struct fetch_part *part;	/* NULL: an error is known already */
-	struct fetch_item *next;	/* of the part */
+	struct fetch_part *part; /* NULL: an error is known already */
+	struct fetch_item *next; /* of the part */
 
 	/* what was read: the part's while it is out */
 	struct read_result result;
-	struct slice copy;		/* the records, if they were copied; one reference */
+	struct slice copy; /* the records, if they were copied; one reference */
 	struct leader_hint leader;
 
 	/* waiting: the owner's shard */
 	struct fetch_waiter waiter;
-	size_t waiting_bytes;		/* of its part's */
+	size_t waiting_bytes; /* of its part's */
 };
 
 struct fetch_part {
-	struct task task;		/* out and back */
-	struct task note;		/* to the home: look again */
+	struct task task; /* out and back */
+	struct task note; /* to the home: look again */
 	struct fetch *fetch;
 	struct shard *on;
 	struct fetch_item *first, *last;
 	struct arena own, *arena;
-	bool waits;			/* waiters are at its partitions */
+	bool waits; /* waiters are at its partitions */
 	/* the owner's shard only, while waiting */
-	size_t bytes;			/* that could be answered now */
+	size_t bytes; /* that could be answered now */
 	bool is_note_out;
-	bool is_urgent;			/* an error, a divergence, a lost partition */
+	bool is_urgent; /* an error, a divergence, a lost partition */
 	/* carried by the note */
 	size_t note_bytes;
 	bool is_note_urgent;
@@ -71,7 +71,7 @@ enum fetch_phase {
 	FETCH_FIRST_READ,
 	FETCH_WAITING,
 	FETCH_LAST_READ,
-	FETCH_CANCEL,		/* the first read answers; take the waiters away */
+	FETCH_CANCEL, /* the first read answers; take the waiters away */
 };
 
 enum fetch_context { FETCH_SESSIONLESS, FETCH_NEW_SESSION, FETCH_INCREMENTAL };
@@ -80,12 +80,12 @@ struct fetch {
 	struct request *request;
 	const struct fetch_request *body;
 	struct shard *home;
-	struct task task;		/* from the connection's shard to the home and back */
-	struct arena own, *arena;	/* the home's: the plan and the response */
+	struct task task;         /* from the connection's shard to the home and back */
+	struct arena own, *arena; /* the home's: the plan and the response */
 
 	enum fetch_context context;
-	int32_t session_id, session_epoch;	/* FETCH_INCREMENTAL: epoch of the next request */
-	enum kafka_error error;		/* of the whole */
+	int32_t session_id, session_epoch; /* FETCH_INCREMENTAL: epoch of the next request */
+	enum kafka_error error;            /* of the whole */
 	int32_t replica_id;
 	int64_t replica_epoch;
 	enum read_isolation isolation;
@@ -94,17 +94,17 @@ struct fetch {
 
 	struct fetch_item *items;
 	unsigned item_count, item_max;
-	struct fetch_part **parts;	/* by shard */
+	struct fetch_part **parts; /* by shard */
 	unsigned part_count, parts_out;
 	enum fetch_phase phase;
-	bool has_note;			/* came before the first read was merged */
+	bool has_note; /* came before the first read was merged */
 	struct timer timer;
 	struct fetch_response response;
 };
 
 /* fetch.c */
-void fetch_part_back(struct fetch_part *part);		/* home */
-void fetch_part_noted(struct fetch_part *part);		/* home */
+void fetch_part_back(struct fetch_part *part);  /* home */
+void fetch_part_noted(struct fetch_part *part); /* home */
 
 /* fetch_part.c: on the part's shard */
 void fetch_part_visit(struct fetch_part *part);

@@ -181,8 +181,7 @@ static void part_wait(struct fetch_part *part)
 	part->note_bytes = part->bytes;
 	for (struct fetch_item *item = part->first; item; item = item->next) {
 		enum kafka_error error;
-		struct partition *p =
-			partition_find(part->on, item->topic_id, item->index, &error);
+		struct partition *p = partition_find(part->on, item->topic_id, item->index, &error);
 
 		item->waiter = (struct fetch_waiter){.wake = item_woken};
 		if (p)
@@ -228,10 +227,7 @@ void fetch_part_visit(struct fetch_part *part)
 			result_drop_records(item);
 		(void)part_read(part);
 		break;
-	case FETCH_CANCEL:
-		part_stop_waiting(part);
-		break;
-	case FETCH_WAITING:
-		assert(!"a part is out while the fetch waits");
+	case FETCH_CANCEL: part_stop_waiting(part); break;
+	case FETCH_WAITING: assert(!"a part is out while the fetch waits");
 	}
 }

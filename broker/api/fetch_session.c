@@ -47,7 +47,7 @@ void fetch_sessions_remove(struct fetch_sessions *c, struct fetch_session *s)
 {
 	struct session_partition *p;
 
-	LIST_FOREACH(&s->order, p, struct session_partition, link) {
+	LIST_FOREACH (&s->order, p, struct session_partition, link) {
 		map_remove(&s->partitions, &p->node);
 		free(p);
 	}
@@ -58,7 +58,8 @@ void fetch_sessions_remove(struct fetch_sessions *c, struct fetch_session *s)
 }
 
 /* Followers before consumers, then who has more partitions. */
-static bool session_is_worth_more(bool a_privileged, unsigned a_count, const struct fetch_session *b)
+static bool session_is_worth_more(bool a_privileged, unsigned a_count,
+				  const struct fetch_session *b)
 {
 	if (a_privileged != b->is_privileged)
 		return a_privileged;
@@ -82,7 +83,7 @@ static bool sessions_make_room(struct fetch_sessions *c, bool is_privileged,
 	}
 	/* Younger ones only give way to what is worth more: a consumer's session to a follower's
 	 * at any time, to its like after it has had its time. */
-	LIST_FOREACH(&c->lru, s, struct fetch_session, link) {
+	LIST_FOREACH (&c->lru, s, struct fetch_session, link) {
 		bool had_time = now_ms - s->created_ms > FETCH_SESSION_EVICTION_MS;
 
 		if (!had_time && !(is_privileged && !s->is_privileged))
@@ -157,7 +158,7 @@ struct fetch_session *fetch_sessions_use(struct fetch_sessions *c, int32_t id, i
 
 /* ---- Partitions ------------------------------------------------------------------------------ */
 
-#define SESSION_NAME_MAX 32767		/* a string of the protocol */
+#define SESSION_NAME_MAX 32767 /* a string of the protocol */
 
 /* The key of a partition: a topic id (or name) and the index. Returns its length. */
 static size_t session_key(const struct fetch_session *s, struct uuid topic_id, struct str topic,

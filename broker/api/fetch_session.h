@@ -1,8 +1,9 @@
 /* Fetch sessions (KIP-227): what a client fetches is remembered between its requests, which then
  * name only what changes, and are answered only with what is new.
  *
- * Each shard has a cache of its own; a session id says by its remainder which shard's it is, so that
- * a client may come back on a connection of any shard. Sessions are touched on their shard only.
+ * Each shard has a cache of its own; a session id says by its remainder which shard's it is, so
+ * that a client may come back on a connection of any shard. Sessions are touched on their shard
+ * only.
  *
  * Pure state: time and random numbers are arguments.
  * Source: server/.../FetchSession.java, FetchSessionCacheShard.java, broker/requests-data.md 4 */
@@ -29,9 +30,9 @@
 /* One partition of a session. */
 struct session_partition {
 	struct map_node node;
-	struct list_node link;		/* of the session, in the order of fetching */
-	struct uuid topic_id;		/* sessions by id; else zero */
-	struct str topic;		/* sessions by name; else null */
+	struct list_node link; /* of the session, in the order of fetching */
+	struct uuid topic_id;  /* sessions by id; else zero */
+	struct str topic;      /* sessions by name; else null */
 	int32_t index;
 	/* as the client asked last */
 	int32_t leader_epoch;
@@ -43,15 +44,15 @@ struct session_partition {
 	int64_t high_watermark;
 	int64_t log_start_offset;
 	size_t key_len;
-	char key[];			/* topic id or name, then the index */
+	char key[]; /* topic id or name, then the index */
 };
 
 struct fetch_session {
-	struct map_node node;		/* of the cache, by id */
-	struct list_node link;		/* of the cache, least recently used first */
+	struct map_node node;  /* of the cache, by id */
+	struct list_node link; /* of the cache, least recently used first */
 	int32_t id;
-	int32_t epoch;			/* that the next request must have */
-	bool is_privileged;		/* a follower's */
+	int32_t epoch;      /* that the next request must have */
+	bool is_privileged; /* a follower's */
 	bool uses_topic_ids;
 	int64_t created_ms, last_used_ms;
 	struct map partitions;
@@ -62,7 +63,7 @@ struct fetch_sessions;
 
 /* `slot_max` of this shard; ids are remainder `shard` of `shard_count`. */
 struct fetch_sessions *fetch_sessions_new(unsigned slot_max, unsigned shard, unsigned shard_count);
-void fetch_sessions_free(struct fetch_sessions *c);	/* NULL is fine */
+void fetch_sessions_free(struct fetch_sessions *c); /* NULL is fine */
 unsigned fetch_sessions_count(const struct fetch_sessions *c);
 
 /* Whose cache an id is in. */

@@ -8,25 +8,19 @@
 #define REPLICA_CONSUMER (-1)
 #define REPLICA_DEBUG (-2)
 
-/* ---- ListOffsets ------------------------------------------------------------------------------- */
+/* ---- ListOffsets --------------------------------------------------------------------------- */
 
 /* The version that brought a special timestamp; -1: there is none of that number. */
 static int list_offsets_since(int64_t timestamp)
 {
 	switch (timestamp) {
 	case LIST_LATEST:
-	case LIST_EARLIEST:
-		return 1;
-	case LIST_MAX_TIMESTAMP:
-		return 7;
-	case LIST_EARLIEST_LOCAL:
-		return 8;
-	case LIST_LATEST_TIERED:
-		return 9;
-	case LIST_EARLIEST_PENDING_UPLOAD:
-		return 11;
-	default:
-		return timestamp >= 0 ? 1 : -1;
+	case LIST_EARLIEST: return 1;
+	case LIST_MAX_TIMESTAMP: return 7;
+	case LIST_EARLIEST_LOCAL: return 8;
+	case LIST_LATEST_TIERED: return 9;
+	case LIST_EARLIEST_PENDING_UPLOAD: return 11;
+	default: return timestamp >= 0 ? 1 : -1;
 	}
 }
 
@@ -43,7 +37,8 @@ static void list_offsets_visit(struct fanout_part *part)
 	const struct list_offsets_request *body = r->body;
 	bool leader_only = body->replica_id != REPLICA_DEBUG;
 
-	FANOUT_FOREACH(part, item) {
+	FANOUT_FOREACH(part, item)
+	{
 		const struct list_offsets_request_partition *in = item->in;
 		struct list_offsets_response_partition_response *out = item->out;
 		struct list_offset_result result = {
@@ -129,25 +124,25 @@ void handle_list_offsets(struct request *r)
 		count += (unsigned)body->topics[i].partitions_count;
 	f = fanout_new(r, count, list_offsets_visit, NULL);
 	response->topics_count = body->topics_count;
-	response->topics = WIRE_ARRAY(&r->arena, list_offsets_response_topic_response,
-				      body->topics_count);
+	response->topics =
+		WIRE_ARRAY(&r->arena, list_offsets_response_topic_response, body->topics_count);
 	for (int32_t i = 0; i < body->topics_count; i++)
 		list_offsets_split_topic(r, f, i, count <= LIST_OFFSETS_TWICE_MAX);
 	fanout_start(f);
 	request_done(r);
 }
 
-/* ---- OffsetForLeaderEpoch ---------------------------------------------------------------------- */
+/* ---- OffsetForLeaderEpoch ------------------------------------------------------------------ */
 
 static void epoch_end_visit(struct fanout_part *part)
 {
-	FANOUT_FOREACH(part, item) {
+	FANOUT_FOREACH(part, item)
+	{
 		const struct offset_for_leader_epoch_request_offset_for_leader_partition *in =
 			item->in;
 		struct offset_for_leader_epoch_response_epoch_end_offset *out = item->out;
 		enum kafka_error error;
-		struct partition *p =
-			partition_find(part->on, item->topic_id, item->index, &error);
+		struct partition *p = partition_find(part->on, item->topic_id, item->index, &error);
 
 		if (p)
 			error = partition_error(p, in->current_leader_epoch, true);
@@ -169,9 +164,9 @@ void handle_offset_for_leader_epoch(struct request *r)
 		count += (unsigned)body->topics[i].partitions_count;
 	f = fanout_new(r, count, epoch_end_visit, NULL);
 	response->topics_count = body->topics_count;
-	response->topics =
-		WIRE_ARRAY(&r->arena, offset_for_leader_epoch_response_offset_for_leader_topic_result,
-			   body->topics_count);
+	response->topics = WIRE_ARRAY(
+		&r->arena, offset_for_leader_epoch_response_offset_for_leader_topic_result,
+		body->topics_count);
 	for (int32_t i = 0; i < body->topics_count; i++) {
 		struct uuid id = topic_id_of(r->shard->image, body->topics[i].topic);
 		int32_t partitions_count = body->topics[i].partitions_count;

@@ -20,7 +20,7 @@ static struct str dir_path(struct request *r, unsigned dir)
 	return copy;
 }
 
-/* ---- DescribeLogDirs --------------------------------------------------------------------------- */
+/* ---- DescribeLogDirs ----------------------------------------------------------------------- */
 
 /* What a shard says of one of its partitions. */
 struct dir_item {
@@ -34,7 +34,8 @@ struct dir_item {
 
 static void describe_visit(struct fanout_part *part)
 {
-	FANOUT_FOREACH(part, at) {
+	FANOUT_FOREACH(part, at)
+	{
 		struct dir_item *item = at->out;
 		struct partition *p = replica_set_find(part->on->replicas, at->topic_id, at->index);
 
@@ -178,9 +179,9 @@ void handle_describe_log_dirs(struct request *r)
 	request_done(r);
 }
 
-/* ---- AlterReplicaLogDirs ----------------------------------------------------------------------- */
+/* ---- AlterReplicaLogDirs ------------------------------------------------------------------- */
 
-#define FUTURE_SUFFIX_LEN (1 + 32 + 7)	/* ".HEX-future" */
+#define FUTURE_SUFFIX_LEN (1 + 32 + 7) /* ".HEX-future" */
 
 struct move_item {
 	unsigned dir;
@@ -189,12 +190,13 @@ struct move_item {
 
 static void move_visit(struct fanout_part *part)
 {
-	FANOUT_FOREACH(part, at) {
+	FANOUT_FOREACH(part, at)
+	{
 		struct move_item *item = at->out;
 		struct partition *p = replica_set_find(part->on->replicas, at->topic_id, at->index);
 
-		item->out->error_code = p ? (int16_t)partition_move(p, item->dir)
-					  : KERR_REPLICA_NOT_AVAILABLE;
+		item->out->error_code =
+			p ? (int16_t)partition_move(p, item->dir) : KERR_REPLICA_NOT_AVAILABLE;
 	}
 }
 
@@ -204,8 +206,7 @@ static int move_find_dir(struct request *r, struct str path)
 	struct replica_set *set = r->shard->replicas;
 
 	for (unsigned dir = 0; dir < replica_set_dir_count(set); dir++)
-		if (str_eq(path, dir_path(r, dir)) ||
-		    str_is(path, replica_set_dir_path(set, dir)))
+		if (str_eq(path, dir_path(r, dir)) || str_is(path, replica_set_dir_path(set, dir)))
 			return (int)dir;
 	return -1;
 }
@@ -226,16 +227,16 @@ static enum kafka_error move_check(struct request *r, struct str topic, int32_t 
 		       : KERR_REPLICA_NOT_AVAILABLE;
 }
 
-static void move_split_topic(struct request *r, struct fanout *f, int dir,
-			     const struct alter_replica_log_dirs_request_alter_replica_log_dir_topic *in,
-			     struct alter_replica_log_dirs_response_alter_replica_log_dir_topic_result *out)
+static void
+move_split_topic(struct request *r, struct fanout *f, int dir,
+		 const struct alter_replica_log_dirs_request_alter_replica_log_dir_topic *in,
+		 struct alter_replica_log_dirs_response_alter_replica_log_dir_topic_result *out)
 {
 	out->topic_name = in->name;
 	out->partitions_count = in->partitions_count;
-	out->partitions =
-		WIRE_ARRAY(&r->arena,
-			   alter_replica_log_dirs_response_alter_replica_log_dir_partition_result,
-			   in->partitions_count);
+	out->partitions = WIRE_ARRAY(
+		&r->arena, alter_replica_log_dirs_response_alter_replica_log_dir_partition_result,
+		in->partitions_count);
 	for (int32_t i = 0; i < in->partitions_count; i++) {
 		enum kafka_error error = move_check(r, in->name, in->partitions[i], dir);
 		struct move_item *item;

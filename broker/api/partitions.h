@@ -6,8 +6,8 @@
 #include "metadata/image.h"
 #include "replica/replica.h"
 
-/* On the owner's shard. The partition, or NULL with *error: UNKNOWN_TOPIC_OR_PARTITION if the shard's
- * image has none, NOT_LEADER_OR_FOLLOWER if it is on other nodes (or not opened yet). */
+/* On the owner's shard. The partition, or NULL with *error: UNKNOWN_TOPIC_OR_PARTITION if the
+ * shard's image has none, NOT_LEADER_OR_FOLLOWER if it is on other nodes (or not opened yet). */
 struct partition *partition_find(struct shard *on, struct uuid topic_id, int32_t index,
 				 enum kafka_error *error);
 

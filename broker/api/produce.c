@@ -2,7 +2,8 @@
  *
  * The records of a partition are a slice of the received frame: they are checked, numbered and
  * written from there, without a copy.
- * Source: broker/requests-data.md 3, KafkaApis.handleProduceRequest, ReplicaManager.appendRecords. */
+ * Source: broker/requests-data.md 3, KafkaApis.handleProduceRequest, ReplicaManager.appendRecords.
+ */
 #include "api/fanout.h"
 #include "api/handlers.h"
 #include "api/partitions.h"
@@ -23,7 +24,7 @@ struct produce_item {
 	const struct fanout_item *at;
 	struct commit_waiter waiter;
 	bool waits;
-	struct leader_hint leader;	/* with NOT_LEADER_OR_FOLLOWER */
+	struct leader_hint leader; /* with NOT_LEADER_OR_FOLLOWER */
 };
 
 struct produce {
@@ -36,7 +37,7 @@ struct produce {
 static void produce_visit(struct fanout_part *part);
 static void produce_answer(struct fanout *f);
 
-/* ---- On the connection's shard ----------------------------------------------------------------- */
+/* ---- On the connection's shard ------------------------------------------------------------- */
 
 static void produce_fail(struct produce_response_partition_produce_response *out,
 			 enum kafka_error error, const char *text)
@@ -47,7 +48,8 @@ static void produce_fail(struct produce_response_partition_produce_response *out
 		out->error_message = str_of(text);
 }
 
-/* What can be said of the bytes without the partition: one batch, magic 2, a codec of the version. */
+/* What can be said of the bytes without the partition: one batch, magic 2, a codec of the version.
+ */
 static enum kafka_error produce_check_records(int16_t version, struct slice records,
 					      const char **text)
 {
@@ -108,8 +110,7 @@ static void produce_split_topic(struct produce *pr, int32_t topic_index)
 {
 	struct request *r = pr->request;
 	const struct produce_request_topic_produce_data *in = &pr->body->topic_data[topic_index];
-	struct produce_response_topic_produce_response *out =
-		&pr->response->responses[topic_index];
+	struct produce_response_topic_produce_response *out = &pr->response->responses[topic_index];
 	const struct image_topic *topic = produce_find_topic(r, in);
 
 	out->name = in->name;
@@ -159,7 +160,7 @@ void handle_produce(struct request *r)
 	request_done(r);
 }
 
-/* ---- On the partition's shard ------------------------------------------------------------------ */
+/* ---- On the partition's shard -------------------------------------------------------------- */
 
 static void produce_count(struct shard *on, struct str topic, const struct append_result *result)
 {
@@ -219,8 +220,8 @@ static void produce_one(struct fanout_part *part, const struct fanout_item *at)
 {
 	const struct produce *pr = part->fanout->state;
 	struct produce_item *item = at->out;
-	struct append_result result = {.base_offset = -1, .log_append_time_ms = -1,
-				       .log_start_offset = -1};
+	struct append_result result = {
+		.base_offset = -1, .log_append_time_ms = -1, .log_start_offset = -1};
 	struct partition *p = partition_find(part->on, at->topic_id, at->index, &result.error);
 
 	if (p)
@@ -247,7 +248,8 @@ static void produce_timed_out(struct timer *timer, struct shard *on)
 	(void)on;
 	/* Held while looking at its items: the last release lets the part go. */
 	fanout_hold(part);
-	FANOUT_FOREACH(part, at) {
+	FANOUT_FOREACH(part, at)
+	{
 		struct produce_item *item = at->out;
 
 		if (!item->waits)
@@ -268,13 +270,13 @@ static void produce_visit(struct fanout_part *part)
 
 	part->timer.fire = produce_timed_out;
 	FANOUT_FOREACH(part, at)
-		produce_one(part, at);
+	produce_one(part, at);
 	/* Held by the visit itself, so more than that means that something waits. */
 	if (part->hold_count > 1)
 		shard_timer_start(part->on, &part->timer, MAX(pr->body->timeout_ms, 0));
 }
 
-/* ---- Back on the connection's shard ------------------------------------------------------------ */
+/* ---- Back on the connection's shard -------------------------------------------------------- */
 
 static void produce_add_node(struct produce *pr, int32_t node_id)
 {
@@ -300,8 +302,7 @@ static void produce_add_node(struct produce *pr, int32_t node_id)
 	node->rack = rack;
 }
 
-static void produce_say_closing(const struct request *r,
-				const struct produce_response *response)
+static void produce_say_closing(const struct request *r, const struct produce_response *response)
 {
 	for (int32_t i = 0; i < response->responses_count; i++) {
 		const struct produce_response_topic_produce_response *t = &response->responses[i];
@@ -312,9 +313,9 @@ static void produce_say_closing(const struct request *r,
 			if (error == KERR_NONE)
 				continue;
 			say_info("closing the connection of %s (client id %.*s): produce request "
-				 "with acks=0 failed for %.*s-%d: %s", r->client_host,
-				 STR(r->client_id), STR(t->name), t->partition_responses[j].index,
-				 kafka_error_name(error));
+				 "with acks=0 failed for %.*s-%d: %s",
+				 r->client_host, STR(r->client_id), STR(t->name),
+				 t->partition_responses[j].index, kafka_error_name(error));
 			return;
 		}
 	}

@@ -2,9 +2,9 @@
  * that no metrics are wanted, and what it pushes anyway is checked and dropped. What Kafka's rules
  * ask of a client (its id, the interval, the subscription) holds all the same.
  *
- * A client instance belongs to one shard, as a partition with its id would, so that its state is the
- * same whichever connection it comes by.
- * Source: broker/requests-data.md 18, server/.../ClientMetricsManager.java */
+ * A client instance belongs to one shard, as a partition with its id would, so that its state is
+ * the same whichever connection it comes by. Source: broker/requests-data.md 18,
+ * server/.../ClientMetricsManager.java */
 #include "api/fanout.h"
 #include "api/handlers.h"
 #include "api/telemetry.h"
@@ -17,17 +17,17 @@
 
 #include <stdio.h>
 
-#define TELEMETRY_INSTANCES_MAX 16384	/* of a shard: 128 bytes each; Kafka's bound for a broker */
-#define TELEMETRY_INTERVAL_MS 300000	/* the default of a subscription */
+#define TELEMETRY_INSTANCES_MAX 16384 /* of a shard: 128 bytes each; Kafka's bound for a broker */
+#define TELEMETRY_INTERVAL_MS 300000  /* the default of a subscription */
 #define TELEMETRY_BYTES_MAX (1024 * 1024)
 
 struct telemetry_instance {
 	struct map_node node;
-	struct list_node link;		/* least recently used first */
+	struct list_node link; /* least recently used first */
 	struct uuid id;
-	int64_t last_get_ms, last_push_ms;	/* 0: never */
+	int64_t last_get_ms, last_push_ms; /* 0: never */
 	enum kafka_error last_error;
-	bool has_pushed;		/* since it asked last */
+	bool has_pushed; /* since it asked last */
 	bool is_terminated;
 };
 
@@ -98,7 +98,7 @@ static bool telemetry_id_is_reserved(struct uuid id)
 	return be64(id.bytes) == 0;
 }
 
-/* ---- GetTelemetrySubscriptions ----------------------------------------------------------------- */
+/* ---- GetTelemetrySubscriptions ------------------------------------------------------------- */
 
 static bool telemetry_may_get(const struct telemetry_instance *i, int64_t now_ms)
 {
@@ -128,8 +128,8 @@ static void get_visit(struct fanout_part *part)
 	out->accepted_compression_types = codecs;
 	out->accepted_compression_types_count = ARRAY_LEN(codecs);
 	out->push_interval_ms = TELEMETRY_INTERVAL_MS;
-	out->telemetry_max_bytes = (int32_t)MIN(
-		config_i64(part->on->config, CONFIG_TELEMETRY_MAX_BYTES), INT32_MAX);
+	out->telemetry_max_bytes =
+		(int32_t)MIN(config_i64(part->on->config, CONFIG_TELEMETRY_MAX_BYTES), INT32_MAX);
 	out->delta_temporality = true;
 }
 
@@ -151,7 +151,7 @@ void handle_get_telemetry_subscriptions(struct request *r)
 	request_done(r);
 }
 
-/* ---- PushTelemetry ----------------------------------------------------------------------------- */
+/* ---- PushTelemetry ------------------------------------------------------------------------- */
 
 static enum kafka_error telemetry_check_push(const struct telemetry_instance *i,
 					     const struct push_telemetry_request *in,

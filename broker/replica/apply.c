@@ -18,7 +18,7 @@ struct found {
 struct apply {
 	struct replica_set *set;
 	const struct image *image;
-	struct map found;	/* empty but for the first image */
+	struct map found; /* empty but for the first image */
 	unsigned scan_dir;
 	unsigned opened_count, deleted_count, scanned_count;
 };
@@ -100,7 +100,7 @@ static void apply_free_found(struct apply *a)
 {
 	struct found *found;
 
-	MAP_FOREACH(&a->found, found, struct found, node) {
+	MAP_FOREACH (&a->found, found, struct found, node) {
 		map_remove(&a->found, &found->node);
 		free(found);
 	}
@@ -203,13 +203,13 @@ static void partition_open(struct apply *a, struct partition *p, const struct im
 		struct replica_dir *dir = &set->dirs[p->dir];
 
 		say_error("%.*s-%d: %s", STR(p->topic), p->index, err_message(&err));
-		if (rc > E_SHORT && rc != -ENOSPC && !dir->is_offline) {	/* -errno: the disk */
+		if (rc > E_SHORT && rc != -ENOSPC && !dir->is_offline) { /* -errno: the disk */
 			dir->is_offline = true;
 			dir->fail_rc = rc;
 			dir->fail_text = xstrdup(err_message(&err));
 			REPLICA_SET_FOREACH(set, other)
-				if (other->dir == p->dir)
-					partition_set_offline(other);
+			if (other->dir == p->dir)
+				partition_set_offline(other);
 		}
 		return;
 	}
@@ -287,7 +287,8 @@ static void apply_partition(struct apply *a, const struct image_topic *topic,
 		apply_delete(a, p, KERR_NOT_LEADER_OR_FOLLOWER);
 }
 
-static void apply_topic(void *ctx, const struct image_topic *before, const struct image_topic *after)
+static void apply_topic(void *ctx, const struct image_topic *before,
+			const struct image_topic *after)
 {
 	struct apply *a = ctx;
 
@@ -315,7 +316,7 @@ static void apply_topic_config(struct apply *a, struct str name)
 			continue;
 		partition_configure(p, a->image);
 		partition_wake(p);
-		partition_advance(p);	/* min.insync.replicas may have gone down */
+		partition_advance(p); /* min.insync.replicas may have gone down */
 	}
 }
 

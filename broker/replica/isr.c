@@ -31,7 +31,9 @@ static void isr_restart_follower(struct isr *s, struct follower *f, bool newly_l
 	bool is_member = isr_is_member(s, f->id);
 
 	if (newly_leader) {
-		*f = (struct follower){.id = f->id, .log_end_offset = -1, .log_start_offset = -1,
+		*f = (struct follower){.id = f->id,
+				       .log_end_offset = -1,
+				       .log_start_offset = -1,
 				       .broker_epoch = -1};
 	} else {
 		f->last_fetch_ms = is_member ? now_ms : 0;
@@ -40,9 +42,8 @@ static void isr_restart_follower(struct isr *s, struct follower *f, bool newly_l
 	f->last_caught_up_ms = is_member ? now_ms : 0;
 }
 
-void isr_set(struct isr *s, const int32_t *replicas, unsigned replica_count,
-	     const int32_t *members, unsigned member_count, bool new_epoch, bool newly_leader,
-	     int64_t now_ms)
+void isr_set(struct isr *s, const int32_t *replicas, unsigned replica_count, const int32_t *members,
+	     unsigned member_count, bool new_epoch, bool newly_leader, int64_t now_ms)
 {
 	struct isr old = *s;
 
@@ -114,7 +115,8 @@ void isr_fetched(struct isr *s, struct follower *f, int64_t fetch_offset, int64_
 static bool follower_is_caught_up(const struct follower *f, int64_t leader_end_offset,
 				  int64_t lag_max_ms, int64_t now_ms)
 {
-	return f->log_end_offset == leader_end_offset || now_ms - f->last_caught_up_ms <= lag_max_ms;
+	return f->log_end_offset == leader_end_offset ||
+	       now_ms - f->last_caught_up_ms <= lag_max_ms;
 }
 
 int64_t isr_high_watermark(const struct isr *s, int64_t current, int64_t leader_end_offset,

@@ -6,8 +6,8 @@
  * ISR by now (the old one while shrinking, the new one while expanding), so that no record is
  * called committed which a member could lack. A set of one replica is the same with ISR = {self}.
  *
- * Source: cluster/Partition.scala (maybeIncrementLeaderHW, updateFollowerFetchState, maybeExpandIsr,
- * getOutOfSyncReplicas), server/.../replica/Replica.java */
+ * Source: cluster/Partition.scala (maybeIncrementLeaderHW, updateFollowerFetchState,
+ * maybeExpandIsr, getOutOfSyncReplicas), server/.../replica/Replica.java */
 #ifndef KAVKA_BROKER_REPLICA_ISR_H
 #define KAVKA_BROKER_REPLICA_ISR_H
 
@@ -15,30 +15,30 @@
 
 #include <stdbool.h>
 
-#define REPLICAS_MAX 64		/* of one partition; an assignment beyond it is refused */
+#define REPLICAS_MAX 64 /* of one partition; an assignment beyond it is refused */
 
 struct follower {
 	int32_t id;
-	int64_t log_end_offset;		/* -1: unknown */
-	int64_t log_start_offset;	/* -1: unknown */
-	int64_t last_fetch_ms;		/* 0: never */
+	int64_t log_end_offset;   /* -1: unknown */
+	int64_t log_start_offset; /* -1: unknown */
+	int64_t last_fetch_ms;    /* 0: never */
 	int64_t last_fetch_leader_end_offset;
-	int64_t last_caught_up_ms;	/* 0: never */
-	int64_t broker_epoch;		/* -1: not told */
+	int64_t last_caught_up_ms; /* 0: never */
+	int64_t broker_epoch;      /* -1: not told */
 };
 
 enum isr_pending { ISR_COMMITTED, ISR_EXPANDING, ISR_SHRINKING };
 
 struct isr {
 	int32_t self;
-	int32_t replicas[REPLICAS_MAX];		/* the assignment, preferred leader first */
+	int32_t replicas[REPLICAS_MAX]; /* the assignment, preferred leader first */
 	unsigned replica_count;
-	int32_t members[REPLICAS_MAX];		/* the committed ISR */
+	int32_t members[REPLICAS_MAX]; /* the committed ISR */
 	unsigned member_count;
 	enum isr_pending pending;
-	int32_t proposed[REPLICAS_MAX];		/* with the controller, unless ISR_COMMITTED */
+	int32_t proposed[REPLICAS_MAX]; /* with the controller, unless ISR_COMMITTED */
 	unsigned proposed_count;
-	struct follower followers[REPLICAS_MAX];	/* replicas but self */
+	struct follower followers[REPLICAS_MAX]; /* replicas but self */
 	unsigned follower_count;
 };
 
@@ -48,15 +48,14 @@ void isr_init(struct isr *s, int32_t self);
 /* Takes assignment and ISR of the metadata. As leader, followers that stay keep what is known of
  * them; with `new_epoch` (a new leader epoch) their clocks start again: members count as caught up
  * at `now_ms`; with `newly_leader` also their offsets are forgotten. Ends a pending change. */
-void isr_set(struct isr *s, const int32_t *replicas, unsigned replica_count,
-	     const int32_t *members, unsigned member_count, bool new_epoch, bool newly_leader,
-	     int64_t now_ms);
+void isr_set(struct isr *s, const int32_t *replicas, unsigned replica_count, const int32_t *members,
+	     unsigned member_count, bool new_epoch, bool newly_leader, int64_t now_ms);
 
 bool isr_is_replica(const struct isr *s, int32_t id);
-bool isr_is_member(const struct isr *s, int32_t id);		/* of the committed ISR */
+bool isr_is_member(const struct isr *s, int32_t id); /* of the committed ISR */
 bool isr_is_maximal_member(const struct isr *s, int32_t id);
 unsigned isr_maximal_count(const struct isr *s);
-struct follower *isr_follower(struct isr *s, int32_t id);	/* NULL: not a replica, or self */
+struct follower *isr_follower(struct isr *s, int32_t id); /* NULL: not a replica, or self */
 
 /* A follower fetched from `fetch_offset`: it has all before it. `leader_end_offset` is the end of
  * our log before the read. */

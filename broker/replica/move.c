@@ -105,8 +105,7 @@ static int move_swap(struct partition *p, struct err *err)
 	set->dirs[p->dir].partition_count--;
 	p->dir = p->future_dir;
 	set->dirs[p->dir].partition_count++;
-	say_info("%.*s-%d: moved to %s", STR(p->topic), p->index,
-		 set->dirs[p->dir].log_dir->path);
+	say_info("%.*s-%d: moved to %s", STR(p->topic), p->index, set->dirs[p->dir].log_dir->path);
 	if (set->options.dir_chosen)
 		set->options.dir_chosen(set->options.ctx, p);
 	/* The partition is whole without it: a directory that stays behind is only a warning. */

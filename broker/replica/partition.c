@@ -201,9 +201,9 @@ void partition_advance(struct partition *p)
 
 	if (p->role != PARTITION_LEADER)
 		return;
-	to = isr_high_watermark(&p->isr, log_high_watermark(p->log), log_end_offset(p->log),
-				p->min_insync, config_i64(set->config, CONFIG_REPLICA_LAG_TIME_MAX_MS),
-				replica_now_ms(set));
+	to = isr_high_watermark(
+		&p->isr, log_high_watermark(p->log), log_end_offset(p->log), p->min_insync,
+		config_i64(set->config, CONFIG_REPLICA_LAG_TIME_MAX_MS), replica_now_ms(set));
 	if (log_set_high_watermark(p->log, to))
 		partition_wake(p);
 }
@@ -223,10 +223,10 @@ enum kafka_error partition_follower_fetched(struct partition *p, int32_t id, boo
 	if (!f)
 		return has_epoch ? KERR_UNKNOWN_LEADER_EPOCH : KERR_NOT_LEADER_OR_FOLLOWER;
 	if (broker_epoch != -1 && broker_epoch < f->broker_epoch)
-		return KERR_NOT_LEADER_OR_FOLLOWER;	/* an earlier life of that broker */
+		return KERR_NOT_LEADER_OR_FOLLOWER; /* an earlier life of that broker */
 	replica_set_enter(set);
 	if (f->log_start_offset != log_start_offset)
-		partition_wake(p);	/* deletes wait for it */
+		partition_wake(p); /* deletes wait for it */
 	isr_fetched(&p->isr, f, fetch_offset, log_start_offset, leader_end_offset, broker_epoch,
 		    replica_now_ms(set));
 	if (set->options.propose_isr &&
@@ -281,10 +281,8 @@ void partition_isr_answered(struct partition *p, enum kafka_error error, const i
 	case KERR_FENCED_LEADER_EPOCH:
 	case KERR_INVALID_UPDATE_VERSION:
 	case KERR_INVALID_REQUEST:
-	case KERR_NEW_LEADER_ELECTED:
-		break;		/* stays pending until the metadata says what holds */
-	default:
-		p->set->options.propose_isr(p->set->options.ctx, p);
+	case KERR_NEW_LEADER_ELECTED: break; /* stays pending until the metadata says what holds */
+	default: p->set->options.propose_isr(p->set->options.ctx, p);
 	}
 	replica_set_leave(p->set);
 }
@@ -355,8 +353,10 @@ static void partition_append_log(struct partition *p, struct slice records,
 void partition_append(struct partition *p, struct slice records, enum append_origin origin,
 		      int16_t acks, struct arena *arena, struct append_result *out)
 {
-	*out = (struct append_result){.base_offset = -1, .last_offset = -1,
-				      .log_append_time_ms = -1, .log_start_offset = -1};
+	*out = (struct append_result){.base_offset = -1,
+				      .last_offset = -1,
+				      .log_append_time_ms = -1,
+				      .log_start_offset = -1};
 	out->error = partition_error(p, -1, true);
 	if (out->error != KERR_NONE)
 		return;

@@ -4,12 +4,9 @@
 static int64_t read_bound(const struct partition *p, enum read_isolation isolation)
 {
 	switch (isolation) {
-	case READ_UNCOMMITTED:
-		return log_high_watermark(p->log);
-	case READ_COMMITTED:
-		return log_last_stable_offset(p->log);
-	case READ_LOG_END:
-		break;
+	case READ_UNCOMMITTED: return log_high_watermark(p->log);
+	case READ_COMMITTED: return log_last_stable_offset(p->log);
+	case READ_LOG_END: break;
 	}
 	return log_end_offset(p->log);
 }
@@ -27,7 +24,7 @@ static enum kafka_error read_check_divergence(const struct partition *p,
 		return KERR_NONE;
 	log_epoch_end(p->log, options->last_fetched_epoch, &epoch, &end_offset);
 	if (end_offset < 0)
-		return KERR_OFFSET_OUT_OF_RANGE;	/* older than all that we know */
+		return KERR_OFFSET_OUT_OF_RANGE; /* older than all that we know */
 	if (options->offset < log_start_offset(p->log))
 		return KERR_OFFSET_OUT_OF_RANGE;
 	if (epoch < options->last_fetched_epoch || end_offset < options->offset) {
@@ -68,9 +65,12 @@ static enum kafka_error read_records(struct partition *p, const struct read_opti
 void partition_read(struct partition *p, const struct read_options *options, struct arena *arena,
 		    struct read_result *out)
 {
-	*out = (struct read_result){.high_watermark = -1, .last_stable_offset = -1,
-				    .log_start_offset = -1, .log_end_offset = -1,
-				    .diverging_epoch = -1, .diverging_end_offset = -1};
+	*out = (struct read_result){.high_watermark = -1,
+				    .last_stable_offset = -1,
+				    .log_start_offset = -1,
+				    .log_end_offset = -1,
+				    .diverging_epoch = -1,
+				    .diverging_end_offset = -1};
 	out->error = partition_error(p, options->leader_epoch, options->leader_only);
 	if (out->error != KERR_NONE)
 		return;
@@ -155,10 +155,8 @@ static void list_offset(struct partition *p, int64_t timestamp, enum read_isolat
 		out->leader_epoch = log_epoch_at(p->log, out->offset);
 		return;
 	case LIST_LATEST_TIERED:
-	case LIST_EARLIEST_PENDING_UPLOAD:
-		return;		/* nothing is tiered */
-	default:
-		break;
+	case LIST_EARLIEST_PENDING_UPLOAD: return; /* nothing is tiered */
+	default: break;
 	}
 	if (timestamp < 0 && timestamp != LIST_MAX_TIMESTAMP) {
 		out->error = KERR_UNSUPPORTED_VERSION;

@@ -13,7 +13,8 @@
  * thread at the end of the call that changed the partition (append, fetch progress, apply, tick,
  * dir failure), when all its state is consistent: they may call anything here, also append again
  * (calls nested that way queue their own waiters behind). On a single node the high watermark
- * follows the log end at once, so a commit waiter is called before partition_wait_committed returns.
+ * follows the log end at once, so a commit waiter is called before partition_wait_committed
+ * returns.
  *
  * Threads: everything belongs to the shard's thread. Nothing here blocks but files.
  * Source: core/.../cluster/Partition.scala, server/ReplicaManager.scala, broker/requests-data.md,
@@ -33,15 +34,10 @@
 #include "replica/isr.h"
 #include "wire/errors.h"
 
-struct config;
-struct env;
 struct image;
-struct log;			/* log/log.h */
-struct log_dir;			/* log/log_dir.h */
-struct metrics;
 struct partition;
 
-/* ---- The set ---------------------------------------------------------------------------------- */
+/* ---- The set ------------------------------------------------------------------------------- */
 
 struct replica_options {
 	struct env *env;
@@ -50,10 +46,10 @@ struct replica_options {
 	 * read only here. */
 	struct log_dir *const *dirs;
 	unsigned dir_count;
-	const struct config *config;	/* takes its own reference */
+	const struct config *config; /* takes its own reference */
 	/* One shard removes the directories of deleted partitions when their delay is over. */
 	bool sweeps_dirs;
-	void *ctx;			/* of the callbacks below */
+	void *ctx; /* of the callbacks below */
 	/* Which partitions this shard owns. */
 	bool (*owns)(void *ctx, struct uuid topic_id, int32_t partition);
 	/* A file operation in dirs[dir] failed: the directory is offline on this shard already; all
@@ -76,8 +72,8 @@ void replica_set_free(struct replica_set *set);
 /* Brings the partitions to `image`: deletes (topic gone, id changed, or replica moved away), opens
  * or creates, becomes leader or follower, takes new topic configs. Topics with the same pointer in
  * both are skipped. `old_image` may be NULL or empty the first time; then directories in the log
- * dirs which belong to no partition of this node are set aside (renamed *-stray). Never fails as a whole: a partition
- * that cannot be opened is offline (KAFKA_STORAGE_ERROR). */
+ * dirs which belong to no partition of this node are set aside (renamed *-stray). Never fails as a
+ * whole: a partition that cannot be opened is offline (KAFKA_STORAGE_ERROR). */
 void replica_set_apply(struct replica_set *set, const struct image *old_image,
 		       const struct image *image);
 
@@ -111,25 +107,25 @@ struct uuid replica_set_dir_id(const struct replica_set *set, unsigned dir);
  * be marked clean. `clean[dir]` is set for each directory. */
 int replica_set_close(struct replica_set *set, bool *clean);
 
-/* ---- Checkpoints ------------------------------------------------------------------------------ */
+/* ---- Checkpoints --------------------------------------------------------------------------- */
 
 /* One line per partition of this shard for the checkpoint files of a directory. The server asks
  * every shard when a file is due (recovery points and log starts each 60 s, high watermarks each
  * 5 s, all at shutdown) and writes the union. Partitions that are offline are left out. */
 struct replica_report {
-	struct str topic;		/* borrows; copy it before it crosses to another shard */
+	struct str topic; /* borrows; copy it before it crosses to another shard */
 	int32_t index;
 	unsigned dir;
-	int64_t recovery_point;		/* recovery-point-offset-checkpoint */
-	int64_t log_start_offset;	/* log-start-offset-checkpoint, only if has_log_start */
+	int64_t recovery_point;   /* recovery-point-offset-checkpoint */
+	int64_t log_start_offset; /* log-start-offset-checkpoint, only if has_log_start */
 	bool has_log_start;
-	int64_t high_watermark;		/* replication-offset-checkpoint */
-	int64_t cleaner_offset;		/* cleaner-offset-checkpoint; -1: none */
+	int64_t high_watermark; /* replication-offset-checkpoint */
+	int64_t cleaner_offset; /* cleaner-offset-checkpoint; -1: none */
 };
 void replica_set_report(struct replica_set *set,
 			void (*line)(void *ctx, const struct replica_report *report), void *ctx);
 
-/* ---- A partition ------------------------------------------------------------------------------ */
+/* ---- A partition --------------------------------------------------------------------------- */
 
 enum partition_role { PARTITION_OFFLINE, PARTITION_LEADER, PARTITION_FOLLOWER };
 
@@ -137,33 +133,33 @@ struct partition {
 	/* fixed */
 	struct replica_set *set;
 	struct uuid topic_id;
-	struct str topic;		/* its own, '\0' behind it */
+	struct str topic; /* its own, '\0' behind it */
 	int32_t index;
 
 	/* of the metadata */
-	int32_t leader_id;		/* -1: none */
+	int32_t leader_id; /* -1: none */
 	int32_t leader_epoch;
 	int32_t partition_epoch;
 	struct isr isr;
 
 	/* here */
-	enum partition_role role;	/* PARTITION_OFFLINE: no usable log */
-	unsigned dir;			/* of the set's dirs */
-	struct log *log;		/* NULL when offline */
-	struct log *future;		/* while it moves to another directory; else NULL */
+	enum partition_role role; /* PARTITION_OFFLINE: no usable log */
+	unsigned dir;             /* of the set's dirs */
+	struct log *log;          /* NULL when offline */
+	struct log *future;       /* while it moves to another directory; else NULL */
 	unsigned future_dir;
-	int64_t epoch_start_offset;	/* of this leader's epoch; leader only */
-	unsigned min_insync;		/* effective: min(min.insync.replicas, replicas) */
+	int64_t epoch_start_offset; /* of this leader's epoch; leader only */
+	unsigned min_insync;        /* effective: min(min.insync.replicas, replicas) */
 	struct topic_config config;
 	struct list_node commit_waiters, fetch_waiters;
 
 	/* replica_set's */
 	struct map_node by_id;
 	struct list_node link, woken;
-	struct log *dead_log;		/* of a failed disk, freed at the next tick */
+	struct log *dead_log; /* of a failed disk, freed at the next tick */
 	int64_t tick_at_ms;
 	bool has_last_report;
-	struct replica_report last_report;	/* of a closed partition */
+	struct replica_report last_report; /* of a closed partition */
 	uint8_t key[20];
 };
 
@@ -175,8 +171,7 @@ static inline bool partition_is_leader(const struct partition *p)
 /* Why this replica cannot do what only a leader may: NONE, NOT_LEADER_OR_FOLLOWER,
  * KAFKA_STORAGE_ERROR; with an epoch given (-1: not), FENCED_LEADER_EPOCH (it is older than ours)
  * or UNKNOWN_LEADER_EPOCH. `leader_only` false: any replica with a log. */
-enum kafka_error partition_error(const struct partition *p, int32_t leader_epoch,
-				 bool leader_only);
+enum kafka_error partition_error(const struct partition *p, int32_t leader_epoch, bool leader_only);
 
 /* Offsets; all -1 when offline. log start <= last stable <= high watermark <= log end. */
 int64_t partition_log_start_offset(const struct partition *p);
@@ -184,27 +179,27 @@ int64_t partition_log_end_offset(const struct partition *p);
 int64_t partition_high_watermark(const struct partition *p);
 int64_t partition_last_stable_offset(const struct partition *p);
 
-/* ---- Appending (leader) ----------------------------------------------------------------------- */
+/* ---- Appending (leader) -------------------------------------------------------------------- */
 
 struct append_result {
 	enum kafka_error error;
-	int64_t base_offset;		/* -1 on error */
-	int64_t last_offset;		/* -1 on error */
-	int64_t log_append_time_ms;	/* -1 unless the topic has LogAppendTime, or a duplicate */
-	int64_t log_start_offset;	/* -1: unknown */
-	bool is_duplicate;		/* was there already; nothing was written */
+	int64_t base_offset;        /* -1 on error */
+	int64_t last_offset;        /* -1 on error */
+	int64_t log_append_time_ms; /* -1 unless the topic has LogAppendTime, or a duplicate */
+	int64_t log_start_offset;   /* -1: unknown */
+	bool is_duplicate;          /* was there already; nothing was written */
 	int64_t record_count;
 	size_t bytes;
 	/* Records refused one by one, in the arena given: */
 	struct log_record_error *record_errors;
 	unsigned record_error_count;
-	const char *error_text;		/* NULL: none; in the arena or a literal */
+	const char *error_text; /* NULL: none; in the arena or a literal */
 };
 
 /* Who appends: what is checked depends on it. */
 enum append_origin {
-	APPEND_CLIENT,		/* a Produce request */
-	APPEND_COORDINATOR,	/* our own coordinators: trusted records, may hold control batches */
+	APPEND_CLIENT,      /* a Produce request */
+	APPEND_COORDINATOR, /* our own coordinators: trusted records, may hold control batches */
 };
 
 /* Checks the one batch (coordinators: one or more) in `records` and appends it: offsets, leader
@@ -229,29 +224,29 @@ void partition_wait_committed(struct partition *p, struct commit_waiter *w,
 			      int64_t required_offset);
 void commit_waiter_cancel(struct commit_waiter *w);
 
-/* ---- Reading ---------------------------------------------------------------------------------- */
+/* ---- Reading ------------------------------------------------------------------------------- */
 
 enum read_isolation {
-	READ_UNCOMMITTED,	/* up to the high watermark */
-	READ_COMMITTED,		/* up to the last stable offset, with aborted transactions */
-	READ_LOG_END,		/* up to the end: followers, coordinators that load */
+	READ_UNCOMMITTED, /* up to the high watermark */
+	READ_COMMITTED,   /* up to the last stable offset, with aborted transactions */
+	READ_LOG_END,     /* up to the end: followers, coordinators that load */
 };
 
 struct read_options {
 	int64_t offset;
 	size_t bytes_max;
-	bool whole_first_batch;		/* the first batch comes even if larger than bytes_max */
+	bool whole_first_batch; /* the first batch comes even if larger than bytes_max */
 	enum read_isolation isolation;
-	int32_t leader_epoch;		/* the reader's; -1: not checked */
+	int32_t leader_epoch; /* the reader's; -1: not checked */
 	bool leader_only;
-	int32_t last_fetched_epoch;	/* -1: not checked */
+	int32_t last_fetched_epoch; /* -1: not checked */
 };
 
 struct read_result {
-	enum kafka_error error;		/* with all below unknown (-1) but log_start_offset etc. */
+	enum kafka_error error; /* with all below unknown (-1) but log_start_offset etc. */
 	int64_t high_watermark, last_stable_offset, log_start_offset, log_end_offset;
-	struct file_range records;	/* gives one reference; len 0: none (file may be NULL) */
-	size_t first_batch_bytes;	/* of the first batch in it; 0: none */
+	struct file_range records; /* gives one reference; len 0: none (file may be NULL) */
+	size_t first_batch_bytes;  /* of the first batch in it; 0: none */
 	/* diverging epoch: then no records; epoch -1: none */
 	int32_t diverging_epoch;
 	int64_t diverging_end_offset;
@@ -277,9 +272,9 @@ struct fetch_waiter {
 	void (*wake)(struct fetch_waiter *w, bool gone);
 };
 void partition_wait_records(struct partition *p, struct fetch_waiter *w);
-void fetch_waiter_remove(struct fetch_waiter *w);	/* fine if it is not registered */
+void fetch_waiter_remove(struct fetch_waiter *w); /* fine if it is not registered */
 
-/* ---- Followers (leader) ----------------------------------------------------------------------- */
+/* ---- Followers (leader) -------------------------------------------------------------------- */
 
 /* Replica `id` fetched from `fetch_offset` with our log ending at `leader_end_offset` before the
  * read. May move the high watermark and propose a larger ISR. NOT_LEADER_OR_FOLLOWER or
@@ -291,7 +286,7 @@ enum kafka_error partition_follower_fetched(struct partition *p, int32_t id, boo
 void partition_isr_answered(struct partition *p, enum kafka_error error, const int32_t *isr,
 			    unsigned isr_count, int32_t leader_epoch, int32_t partition_epoch);
 
-/* ---- Other things a leader answers ------------------------------------------------------------ */
+/* ---- Other things a leader answers --------------------------------------------------------- */
 
 /* Moves the log start up to `offset` (-1: the high watermark). NONE, OFFSET_OUT_OF_RANGE,
  * POLICY_VIOLATION, NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR. `low_watermark`: the smallest log
@@ -316,8 +311,8 @@ enum list_offset {
 
 struct list_offset_result {
 	enum kafka_error error;
-	int64_t timestamp, offset;	/* -1: none */
-	int32_t leader_epoch;		/* -1: unknown */
+	int64_t timestamp, offset; /* -1: none */
+	int32_t leader_epoch;      /* -1: unknown */
 };
 
 /* `isolation` READ_LOG_END for followers and debugging consumers. OFFSET_NOT_AVAILABLE while a new

@@ -11,24 +11,24 @@
 struct replica_dir {
 	struct log_dir *log_dir;
 	bool is_offline;
-	bool is_reported;		/* options.dir_failed was called, or came from elsewhere */
+	bool is_reported; /* options.dir_failed was called, or came from elsewhere */
 	int fail_rc;
 	char *fail_text;
-	unsigned partition_count;	/* of this shard */
+	unsigned partition_count; /* of this shard */
 };
 
 struct replica_set {
 	struct replica_options options;
-	const struct config *config;	/* one reference */
-	const struct image *image;	/* the last applied, one reference; NULL: none */
+	const struct config *config; /* one reference */
+	const struct image *image;   /* the last applied, one reference; NULL: none */
 	struct log_pool *pool;
 	struct replica_dir *dirs;
 	unsigned dir_count;
-	struct map partitions;		/* by topic id and index */
-	struct map topic_ids;		/* names of topics that have a partition here */
-	struct list_node list;		/* partition.link */
-	struct list_node woken;		/* partition.woken: waiters want to be called */
-	unsigned depth;			/* of calls that change partitions */
+	struct map partitions;  /* by topic id and index */
+	struct map topic_ids;   /* names of topics that have a partition here */
+	struct list_node list;  /* partition.link */
+	struct list_node woken; /* partition.woken: waiters want to be called */
+	unsigned depth;         /* of calls that change partitions */
 	bool is_waking;
 	bool is_closed;
 	struct cleaner *cleaner;
@@ -60,7 +60,7 @@ void replica_set_leave(struct replica_set *set);
 struct partition *partition_new(struct replica_set *set, struct uuid topic_id, struct str topic,
 				int32_t index);
 void partition_free(struct partition *p);
-void partition_wake(struct partition *p);		/* its waiters are called at the last leave */
+void partition_wake(struct partition *p); /* its waiters are called at the last leave */
 void partition_run_waiters(struct partition *p);
 /* Every waiter leaves with `error`; fetch waiters as gone. */
 void partition_drop_waiters(struct partition *p, enum kafka_error error);
@@ -69,13 +69,13 @@ void partition_set_offline(struct partition *p);
 void partition_configure(struct partition *p, const struct image *image);
 void partition_log_config(const struct partition *p, struct log_config *out);
 void partition_set_metadata(struct partition *p, const struct image_partition *to);
-void partition_advance(struct partition *p);		/* the high watermark, if it may move */
+void partition_advance(struct partition *p); /* the high watermark, if it may move */
 void partition_check_isr(struct partition *p);
 /* False: nothing is known (its disk failed). */
 bool partition_report(const struct partition *p, struct replica_report *out);
 
 /* move.c */
-bool partition_move_step(struct partition *p);		/* false: nothing (more) to move */
+bool partition_move_step(struct partition *p); /* false: nothing (more) to move */
 void partition_cancel_move(struct partition *p);
 
 /* replica_set.c */

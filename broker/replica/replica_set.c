@@ -4,8 +4,8 @@
 #include "replica/replica_int.h"
 
 #define TICK_MS_MAX 1000
-#define CLEAN_STEP_BYTES (256 * 1024)	/* between two looks at the clock */
-#define CLEAN_TURN_MS 5			/* of a tick; then other work gets its turn */
+#define CLEAN_STEP_BYTES (256 * 1024) /* between two looks at the clock */
+#define CLEAN_TURN_MS 5               /* of a tick; then other work gets its turn */
 #define SWEEP_INTERVAL_MS 5000
 
 struct replica_set *replica_set_new(const struct replica_options *options)
@@ -16,7 +16,8 @@ struct replica_set *replica_set_new(const struct replica_options *options)
 		.producer_id_expiration_ms = config_i64(c, CONFIG_PRODUCER_ID_EXPIRATION_MS),
 		.producer_check_interval_ms =
 			config_i64(c, CONFIG_PRODUCER_ID_EXPIRATION_CHECK_INTERVAL_MS),
-		.retention_check_interval_ms = config_i64(c, CONFIG_LOG_RETENTION_CHECK_INTERVAL_MS),
+		.retention_check_interval_ms =
+			config_i64(c, CONFIG_LOG_RETENTION_CHECK_INTERVAL_MS),
 		.flush_check_interval_ms = config_i64(c, CONFIG_LOG_FLUSH_SCHEDULER_INTERVAL_MS),
 		.transaction_timeout_max_ms = config_i64(c, CONFIG_TRANSACTION_MAX_TIMEOUT_MS),
 	};
@@ -132,8 +133,7 @@ struct partition *replica_set_first(struct replica_set *set)
 
 struct partition *replica_set_next(struct replica_set *set, const struct partition *p)
 {
-	return p->link.next == &set->list ? NULL
-					  : LIST_ENTRY(p->link.next, struct partition, link);
+	return p->link.next == &set->list ? NULL : LIST_ENTRY(p->link.next, struct partition, link);
 }
 
 /* ---- Changes, failures, waiters -------------------------------------------------------------- */
@@ -184,8 +184,8 @@ static void replica_set_dir_offline(struct replica_set *set, unsigned dir)
 		return;
 	set->dirs[dir].is_offline = true;
 	REPLICA_SET_FOREACH(set, p)
-		if (p->dir == dir)
-			partition_set_offline(p);
+	if (p->dir == dir)
+		partition_set_offline(p);
 }
 
 void replica_set_log_failed(void *ctx, struct log *log, int rc, const char *text)
@@ -230,7 +230,8 @@ const char *replica_set_dir_path(const struct replica_set *set, unsigned dir)
 struct uuid replica_set_dir_id(const struct replica_set *set, unsigned dir)
 {
 	assert(dir < set->dir_count);
-	return set->dirs[dir].log_dir ? set->dirs[dir].log_dir->meta.directory_id : (struct uuid){0};
+	return set->dirs[dir].log_dir ? set->dirs[dir].log_dir->meta.directory_id
+				      : (struct uuid){0};
 }
 
 bool replica_set_dir_is_offline(const struct replica_set *set, unsigned dir)
@@ -254,7 +255,8 @@ static struct log *replica_set_dirtiest(struct replica_set *set)
 	struct log *best = NULL;
 	double best_ratio = -1;
 
-	REPLICA_SET_FOREACH(set, p) {
+	REPLICA_SET_FOREACH(set, p)
+	{
 		double ratio;
 
 		if (!p->log || !p->config.cleanup_compact)
@@ -276,10 +278,10 @@ static void replica_set_make_cleaner(struct replica_set *set)
 		.io_bytes = (size_t)config_i64(c, CONFIG_LOG_CLEANER_IO_BUFFER_SIZE),
 	};
 
-	/* Kafka's default of 128 MiB is for one cleaner of a large broker; ours takes more rounds. */
+	/* Kafka's default of 128 MiB is for one cleaner of a large broker; ours takes more rounds.
+	 */
 	if (config_source_of(c, CONFIG_LOG_CLEANER_DEDUPE_BUFFER_SIZE) != CONFIG_SOURCE_DEFAULT)
-		options.dedupe_bytes =
-			(size_t)config_i64(c, CONFIG_LOG_CLEANER_DEDUPE_BUFFER_SIZE);
+		options.dedupe_bytes = (size_t)config_i64(c, CONFIG_LOG_CLEANER_DEDUPE_BUFFER_SIZE);
 	set->cleaner = cleaner_new(set->pool, &options);
 }
 
@@ -333,7 +335,8 @@ int64_t replica_set_tick(struct replica_set *set)
 	if (set->is_closed)
 		return wait_ms;
 	replica_set_enter(set);
-	REPLICA_SET_FOREACH(set, p) {
+	REPLICA_SET_FOREACH(set, p)
+	{
 		replica_set_free_dead(p);
 		if (p->log && now_ms >= p->tick_at_ms)
 			p->tick_at_ms = now_ms + log_tick(p->log);
@@ -360,7 +363,8 @@ int64_t replica_set_tick(struct replica_set *set)
 void replica_set_report(struct replica_set *set,
 			void (*line)(void *ctx, const struct replica_report *report), void *ctx)
 {
-	REPLICA_SET_FOREACH(set, p) {
+	REPLICA_SET_FOREACH(set, p)
+	{
 		struct replica_report report;
 
 		if (partition_report(p, &report))
@@ -401,7 +405,8 @@ int replica_set_close(struct replica_set *set, bool *clean)
 	set->cleaner = NULL;
 	for (unsigned i = 0; i < set->dir_count; i++)
 		clean[i] = !set->dirs[i].is_offline;
-	REPLICA_SET_FOREACH(set, p) {
+	REPLICA_SET_FOREACH(set, p)
+	{
 		int rc;
 
 		partition_drop_waiters(p, KERR_NOT_LEADER_OR_FOLLOWER);
@@ -423,5 +428,5 @@ void replica_set_configure(struct replica_set *set, const struct config *config)
 	config_unref(old);
 	set->clean_scan_at_ms = 0;
 	REPLICA_SET_FOREACH(set, p)
-		partition_configure(p, set->image);
+	partition_configure(p, set->image);
 }

@@ -1,5 +1,5 @@
-/* A broker of several shards in one thread, for tests of handlers: tasks and timers run when the test
- * says so, requests and responses pass through the codec. Include after cmocka.h. */
+/* A broker of several shards in one thread, for tests of handlers: tasks and timers run when the
+ * test says so, requests and responses pass through the codec. Include after cmocka.h. */
 #ifndef KAVKA_TESTS_UNIT_API_NODE_H
 #define KAVKA_TESTS_UNIT_API_NODE_H
 
@@ -20,7 +20,7 @@ struct fake_shard {
 };
 
 struct node {
-	struct world world;		/* directories, configs, metadata */
+	struct world world; /* directories, configs, metadata */
 	struct broker broker;
 	struct fake_shard shards[NODE_SHARDS_MAX];
 	struct shard *pointers[NODE_SHARDS_MAX];
@@ -29,9 +29,9 @@ struct node {
 /* One request: made, handled, and answered when `is_done`. */
 struct call {
 	struct request request;
-	struct arena arena;		/* of what the test looks at */
+	struct arena arena; /* of what the test looks at */
 	bool is_done;
-	void *response;			/* decoded from the wire; NULL: none was sent */
+	void *response; /* decoded from the wire; NULL: none was sent */
 	size_t response_bytes;
 };
 
@@ -107,7 +107,8 @@ static inline void node_wait(struct node *n, int64_t ms)
 		for (unsigned i = 0; i < n->broker.shard_count; i++) {
 			struct heap_node *top;
 
-			while ((top = heap_top(&n->shards[i].timers)) && top->when <= world_now_ms) {
+			while ((top = heap_top(&n->shards[i].timers)) &&
+			       top->when <= world_now_ms) {
 				struct timer *timer = CONTAINER_OF(top, struct timer, node);
 
 				heap_remove(&n->shards[i].timers, top);
@@ -158,8 +159,8 @@ static inline void node_init(struct node *n, unsigned shard_count, unsigned dir_
 	world_init(&n->world, dir_count, overrides, override_count);
 	replica_set_free(n->world.set);
 	n->world.set = NULL;
-	n->broker = (struct broker){.shards = n->pointers, .shard_count = shard_count,
-				    .node_id = WORLD_NODE};
+	n->broker = (struct broker){
+		.shards = n->pointers, .shard_count = shard_count, .node_id = WORLD_NODE};
 	for (unsigned i = 0; i < shard_count; i++) {
 		struct fake_shard *s = &n->shards[i];
 		struct replica_options options = {
@@ -175,8 +176,10 @@ static inline void node_init(struct node *n, unsigned shard_count, unsigned dir_
 		s->node = n;
 		n->pointers[i] = &s->shard;
 		heap_init(&s->timers);
-		s->shard = (struct shard){.broker = &n->broker, .index = i,
-					  .env = &n->world.env, .config = n->world.config};
+		s->shard = (struct shard){.broker = &n->broker,
+					  .index = i,
+					  .env = &n->world.env,
+					  .config = n->world.config};
 		s->shard.metrics = metrics_new();
 		s->shard.image = image_empty();
 		s->shard.replicas = replica_set_new(&options);
@@ -252,7 +255,8 @@ static void call_finished(struct request *r)
 	c->is_done = true;
 	if (!r->no_response) {
 		out_init(&out, 1 << 30);
-		if (message_encode(r->api->response, r->version, r->response, &out, &parts, &err) < 0)
+		if (message_encode(r->api->response, r->version, r->response, &out, &parts, &err) <
+		    0)
 			fail_msg("%s", err.text);
 		c->response = message_new(r->api->response, &c->arena);
 		if (message_decode(r->api->response, r->version,

@@ -127,8 +127,8 @@ static void test_every_version_and_shard(void **state)
 	struct node *n = *state;
 
 	for (int32_t i = 0; i < PARTITIONS; i++) {
-		append(n, i, 3, 10);		/* copied into the response */
-		append(n, i, 2, 60000);		/* goes as a file range */
+		append(n, i, 3, 10);    /* copied into the response */
+		append(n, i, 2, 60000); /* goes as a file range */
 	}
 	for (int16_t version = 4; version <= 18; version++) {
 		struct fetch_call f;
@@ -163,8 +163,8 @@ static void test_errors_come_at_once(void **state)
 	append(n, 0, 3, 10);
 	fetch_init(&f, 500, 1000000);
 	f.body.session_epoch = -1;
-	fetch_add(&f, 0, 4);				/* beyond the end */
-	fetch_add(&f, 1, 0)->current_leader_epoch = 3;	/* not yet */
+	fetch_add(&f, 0, 4);                           /* beyond the end */
+	fetch_add(&f, 1, 0)->current_leader_epoch = 3; /* not yet */
 	fetch_add(&f, 9, 0);
 	c = call_now(n, 0, API_FETCH, 12, &f.body);
 	assert_int_equal(answer(c, 0)->error_code, KERR_OFFSET_OUT_OF_RANGE);
@@ -213,7 +213,7 @@ static void test_sizes(void **state)
 	call_free(c);
 }
 
-/* ---- Waiting ----------------------------------------------------------------------------------- */
+/* ---- Waiting ------------------------------------------------------------------------------- */
 
 static void test_waits_for_records_of_any_shard(void **state)
 {
@@ -304,7 +304,7 @@ static void test_a_waiting_fetch_is_told_of_losses(void **state)
 	assert_int_equal(answer(c, 1)->error_code, KERR_NOT_LEADER_OR_FOLLOWER);
 	assert_int_equal(answer(c, 0)->error_code, KERR_NONE);
 	call_free(c);
-	assert_false(d->is_done);	/* a consumer of that version may read from a follower */
+	assert_false(d->is_done); /* a consumer of that version may read from a follower */
 	world_remove_topic(&n->world, ORDERS);
 	node_apply(n);
 	node_run(n);
@@ -331,7 +331,7 @@ static void test_waiting_at_the_end(void **state)
 	call_free(c);
 }
 
-/* ---- Sessions ---------------------------------------------------------------------------------- */
+/* ---- Sessions ------------------------------------------------------------------------------ */
 
 static void test_session_tells_only_what_is_new(void **state)
 {
@@ -408,7 +408,7 @@ static void test_session_forgets(void **state)
 	f.forgotten.partitions = &f.forgotten_index;
 	f.forgotten.partitions_count = 1;
 	c = call_now(n, 0, API_FETCH, 13, &f.body);
-	assert_int_equal(response(c)->session_id, 0);	/* it is empty: gone */
+	assert_int_equal(response(c)->session_id, 0); /* it is empty: gone */
 	call_free(c);
 	f.body.session_epoch = 2;
 	c = call_now(n, 0, API_FETCH, 13, &f.body);
@@ -461,7 +461,7 @@ static void test_session_epochs(void **state)
 	call_free(c);
 }
 
-/* ---- Followers --------------------------------------------------------------------------------- */
+/* ---- Followers ----------------------------------------------------------------------------- */
 
 static void test_followers_move_the_high_watermark(void **state)
 {
@@ -486,7 +486,7 @@ static void test_followers_move_the_high_watermark(void **state)
 	f.topic.topic_id = world_id(2);
 	fetch_add(&f, 0, 0)->current_leader_epoch = 0;
 	c = call_now(n, 0, API_FETCH, 15, &f.body);
-	assert_int_equal(count_records(answer(c, 0), 0), 2);	/* beyond the high watermark */
+	assert_int_equal(count_records(answer(c, 0), 0), 2); /* beyond the high watermark */
 	assert_int_equal(answer(c, 0)->high_watermark, 0);
 	call_free(c);
 	f.partitions[0].fetch_offset = 2;

@@ -14,8 +14,8 @@ static struct fetch_session *add(struct fetch_sessions *c, bool is_privileged, u
 				 int64_t now_ms)
 {
 	static uint32_t random = 12345;
-	struct fetch_session *s = fetch_sessions_create(c, random += 10, is_privileged, true,
-							partitions, now_ms);
+	struct fetch_session *s =
+		fetch_sessions_create(c, random += 10, is_privileged, true, partitions, now_ms);
 
 	for (unsigned i = 0; s && i < partitions; i++)
 		fetch_session_put(s, id_a, STR_NULL, (int32_t)i);
@@ -74,7 +74,7 @@ static void test_keeps_the_order_of_fetching(void **state)
 	fetch_session_to_end(s, fetch_session_get(s, id_a, STR_NULL, 0));
 	assert_ptr_equal(fetch_session_put(s, id_a, STR_NULL, 1),
 			 fetch_session_get(s, id_a, STR_NULL, 1));
-	LIST_FOREACH(&s->order, p, struct session_partition, link)
+	LIST_FOREACH (&s->order, p, struct session_partition, link)
 		assert_int_equal(p->index, expected[n++]);
 	assert_int_equal(n, 3);
 	fetch_session_forget(s, id_a, STR_NULL, 2);

@@ -1,4 +1,5 @@
-/* Broken here: consumers start at wrong places, records that should go stay, tools see wrong disks. */
+/* Broken here: consumers start at wrong places, records that should go stay, tools see wrong disks.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +44,7 @@ static void append(struct node *n, struct uuid id, int32_t index, int count, int
 	node_run(n);
 }
 
-/* ---- ListOffsets ------------------------------------------------------------------------------- */
+/* ---- ListOffsets --------------------------------------------------------------------------- */
 
 static struct list_offsets_response_partition_response
 list_one(struct node *n, int16_t version, const char *name, int32_t index, int64_t timestamp)
@@ -136,7 +137,7 @@ static void test_refuses_the_same_partition_twice(void **state)
 	call_free(c);
 }
 
-/* ---- OffsetForLeaderEpoch ---------------------------------------------------------------------- */
+/* ---- OffsetForLeaderEpoch ------------------------------------------------------------------ */
 
 static struct offset_for_leader_epoch_response_epoch_end_offset
 epoch_end(struct node *n, int16_t version, int32_t index, int32_t leader_epoch)
@@ -190,7 +191,7 @@ static void test_tells_where_epochs_end(void **state)
 	}
 }
 
-/* ---- DeleteRecords ----------------------------------------------------------------------------- */
+/* ---- DeleteRecords ------------------------------------------------------------------------- */
 
 static struct call *delete_start(struct node *n, const char *name, int32_t index, int64_t offset)
 {
@@ -270,7 +271,7 @@ static void test_deletes_wait_for_replicas(void **state)
 	assert_int_equal(r.low_watermark, -1);
 }
 
-/* ---- DescribeProducers ------------------------------------------------------------------------- */
+/* ---- DescribeProducers --------------------------------------------------------------------- */
 
 static void test_describes_producers(void **state)
 {
@@ -324,7 +325,7 @@ static void test_describes_producers(void **state)
 	call_free(c);
 }
 
-/* ---- Log directories --------------------------------------------------------------------------- */
+/* ---- Log directories ----------------------------------------------------------------------- */
 
 static struct call *describe_dirs(struct node *n, int16_t version, bool all)
 {
@@ -424,7 +425,7 @@ static void test_moves_replicas(void **state)
 	assert_int_equal(list_one(n, 5, "orders", 1, -1).offset, 5);
 }
 
-/* ---- Telemetry --------------------------------------------------------------------------------- */
+/* ---- Telemetry ----------------------------------------------------------------------------- */
 
 static int push(struct node *n, unsigned shard, struct uuid id, int32_t subscription, bool last)
 {

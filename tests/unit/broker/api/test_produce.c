@@ -60,7 +60,7 @@ static void produce_add(struct produce_call *p, int32_t index, struct slice reco
 }
 
 static const struct produce_response_partition_produce_response *answer(const struct call *c,
-									 int32_t index)
+									int32_t index)
 {
 	const struct produce_response *r = c->response;
 
@@ -125,11 +125,9 @@ static void test_refusals(void **state)
 	memcpy(two->data, batch.data, batch.len);
 	memcpy(two->data + batch.len, batch.data, batch.len);
 	((uint8_t *)(uintptr_t)bad.data)[bad.len - 1] ^= 1;
-	((uint8_t *)(uintptr_t)old.data)[16] = 1;	/* magic */
-	assert_int_equal(produce_one(n, "nosuch", 0, batch, 1, 9),
-			 KERR_UNKNOWN_TOPIC_OR_PARTITION);
-	assert_int_equal(produce_one(n, "orders", 4, batch, 1, 9),
-			 KERR_UNKNOWN_TOPIC_OR_PARTITION);
+	((uint8_t *)(uintptr_t)old.data)[16] = 1; /* magic */
+	assert_int_equal(produce_one(n, "nosuch", 0, batch, 1, 9), KERR_UNKNOWN_TOPIC_OR_PARTITION);
+	assert_int_equal(produce_one(n, "orders", 4, batch, 1, 9), KERR_UNKNOWN_TOPIC_OR_PARTITION);
 	assert_int_equal(produce_one(n, "orders", -1, batch, 1, 9),
 			 KERR_UNKNOWN_TOPIC_OR_PARTITION);
 	assert_int_equal(produce_one(n, "orders", 0, batch, 2, 9), KERR_INVALID_REQUIRED_ACKS);
@@ -210,12 +208,12 @@ static void test_without_acks_nothing_is_sent(void **state)
 	produce_add(&p, 17, batch);
 	c = call_now(n, 0, API_PRODUCE, 9, &p.body);
 	assert_null(c->response);
-	assert_true(c->request.close_after);	/* the only way to tell the client */
+	assert_true(c->request.close_after); /* the only way to tell the client */
 	call_free(c);
 	slice_unref(&batch);
 }
 
-/* ---- With followers ---------------------------------------------------------------------------- */
+/* ---- With followers ------------------------------------------------------------------------ */
 
 #define SHARED world_id(2)
 
@@ -307,14 +305,10 @@ int main(void)
 {
 #define ONE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		ONE(test_every_version_and_shard),
-		ONE(test_refusals),
-		ONE(test_unknown_ids_and_internal_topics),
-		ONE(test_record_errors_name_the_records),
-		ONE(test_without_acks_nothing_is_sent),
-		ONE(test_waits_for_all),
-		ONE(test_times_out_where_it_waits),
-		ONE(test_says_who_leads_now),
+		ONE(test_every_version_and_shard),         ONE(test_refusals),
+		ONE(test_unknown_ids_and_internal_topics), ONE(test_record_errors_name_the_records),
+		ONE(test_without_acks_nothing_is_sent),    ONE(test_waits_for_all),
+		ONE(test_times_out_where_it_waits),        ONE(test_says_who_leads_now),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

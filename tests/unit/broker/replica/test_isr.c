@@ -47,12 +47,12 @@ static void test_waits_for_the_slowest_member(void **state)
 	struct isr s = three();
 
 	(void)state;
-	assert_int_equal(hw(&s, 0, 10, 1), 0);	/* nobody has told anything */
+	assert_int_equal(hw(&s, 0, 10, 1), 0); /* nobody has told anything */
 	fetched(&s, 2, 10, 10, NOW);
 	assert_int_equal(hw(&s, 0, 10, 1), 0);
 	fetched(&s, 3, 4, 10, NOW);
 	assert_int_equal(hw(&s, 0, 10, 1), 4);
-	assert_int_equal(hw(&s, 6, 10, 1), 6);	/* never back */
+	assert_int_equal(hw(&s, 6, 10, 1), 6); /* never back */
 }
 
 static void test_stands_below_min_insync(void **state)
@@ -74,8 +74,8 @@ static void test_counts_who_is_about_to_join(void **state)
 	(void)state;
 	isr_set(&s, all, 3, two, 2, true, true, NOW);
 	fetched(&s, 2, 10, 10, NOW);
-	assert_int_equal(hw(&s, 0, 10, 1), 10);	/* 3 was never caught up */
-	fetched(&s, 3, 8, 8, NOW - 1000);	/* caught up a second ago */
+	assert_int_equal(hw(&s, 0, 10, 1), 10); /* 3 was never caught up */
+	fetched(&s, 3, 8, 8, NOW - 1000);       /* caught up a second ago */
 	assert_int_equal(hw(&s, 0, 10, 1), 8);
 	assert_int_equal(isr_high_watermark(&s, 0, 10, 1, LAG_MS, NOW + LAG_MS + 1), 10);
 }
@@ -92,7 +92,7 @@ static void test_maximal_isr_counts_while_changing(void **state)
 	isr_shrink(&s, lagging, 1);
 	assert_int_equal(s.proposed_count, 2);
 	assert_int_equal(isr_maximal_count(&s), 3);
-	assert_int_equal(hw(&s, 0, 10, 1), 5);	/* it may still be a member */
+	assert_int_equal(hw(&s, 0, 10, 1), 5); /* it may still be a member */
 	isr_commit(&s, two, 2);
 	assert_int_equal(isr_high_watermark(&s, 0, 10, 1, LAG_MS, NOW + 2 * LAG_MS), 10);
 
@@ -115,13 +115,13 @@ static void test_expands_with_what_is_committed(void **state)
 	(void)state;
 	isr_set(&s, all, 3, two, 2, true, true, NOW);
 	f = isr_follower(&s, 3);
-	assert_false(isr_should_expand(&s, f, 0, 0));	/* unknown */
+	assert_false(isr_should_expand(&s, f, 0, 0)); /* unknown */
 	fetched(&s, 3, 9, 20, NOW);
 	assert_false(isr_should_expand(&s, f, 10, 0));
-	assert_false(isr_should_expand(&s, f, 5, 10));	/* lacks the start of our epoch */
+	assert_false(isr_should_expand(&s, f, 5, 10)); /* lacks the start of our epoch */
 	assert_true(isr_should_expand(&s, f, 9, 9));
 	isr_expand(&s, 3);
-	assert_false(isr_should_expand(&s, f, 9, 9));	/* asked already */
+	assert_false(isr_should_expand(&s, f, 9, 9)); /* asked already */
 }
 
 static void test_lagging_by_time_not_by_offset(void **state)
@@ -151,11 +151,11 @@ static void test_new_epoch_starts_the_clocks_again(void **state)
 	(void)state;
 	fetched(&s, 2, 10, 10, NOW);
 	isr_set(&s, all, 3, two, 2, true, false, NOW + 50);
-	assert_int_equal(isr_follower(&s, 2)->log_end_offset, 10);	/* led before: known still */
+	assert_int_equal(isr_follower(&s, 2)->log_end_offset, 10); /* led before: known still */
 	assert_int_equal(isr_follower(&s, 2)->last_caught_up_ms, NOW + 50);
 	assert_int_equal(isr_follower(&s, 3)->last_caught_up_ms, 0);
 	isr_set(&s, all, 3, two, 2, true, true, NOW + 60);
-	assert_int_equal(isr_follower(&s, 2)->log_end_offset, -1);	/* led by another meanwhile */
+	assert_int_equal(isr_follower(&s, 2)->log_end_offset, -1); /* led by another meanwhile */
 	assert_null(isr_follower(&s, 1));
 	assert_null(isr_follower(&s, 4));
 }

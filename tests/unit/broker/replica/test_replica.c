@@ -103,7 +103,7 @@ static void fetch_counted(struct fetch_waiter *w, bool gone)
 	c->gone_count += gone;
 }
 
-/* ---- One node ---------------------------------------------------------------------------------- */
+/* ---- One node ------------------------------------------------------------------------------ */
 
 static void test_appends_and_reads(void **state)
 {
@@ -161,12 +161,15 @@ static void test_a_reader_of_another_history_is_told(void **state)
 {
 	struct world *w = *state;
 	struct partition *p = orders(w, 1, 1);
-	struct read_options options = {.offset = 5, .bytes_max = 1000, .isolation = READ_LOG_END,
-				       .leader_epoch = -1, .last_fetched_epoch = 0};
+	struct read_options options = {.offset = 5,
+				       .bytes_max = 1000,
+				       .isolation = READ_LOG_END,
+				       .leader_epoch = -1,
+				       .last_fetched_epoch = 0};
 	struct read_result read;
 
 	world_append(w, p, 3, 1);
-	world_lead(w, world_id(1), 0, 1);	/* epoch 1 begins at offset 3 */
+	world_lead(w, world_id(1), 0, 1); /* epoch 1 begins at offset 3 */
 	world_apply(w);
 	world_append(w, p, 4, 1);
 	partition_read(p, &options, &w->arena, &read);
@@ -338,7 +341,7 @@ static void test_deletes_records_only_where_it_may(void **state)
 	assert_int_equal(partition_delete_records(p, 10, &low), KERR_POLICY_VIOLATION);
 }
 
-/* ---- Several nodes ----------------------------------------------------------------------------- */
+/* ---- Several nodes ------------------------------------------------------------------------- */
 
 static void test_waits_for_followers(void **state)
 {
@@ -365,7 +368,7 @@ static void test_waits_for_followers(void **state)
 	assert_int_equal(partition_follower_fetched(p, 9, true, 4, 0, 4, 10),
 			 KERR_UNKNOWN_LEADER_EPOCH);
 	assert_int_equal(partition_follower_fetched(p, 2, true, 4, 0, 4, 9),
-			 KERR_NOT_LEADER_OR_FOLLOWER);	/* a zombie of broker 2 */
+			 KERR_NOT_LEADER_OR_FOLLOWER); /* a zombie of broker 2 */
 }
 
 static void test_shrinks_and_expands_the_isr(void **state)
@@ -445,7 +448,7 @@ static void test_a_new_leader_does_not_know_the_end_yet(void **state)
 	assert_int_equal(r.offset, 5);
 }
 
-/* ---- Waiters ----------------------------------------------------------------------------------- */
+/* ---- Waiters ------------------------------------------------------------------------------- */
 
 struct appending_fetch {
 	struct fetch_waiter waiter;
@@ -473,18 +476,17 @@ static void test_waiters_may_append(void **state)
 {
 	struct world *w = *state;
 	struct partition *p = orders(w, 1, 1);
-	struct appending_fetch a = {
-		.waiter.wake = fetch_appends, .w = w, .p = p, .left = 100};
+	struct appending_fetch a = {.waiter.wake = fetch_appends, .w = w, .p = p, .left = 100};
 
 	partition_wait_records(p, &a.waiter);
 	world_append(w, p, 1, 1);
 	assert_int_equal(partition_log_end_offset(p), 101);
-	assert_int_equal(a.deepest, 1);		/* one after the other, never nested */
+	assert_int_equal(a.deepest, 1); /* one after the other, never nested */
 	assert_true(a.count >= 101);
 	fetch_waiter_remove(&a.waiter);
 }
 
-/* ---- Disks ------------------------------------------------------------------------------------- */
+/* ---- Disks --------------------------------------------------------------------------------- */
 
 static void test_a_failed_disk_takes_only_its_partitions(void **state)
 {
@@ -499,7 +501,7 @@ static void test_a_failed_disk_takes_only_its_partitions(void **state)
 	world_apply(w);
 	a = replica_set_find(w->set, world_id(1), 0);
 	b = replica_set_find(w->set, world_id(1), 1);
-	assert_int_not_equal(a->dir, b->dir);	/* spread over both */
+	assert_int_not_equal(a->dir, b->dir); /* spread over both */
 	world_append(w, a, 1, 1);
 	partition_wait_records(a, &f.waiter);
 	world_broken = w->paths[a->dir];
@@ -547,7 +549,7 @@ static void test_moves_to_another_dir(void **state)
 	for (int i = 0; i < 20; i++)
 		world_append(w, p, 3, 1);
 	assert_int_equal(partition_delete_records(p, 6, &low), KERR_NONE);
-	assert_int_equal(partition_move(p, from), KERR_NONE);	/* it is there */
+	assert_int_equal(partition_move(p, from), KERR_NONE); /* it is there */
 	assert_null(p->future);
 	assert_int_equal(partition_move(p, to), KERR_NONE);
 	assert_non_null(p->future);

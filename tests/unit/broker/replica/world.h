@@ -1,5 +1,5 @@
-/* A node for tests of replicas and of what stands on them: temporary log directories, a clock of its
- * own, disks that can be told to fail, metadata made of records. Include after cmocka.h. */
+/* A node for tests of replicas and of what stands on them: temporary log directories, a clock of
+ * its own, disks that can be told to fail, metadata made of records. Include after cmocka.h. */
 #ifndef KAVKA_TESTS_UNIT_REPLICA_WORLD_H
 #define KAVKA_TESTS_UNIT_REPLICA_WORLD_H
 
@@ -28,7 +28,7 @@ struct world {
 	struct replica_set *set;
 	struct image_delta delta;
 	const struct image *image;
-	int64_t offset;			/* of the last metadata record */
+	int64_t offset; /* of the last metadata record */
 	struct arena arena;
 	/* what the set said */
 	unsigned dir_failed_count, proposed_count, dir_chosen_count;
@@ -37,7 +37,7 @@ struct world {
 
 /* The test's disks and clock: one at a time. */
 static int64_t world_now_ms UNUSED;
-static const char *world_broken UNUSED;	/* writes below this path fail */
+static const char *world_broken UNUSED; /* writes below this path fail */
 static int world_broken_errno UNUSED;
 static char world_fd_paths[1024][160] UNUSED;
 static struct env_ops world_ops UNUSED;
@@ -141,7 +141,8 @@ static inline void world_lead(struct world *w, struct uuid id, int32_t index, in
 	world_replay(w, PARTITION_CHANGE_RECORD, &r);
 }
 
-static inline void world_isr(struct world *w, struct uuid id, int32_t index, int32_t *isr, int count)
+static inline void world_isr(struct world *w, struct uuid id, int32_t index, int32_t *isr,
+			     int count)
 {
 	struct partition_change_record r;
 
@@ -353,10 +354,10 @@ static inline struct slice world_batch(int count, size_t value_len, int64_t time
 		char key[16];
 		int len = snprintf(key, sizeof(key), "k%d", i);
 
-		assert_int_equal(batch_builder_add(&bb, timestamp + i,
-						   (struct slice){.data = (uint8_t *)key,
-								  .len = (size_t)len},
-						   value, NULL, 0),
+		assert_int_equal(batch_builder_add(
+					 &bb, timestamp + i,
+					 (struct slice){.data = (uint8_t *)key, .len = (size_t)len},
+					 value, NULL, 0),
 				 0);
 	}
 	assert_int_equal(batch_builder_finish(&bb, NULL, &out), 0);
