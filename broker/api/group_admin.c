@@ -3,7 +3,8 @@
 #include "api/handlers.h"
 #include "wire/codec.h"
 
-/* Operations that a group knows, as bits: READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS. */
+/* Operations that a group knows, as bits: READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS.
+ */
 #define GROUP_OPERATIONS (1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11)
 
 /* ---- ListGroups: every shard has some ---- */

@@ -6,8 +6,8 @@
  *
  * `start` runs on the owner's shard and begins one operation of group/group.h with
  * group_trip_call(t, &op->call). When it is done, `finish` (NULL: nothing to do) runs on the
- * connection's shard. The request is held from group_trip_go() until `finish` has returned. What the
- * operation allocates is in an arena of the trip, which the request's takes over. */
+ * connection's shard. The request is held from group_trip_go() until `finish` has returned. What
+ *the operation allocates is in an arena of the trip, which the request's takes over. */
 #ifndef KAVKA_BROKER_API_GROUP_TRIP_H
 #define KAVKA_BROKER_API_GROUP_TRIP_H
 

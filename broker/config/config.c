@@ -106,7 +106,8 @@ static void config_value_of(struct config *c, int key, const char *text, enum co
 	struct err err;
 
 	if (text) {
-		/* Defaults need not be valid ("controller.quorum.voters" may not be empty if set). */
+		/* Defaults need not be valid ("controller.quorum.voters" may not be empty if set).
+		 */
 		if (source == CONFIG_SOURCE_DEFAULT)
 			loose.valid = (struct config_valid){.kind = CONFIG_VALID_ANY};
 		if (config_value_parse(&c->values[key], &loose, str_of(text), &c->arena, &err) < 0)

@@ -269,7 +269,7 @@ bool config_is_broker(const struct config *c);		/* process.roles */
 bool config_is_controller(const struct config *c);
 bool config_has_file(const struct config *c);		/* false: kavka's own defaults */
 const struct listener *config_listeners(const struct config *c, size_t *count);
-const struct listener *config_listener(const struct config *c, const char *name);	/* or NULL */
+const struct listener *config_listener(const struct config *c, const char *name); /* or NULL */
 /* advertised.listeners, or else `listeners`; without controller listeners on a broker. A host ""
  * is for the server to fill (name of the machine), a port 0 too (the bound one). */
 const struct listener *config_advertised(const struct config *c, size_t *count);

@@ -18,8 +18,8 @@ static struct config_synonym *synonym_add(struct config_description *d, const ch
 
 /* The chain of a broker config or of its family: each layer in order, in it the members in order,
  * at last the compiled defaults. */
-static void synonyms_of_broker(const struct config *c, struct config_description *d, const int *keys,
-			       bool only_set)
+static void synonyms_of_broker(const struct config *c, struct config_description *d,
+			       const int *keys, bool only_set)
 {
 	size_t count;
 	const struct config_def *defs = config_defs(CONFIG_RESOURCE_BROKER, &count);

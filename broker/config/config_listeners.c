@@ -181,14 +181,18 @@ static int listeners_check_pair(const struct listener *a, const struct listener 
 				bool same_ports_allowed, const char *key, struct err *err)
 {
 	if (strcmp(a->name, b->name) == 0)
-		return err_set(err, E_INVALID, "%s: each listener must have a different name, %s is "
-			       "there twice", key, a->name);
+		return err_set(err, E_INVALID,
+			       "%s: each listener must have a different name, %s is "
+			       "there twice",
+			       key, a->name);
 	if (same_ports_allowed || a->port != b->port || a->port == 0)
 		return 0;
 	if ((is_ipv4(a->host) && is_ipv6(b->host)) || (is_ipv6(a->host) && is_ipv4(b->host)))
 		return 0;
-	return err_set(err, E_INVALID, "%s: each listener must have a different port, %s and %s have "
-		       "%d", key, a->name, b->name, a->port);
+	return err_set(err, E_INVALID,
+		       "%s: each listener must have a different port, %s and %s have "
+		       "%d",
+		       key, a->name, b->name, a->port);
 }
 
 static int listeners_parse(struct config *c, enum config_key key, struct listener **out,
@@ -247,12 +251,14 @@ static int advertised_derive(struct config *c, struct err *err)
 		if (l->is_controller)
 			continue;
 		if (strcmp(l->host, "0.0.0.0") == 0)
-			return err_set(err, E_INVALID,
-				       "advertised.listeners cannot use the nonroutable meta-address "
-				       "0.0.0.0. Use a routable IP address.");
+			return err_set(
+				err, E_INVALID,
+				"advertised.listeners cannot use the nonroutable meta-address "
+				"0.0.0.0. Use a routable IP address.");
 		if (!listeners_find(c->listeners, c->listener_count, l->name))
 			return err_set(err, E_INVALID,
-				       "advertised.listeners: %s is not among the listeners", l->name);
+				       "advertised.listeners: %s is not among the listeners",
+				       l->name);
 		c->advertised[kept++] = *l;
 	}
 	c->advertised_count = kept;
@@ -281,8 +287,10 @@ static int inter_broker_derive(struct config *c, struct err *err)
 			       "inter.broker.listener.name not found in "
 			       "listener.security.protocol.map.", c->inter_broker_listener);
 	if (!listeners_find(c->advertised, c->advertised_count, c->inter_broker_listener))
-		return err_set(err, E_INVALID, "inter.broker.listener.name must be a listener name "
-			       "defined in advertised.listeners, %s is not", c->inter_broker_listener);
+		return err_set(err, E_INVALID,
+			       "inter.broker.listener.name must be a listener name "
+			       "defined in advertised.listeners, %s is not",
+			       c->inter_broker_listener);
 	return 0;
 }
 
@@ -292,27 +300,35 @@ static int controller_listeners_check(const struct config *c, struct err *err)
 	const char *const *names = config_list(c, CONFIG_CONTROLLER_LISTENER_NAMES, &count);
 
 	if (count == 0)
-		return err_set(err, E_INVALID, "controller.listener.names must contain at least one "
+		return err_set(err, E_INVALID,
+			       "controller.listener.names must contain at least one "
 			       "value when running KRaft");
 	for (size_t i = 0; i < count; i++) {
 		bool listens = listeners_find(c->listeners, c->listener_count, names[i]) != NULL;
 
 		if (config_is_controller(c) && !listens)
-			return err_set(err, E_INVALID, "controller.listener.names must only contain "
+			return err_set(err, E_INVALID,
+				       "controller.listener.names must only contain "
 				       "names of listeners when running the controller role, %s is "
-				       "not among them", names[i]);
+				       "not among them",
+				       names[i]);
 		if (!config_is_controller(c) && listens)
-			return err_set(err, E_INVALID, "controller.listener.names must not contain a "
-				       "name of a listener when running only the broker role, %s is "
-				       "one", names[i]);
+			return err_set(
+				err, E_INVALID,
+				"controller.listener.names must not contain a "
+				"name of a listener when running only the broker role, %s is "
+				"one",
+				names[i]);
 	}
 	if (config_is_broker(c))
 		return 0;
 	for (size_t i = 0; i < c->listener_count; i++)
 		if (!c->listeners[i].is_controller)
-			return err_set(err, E_INVALID, "listeners must only contain controller "
-				       "listeners when running only the controller role, %s is none",
-				       c->listeners[i].name);
+			return err_set(
+				err, E_INVALID,
+				"listeners must only contain controller "
+				"listeners when running only the controller role, %s is none",
+				c->listeners[i].name);
 	return 0;
 }
 
@@ -358,15 +374,20 @@ static int quorum_derive(struct config *c, struct err *err)
 		is_voter = is_voter || c->voters[i].id == config_node_id(c);
 	}
 	if (with_ids && config_is_controller(c) && !is_voter)
-		return err_set(err, E_INVALID, "If process.roles contains the 'controller' role, the "
+		return err_set(err, E_INVALID,
+			       "If process.roles contains the 'controller' role, the "
 			       "node id %d must be included in the set of voters "
-			       "controller.quorum.voters", config_node_id(c));
+			       "controller.quorum.voters",
+			       config_node_id(c));
 	if (with_ids && !config_is_controller(c) && is_voter)
-		return err_set(err, E_INVALID, "If process.roles contains just the 'broker' role, the "
+		return err_set(err, E_INVALID,
+			       "If process.roles contains just the 'broker' role, the "
 			       "node id %d must not be included in the set of voters "
-			       "controller.quorum.voters", config_node_id(c));
+			       "controller.quorum.voters",
+			       config_node_id(c));
 	if (config_bool(c, CONFIG_CONTROLLER_QUORUM_AUTO_JOIN_ENABLE) && !config_is_controller(c))
-		return err_set(err, E_INVALID, "controller.quorum.auto.join.enable is only supported "
+		return err_set(err, E_INVALID,
+			       "controller.quorum.auto.join.enable is only supported "
 			       "for the controller role");
 	return 0;
 }
@@ -376,7 +397,8 @@ int config_derive_listeners(struct config *c, struct err *err)
 	int rc;
 
 	if (!config_is_broker(c) && !config_is_controller(c))
-		return err_set(err, E_INVALID, "process.roles must contain broker, controller or both");
+		return err_set(err, E_INVALID,
+			       "process.roles must contain broker, controller or both");
 	rc = listeners_parse(c, CONFIG_LISTENERS, &c->listeners, &c->listener_count, err);
 	if (rc == 0 && c->listener_count == 0)
 		rc = err_set(err, E_INVALID, "listeners must not be empty");

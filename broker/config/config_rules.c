@@ -28,9 +28,11 @@ static const struct {
 static int check_group_bounds(const struct config *c, struct err *err)
 {
 	static const enum config_key sessions[][2] = {
-		{CONFIG_GROUP_CONSUMER_HEARTBEAT_INTERVAL_MS, CONFIG_GROUP_CONSUMER_SESSION_TIMEOUT_MS},
+		{CONFIG_GROUP_CONSUMER_HEARTBEAT_INTERVAL_MS,
+		 CONFIG_GROUP_CONSUMER_SESSION_TIMEOUT_MS},
 		{CONFIG_GROUP_SHARE_HEARTBEAT_INTERVAL_MS, CONFIG_GROUP_SHARE_SESSION_TIMEOUT_MS},
-		{CONFIG_GROUP_STREAMS_HEARTBEAT_INTERVAL_MS, CONFIG_GROUP_STREAMS_SESSION_TIMEOUT_MS},
+		{CONFIG_GROUP_STREAMS_HEARTBEAT_INTERVAL_MS,
+		 CONFIG_GROUP_STREAMS_SESSION_TIMEOUT_MS},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(group_bounds); i++) {
@@ -38,10 +40,12 @@ static int check_group_bounds(const struct config *c, struct err *err)
 
 		if (value < config_i64(c, group_bounds[i].min))
 			return err_set(err, E_INVALID, "%s must be greater than or equal to %s",
-				       name_of(group_bounds[i].value), name_of(group_bounds[i].min));
+				       name_of(group_bounds[i].value),
+				       name_of(group_bounds[i].min));
 		if (value > config_i64(c, group_bounds[i].max))
 			return err_set(err, E_INVALID, "%s must be less than or equal to %s",
-				       name_of(group_bounds[i].value), name_of(group_bounds[i].max));
+				       name_of(group_bounds[i].value),
+				       name_of(group_bounds[i].max));
 	}
 	for (size_t i = 0; i < ARRAY_LEN(sessions); i++)
 		if (config_i64(c, sessions[i][0]) >= config_i64(c, sessions[i][1]))
@@ -70,11 +74,13 @@ static int check_logs(const struct config *c, struct err *err)
 		return err_set(err, E_INVALID,
 			       "log.roll.jitter.ms must be greater than or equal to 0");
 	if (retention_ms == 0)
-		return err_set(err, E_INVALID, "log.retention.ms must be unlimited (-1) or, greater "
+		return err_set(err, E_INVALID,
+			       "log.retention.ms must be unlimited (-1) or, greater "
 			       "than or equal to 1");
 	if (config_bool(c, CONFIG_LOG_CLEANER_ENABLE) && cleaner_threads > 0 &&
 	    config_i64(c, CONFIG_LOG_CLEANER_DEDUPE_BUFFER_SIZE) / cleaner_threads <= 1024 * 1024)
-		return err_set(err, E_INVALID, "log.cleaner.dedupe.buffer.size must be at least 1MB "
+		return err_set(err, E_INVALID,
+			       "log.cleaner.dedupe.buffer.size must be at least 1MB "
 			       "per cleaner thread.");
 	cordoned = config_list(c, CONFIG_CORDONED_LOG_DIRS, &cordoned_count);
 	for (size_t i = 0; i < cordoned_count; i++)
@@ -99,13 +105,15 @@ static int check_sockets(const struct config *c, struct err *err)
 		return err_set(err, E_INVALID, "replica.fetch.wait.max.ms should be at most "
 			       "replica.lag.time.max.ms");
 	if (queued > 0 && queued < config_i64(c, CONFIG_SOCKET_REQUEST_MAX_BYTES))
-		return err_set(err, E_INVALID, "queued.max.request.bytes must be larger or equal to "
+		return err_set(err, E_INVALID,
+			       "queued.max.request.bytes must be larger or equal to "
 			       "socket.request.max.bytes");
 	if (config_i64(c, CONFIG_MAX_CONNECTIONS_PER_IP) == 0 &&
 	    !*config_str(c, CONFIG_MAX_CONNECTIONS_PER_IP_OVERRIDES))
 		return err_set(err, E_INVALID, "max.connections.per.ip can be set to zero only if "
 			       "max.connections.per.ip.overrides is set");
-	if (idle_ms >= 0 && config_i64(c, CONFIG_CONNECTION_FAILED_AUTHENTICATION_DELAY_MS) >= idle_ms)
+	if (idle_ms >= 0 &&
+	    config_i64(c, CONFIG_CONNECTION_FAILED_AUTHENTICATION_DELAY_MS) >= idle_ms)
 		return err_set(err, E_INVALID, "connection.failed.authentication.delay.ms must be "
 			       "less than connections.max.idle.ms");
 	return 0;
@@ -146,18 +154,23 @@ static int check_pool(const struct config *c, enum config_key key, int64_t wante
 		if (thread_pools[i] != key)
 			continue;
 		if (wanted < 1)
-			return err_set(err, E_INVALID, "Dynamic thread count update validation failed "
-				       "for %s=%lld: value should be at least 1", name_of(key),
-				       (long long)wanted);
+			return err_set(err, E_INVALID,
+				       "Dynamic thread count update validation failed "
+				       "for %s=%lld: value should be at least 1",
+				       name_of(key), (long long)wanted);
 		if (wanted < now / 2)
-			return err_set(err, E_INVALID, "Dynamic thread count update validation failed "
-				       "for %s=%lld: value should be at least half the current value "
-				       "%lld", name_of(key), (long long)wanted, (long long)now);
+			return err_set(
+				err, E_INVALID,
+				"Dynamic thread count update validation failed "
+				"for %s=%lld: value should be at least half the current value "
+				"%lld",
+				name_of(key), (long long)wanted, (long long)now);
 		if (wanted > now * 2)
-			return err_set(err, E_INVALID, "Dynamic thread count update validation failed "
+			return err_set(err, E_INVALID,
+				       "Dynamic thread count update validation failed "
 				       "for %s=%lld: value should not be greater than double the "
-				       "current value %lld", name_of(key), (long long)wanted,
-				       (long long)now);
+				       "current value %lld",
+				       name_of(key), (long long)wanted, (long long)now);
 	}
 	return 0;
 }
@@ -179,17 +192,22 @@ int config_check_dynamic(const struct config *c, const struct config_entry *entr
 		if (!def)
 			continue;	/* kept as it is, for plugins */
 		if (def->scope == CONFIG_READ_ONLY)
-			return err_set(err, E_INVALID, "Cannot update these configs dynamically: [%.*s]",
+			return err_set(err, E_INVALID,
+				       "Cannot update these configs dynamically: [%.*s]",
 				       STR(name));
 		if (is_plain && !cluster_default && strncmp(def->name, "ssl.", 4) == 0 &&
 		    (strstr(def->name, "keystore") || strstr(def->name, "truststore") ||
 		     strcmp(def->name, "ssl.key.password") == 0))
-			return err_set(err, E_INVALID, "These security configs can be dynamically "
-				       "updated only per-listener using the listener prefix: [%.*s]",
-				       STR(name));
+			return err_set(
+				err, E_INVALID,
+				"These security configs can be dynamically "
+				"updated only per-listener using the listener prefix: [%.*s]",
+				STR(name));
 		if (cluster_default && (def->scope != CONFIG_CLUSTER_WIDE || !is_plain))
-			return err_set(err, E_INVALID, "Cannot update these configs at default cluster "
-				       "level, broker id must be specified: [%.*s]", STR(name));
+			return err_set(err, E_INVALID,
+				       "Cannot update these configs at default cluster "
+				       "level, broker id must be specified: [%.*s]",
+				       STR(name));
 		if (str_is_null(entries[i].value))
 			continue;	/* deleted */
 		arena_init(&arena);

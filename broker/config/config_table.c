@@ -1,6 +1,7 @@
 /* The table: every config of broker.def, topic.def, group.def and client_metrics.def as a row.
  *
- *	CONFIG(id, name, type, default, valid values, importance, scope, flags, doc, defaults from) */
+ *	CONFIG(id, name, type, default, valid values, importance, scope, flags, doc, defaults from)
+*/
 #include "config_int.h"
 
 #include <float.h>

@@ -45,8 +45,8 @@ struct str config_topic_text(const struct config *c, const struct config_entry *
 
 /* An override that does not parse gives way to the broker's value. */
 static struct config_value effective_value(const struct config *c, enum config_resource resource,
-					   const struct config_entry *overrides, size_t count, int key,
-					   struct arena *arena)
+					   const struct config_entry *overrides, size_t count,
+					   int key, struct arena *arena)
 {
 	size_t def_count;
 	const struct config_def *def = &config_defs(resource, &def_count)[key];
@@ -83,9 +83,12 @@ static enum config_compression compression_of(const char *name)
 		const char *name;
 		enum config_compression compression;
 	} names[] = {
-		{"producer", CONFIG_COMPRESSION_PRODUCER}, {"uncompressed", CONFIG_COMPRESSION_NONE},
-		{"gzip", CONFIG_COMPRESSION_GZIP},	   {"snappy", CONFIG_COMPRESSION_SNAPPY},
-		{"lz4", CONFIG_COMPRESSION_LZ4},	   {"zstd", CONFIG_COMPRESSION_ZSTD},
+		{"producer", CONFIG_COMPRESSION_PRODUCER},
+		{"uncompressed", CONFIG_COMPRESSION_NONE},
+		{"gzip", CONFIG_COMPRESSION_GZIP},
+		{"snappy", CONFIG_COMPRESSION_SNAPPY},
+		{"lz4", CONFIG_COMPRESSION_LZ4},
+		{"zstd", CONFIG_COMPRESSION_ZSTD},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -119,7 +122,8 @@ static void topic_config_fill(struct topic_config *out, const struct config_valu
 		.max_compaction_lag_ms = v[TOPIC_CONFIG_MAX_COMPACTION_LAG_MS].i64,
 		.min_compaction_lag_ms = v[TOPIC_CONFIG_MIN_COMPACTION_LAG_MS].i64,
 		.max_message_bytes = (int32_t)v[TOPIC_CONFIG_MAX_MESSAGE_BYTES].i64,
-		.message_timestamp_after_max_ms = v[TOPIC_CONFIG_MESSAGE_TIMESTAMP_AFTER_MAX_MS].i64,
+		.message_timestamp_after_max_ms =
+			v[TOPIC_CONFIG_MESSAGE_TIMESTAMP_AFTER_MAX_MS].i64,
 		.message_timestamp_before_max_ms =
 			v[TOPIC_CONFIG_MESSAGE_TIMESTAMP_BEFORE_MAX_MS].i64,
 		.log_append_time =
@@ -169,7 +173,8 @@ int config_check_topic(const struct config *c, const struct config_entry *overri
 	}
 	config_topic(c, overrides, count, &topic);
 	if (topic.min_compaction_lag_ms > topic.max_compaction_lag_ms)
-		return err_set(err, E_INVALID, "conflict topic config setting min.compaction.lag.ms "
+		return err_set(err, E_INVALID,
+			       "conflict topic config setting min.compaction.lag.ms "
 			       "(%lld) > max.compaction.lag.ms (%lld)",
 			       (long long)topic.min_compaction_lag_ms,
 			       (long long)topic.max_compaction_lag_ms);

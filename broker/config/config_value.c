@@ -105,8 +105,9 @@ static int config_check_range(const struct config_def *def, int64_t i64, const c
 static int config_parse_integer(struct config_value *out, const struct config_def *def,
 				const char *text, struct err *err)
 {
-	static const char *const names[] = {
-		[CONFIG_TYPE_INT] = "INT", [CONFIG_TYPE_SHORT] = "SHORT", [CONFIG_TYPE_LONG] = "LONG"};
+	static const char *const names[] = {[CONFIG_TYPE_INT] = "INT",
+					    [CONFIG_TYPE_SHORT] = "SHORT",
+					    [CONFIG_TYPE_LONG] = "LONG"};
 	const char *digits = text + (*text == '-' || *text == '+');
 	char *end;
 
@@ -189,11 +190,12 @@ static int config_check_throttled(const struct config_value *value, const struct
 		if (item[partition] == ':')
 			broker = strspn(item + partition + 1, "0123456789");
 		if (partition == 0 || broker == 0 || item[partition + 1 + broker])
-			return config_refusef(def, value->text, err,
-					      "%s must be the literal '*' or a list of replicas in "
-					      "the following format: "
-					      "[partitionId]:[brokerId],[partitionId]:[brokerId],...",
-					      def->name);
+			return config_refusef(
+				def, value->text, err,
+				"%s must be the literal '*' or a list of replicas in "
+				"the following format: "
+				"[partitionId]:[brokerId],[partitionId]:[brokerId],...",
+				def->name);
 	}
 	return 0;
 }
@@ -291,7 +293,8 @@ static int config_list_edit(struct arena *arena, enum config_resource resource, 
 	if (!def)
 		return config_unknown(resource, name, err);
 	if (def->type != CONFIG_TYPE_LIST)
-		return err_set(err, E_INVALID, "Config value %s is not allowed for config key: %.*s",
+		return err_set(err, E_INVALID,
+			       "Config value %s is not allowed for config key: %.*s",
 			       append ? "append" : "subtract", STR(name));
 	/* What is there, and what is taken away, need not be valid: the result is checked later. */
 	loose = *def;

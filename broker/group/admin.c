@@ -94,20 +94,23 @@ static void describe_group(const struct group *g, struct describe_call *d)
 	struct group_member *m;
 
 	r->group_state = str_of(group_state_name(g->state));
-	r->protocol_type = g->protocol_type ? str_dup(arena, str_of(g->protocol_type)) : STR_LIT("");
+	r->protocol_type =
+		g->protocol_type ? str_dup(arena, str_of(g->protocol_type)) : STR_LIT("");
 	r->protocol_data = is_stable && g->protocol_name ? str_dup(arena, str_of(g->protocol_name))
 							 : STR_LIT("");
 	r->members = arena_array(arena, (size_t)g->member_count + 1, sizeof(*r->members));
 	LIST_FOREACH(&g->members, m, struct group_member, link)
-		r->members[r->members_count++] = (struct describe_groups_response_described_group_member){
-			.member_id = str_dup(arena, m->id),
-			.group_instance_id = str_dup(arena, m->instance_id),
-			.client_id = str_dup(arena, m->client_id),
-			.client_host = str_dup(arena, m->client_host),
-			.member_metadata = copy_slice(arena, is_stable
-				? member_metadata(m, g->protocol_name) : SLICE_NULL),
-			.member_assignment = copy_slice(arena, m->assignment),
-		};
+		r->members[r->members_count++] =
+			(struct describe_groups_response_described_group_member){
+				.member_id = str_dup(arena, m->id),
+				.group_instance_id = str_dup(arena, m->instance_id),
+				.client_id = str_dup(arena, m->client_id),
+				.client_host = str_dup(arena, m->client_host),
+				.member_metadata = copy_slice(
+					arena, is_stable ? member_metadata(m, g->protocol_name)
+							 : SLICE_NULL),
+				.member_assignment = copy_slice(arena, m->assignment),
+			};
 }
 
 void group_describe(struct group_coordinator *gc, struct describe_call *d)
@@ -126,8 +129,8 @@ void group_describe(struct group_coordinator *gc, struct describe_call *d)
 		r->group_state = STR_LIT("Dead");
 		if (d->call.version >= 6) {
 			error = KERR_GROUP_ID_NOT_FOUND;
-			r->error_message = str_of(arena_printf(d->call.arena, "Group %.*s not found.",
-							       STR(d->group_id)));
+			r->error_message = str_of(arena_printf(
+				d->call.arena, "Group %.*s not found.", STR(d->group_id)));
 		}
 	}
 	r->error_code = (int16_t)error;

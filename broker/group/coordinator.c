@@ -58,7 +58,7 @@ void group_core_tick(struct group_coordinator *gc)
 
 		heap_remove(&gc->timers, top);
 		timer->fire(timer);
-		/* What a timer starts for now waits for the next tick: no timer can hold us here. */
+		/* What a timer starts with no delay waits for the next tick: none can hold us. */
 		if (heap_top(&gc->timers) && heap_top(&gc->timers)->when >= now_ms)
 			break;
 	}

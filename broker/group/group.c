@@ -151,19 +151,20 @@ bool group_is_static(const struct group_member *m)
 	return !str_is_null(m->instance_id);
 }
 
-void member_set_protocols(struct group_member *m, const struct join_group_request_protocol *protocols,
-			  int32_t count)
+void member_set_protocols(struct group_member *m,
+			  const struct join_group_request_protocol *protocols, int32_t count)
 {
 	arena_reset(&m->protocol_arena);
-	m->protocols = arena_array(&m->protocol_arena, (size_t)MAX(count, 1), sizeof(*m->protocols));
+	m->protocols =
+		arena_array(&m->protocol_arena, (size_t)MAX(count, 1), sizeof(*m->protocols));
 	m->protocol_count = MAX(count, 0);
 	for (int32_t i = 0; i < count; i++) {
 		struct slice metadata = protocols[i].metadata;
 
 		m->protocols[i].name = str_dup(&m->protocol_arena, protocols[i].name);
 		m->protocols[i].metadata = (struct slice){
-			.data = arena_memdup(&m->protocol_arena, metadata.data ? metadata.data
-									       : (const uint8_t *)"",
+			.data = arena_memdup(&m->protocol_arena,
+					     metadata.data ? metadata.data : (const uint8_t *)"",
 					     metadata.len),
 			.len = metadata.len,
 		};

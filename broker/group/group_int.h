@@ -34,8 +34,8 @@ struct group_io {
 	int64_t (*wall_ms)(void *ctx);
 	int64_t (*mono_ms)(void *ctx);
 	void (*random)(void *ctx, void *data, size_t len);
-	/* Appends batches to the partition. `required_offset`: the high watermark that commits them.
-	 * The bytes may be changed. */
+	/* Appends batches to the partition. `required_offset`: the high watermark that commits
+	 * them. The bytes may be changed. */
 	enum kafka_error (*append)(void *ctx, int32_t partition, struct slice batches,
 				   int64_t *required_offset);
 	int64_t (*high_watermark)(void *ctx, int32_t partition);
@@ -140,7 +140,7 @@ struct group_write {
 struct group_offset_value {
 	int64_t offset;
 	int32_t leader_epoch;		/* -1: none */
-	struct str metadata;		/* never null; behind the struct that holds it, or borrowed */
+	struct str metadata; /* never null; behind the struct that holds it, or borrowed */
 	int64_t commit_timestamp_ms;
 	int64_t expire_timestamp_ms;	/* -1: by the retention */
 	struct uuid topic_id;		/* zero: unknown */
@@ -269,8 +269,8 @@ void group_check(const struct group *g);
 struct group_member *member_new(struct str id, struct str instance_id, struct str client_id,
 				struct str client_host);
 void member_free(struct group_member *m);
-void member_set_protocols(struct group_member *m, const struct join_group_request_protocol *protocols,
-			  int32_t count);
+void member_set_protocols(struct group_member *m,
+			  const struct join_group_request_protocol *protocols, int32_t count);
 bool member_has_protocols(const struct group_member *m,
 			  const struct join_group_request_protocol *protocols, int32_t count);
 /* The metadata for a protocol, empty if the member does not know it. */
@@ -281,7 +281,7 @@ struct group_member *group_static_member(const struct group *g, struct str insta
 void group_add_member(struct group *g, struct group_member *m, struct str protocol_type);
 /* Takes the member out of the group, without freeing it. Nothing may be parked. */
 void group_take_member(struct group *g, struct group_member *m);
-void group_park_join(struct group_member *m, struct join_call *j);	/* NULL: not parked any more */
+void group_park_join(struct group_member *m, struct join_call *j); /* NULL: not parked any more */
 bool group_supports(const struct group *g, struct str protocol_type,
 		    const struct join_group_request_protocol *protocols, int32_t count);
 /* The protocol that most members prefer among those all know. Borrowed from a member. */
@@ -294,7 +294,8 @@ bool group_is_static(const struct group_member *m);
 void group_set_text(char **field, struct str text);	/* null: NULL */
 
 /* NONE, UNKNOWN_MEMBER_ID or FENCED_INSTANCE_ID. */
-enum kafka_error group_validate(const struct group *g, struct str member_id, struct str instance_id);
+enum kafka_error group_validate(const struct group *g, struct str member_id,
+				struct str instance_id);
 
 /* ---- Rebalancing: rebalance.c ---- */
 

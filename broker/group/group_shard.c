@@ -141,12 +141,12 @@ static struct group_settings settings_of(const struct config *c)
 	struct group_settings settings = {
 		.session_timeout_min_ms = config_i32(c, CONFIG_GROUP_MIN_SESSION_TIMEOUT_MS),
 		.session_timeout_max_ms = config_i32(c, CONFIG_GROUP_MAX_SESSION_TIMEOUT_MS),
-		.initial_rebalance_delay_ms = config_i32(c, CONFIG_GROUP_INITIAL_REBALANCE_DELAY_MS),
+		.initial_rebalance_delay_ms =
+			config_i32(c, CONFIG_GROUP_INITIAL_REBALANCE_DELAY_MS),
 		.group_size_max = config_i32(c, CONFIG_GROUP_MAX_SIZE),
 		.offset_metadata_bytes_max = config_i32(c, CONFIG_OFFSET_METADATA_MAX_BYTES),
 		.commit_timeout_ms = config_i32(c, CONFIG_OFFSETS_COMMIT_TIMEOUT_MS),
-		.offsets_retention_ms =
-			config_i64(c, CONFIG_OFFSETS_RETENTION_MINUTES) * 60 * 1000,
+		.offsets_retention_ms = config_i64(c, CONFIG_OFFSETS_RETENTION_MINUTES) * 60 * 1000,
 		.retention_check_ms = config_i64(c, CONFIG_OFFSETS_RETENTION_CHECK_INTERVAL_MS),
 		.batch_bytes_max = (size_t)config_i64(c, CONFIG_MESSAGE_MAX_BYTES),
 		.codec = COMPRESSION_NONE,

@@ -24,10 +24,11 @@ static struct str group_new_member_id(struct group *g, struct join_call *j, stru
 	gc->io.random(gc->io.ctx, b, sizeof(b));
 	b[6] = (uint8_t)(0x40 | (b[6] & 0x0f));
 	b[8] = (uint8_t)(0x80 | (b[8] & 0x3f));
-	text = arena_printf(j->call.arena,
-			    "%.*s-%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-			    STR(prefix), b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9],
-			    b[10], b[11], b[12], b[13], b[14], b[15]);
+	text = arena_printf(
+		j->call.arena,
+		"%.*s-%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+		STR(prefix), b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10],
+		b[11], b[12], b[13], b[14], b[15]);
 	return str_of(text);
 }
 
@@ -111,8 +112,8 @@ static bool group_protocol_changes(const struct group *g)
 	return !g->protocol_name || !str_is(group_select_protocol(g), g->protocol_name);
 }
 
-static void group_persist_replacement(struct group *g, struct group_member *m, struct str old_leader,
-				      struct join_call *j)
+static void group_persist_replacement(struct group *g, struct group_member *m,
+				      struct str old_leader, struct join_call *j)
 {
 	struct static_join *s = arena_zalloc(j->call.arena, sizeof(*s));
 	struct group_write w;
@@ -195,12 +196,14 @@ static void group_join_new(struct group *g, struct join_call *j)
 		group_answer_join(j, KERR_MEMBER_ID_REQUIRED, id);
 		return;
 	}
-	group_admit_member(g, member_new(id, r->group_instance_id, j->client_id, j->client_host), j);
+	group_admit_member(g, member_new(id, r->group_instance_id, j->client_id, j->client_host),
+			   j);
 }
 
 static void group_join_known(struct group *g, struct group_member *m, struct join_call *j)
 {
-	bool unchanged = member_has_protocols(m, j->request->protocols, j->request->protocols_count);
+	bool unchanged =
+		member_has_protocols(m, j->request->protocols, j->request->protocols_count);
 	bool is_leader = g->leader_id.data == m->id.data;
 
 	switch (g->state) {

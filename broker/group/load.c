@@ -176,8 +176,8 @@ static int load_group_record(struct group_partition *gp, const struct load_from 
 		load_group_tombstone(gp, key->group);
 		return 0;
 	}
-	rc = versioned_decode(&group_metadata_value_desc, from->record->value, from->arena, &version,
-			      &decoded, err);
+	rc = versioned_decode(&group_metadata_value_desc, from->record->value, from->arena,
+			      &version, &decoded, err);
 	if (rc < 0)
 		return rc;
 	v = decoded;
@@ -209,7 +209,8 @@ static int load_record(struct group_partition *gp, const struct load_from *from,
 
 	if (!from->record->key.data)
 		return err_set(err, E_MALFORMED, "a record without a key");
-	rc = coordinator_key_decode(RECORDS_GROUP, from->record->key, from->arena, &type, &key, err);
+	rc = coordinator_key_decode(RECORDS_GROUP, from->record->key, from->arena, &type, &key,
+				    err);
 	if (rc == 0 && type->key == &offset_commit_key_desc)
 		return load_offset(gp, from, key, err);
 	if (rc == 0 && type->key == &legacy_offset_commit_key_desc)

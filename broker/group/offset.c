@@ -85,7 +85,8 @@ void group_offset_remove(struct group *g, struct group_offset *o)
 
 /* ---- OffsetCommit ---- */
 
-static enum kafka_error group_commit_error(const struct group *g, const struct offset_commit_call *c)
+static enum kafka_error group_commit_error(const struct group *g,
+					   const struct offset_commit_call *c)
 {
 	const struct offset_commit_request *r = c->request;
 	bool is_member = r->generation_id_or_member_epoch >= 0 || r->member_id.len > 0 ||
@@ -144,8 +145,9 @@ static struct group_offset_value commit_value(const struct offset_commit_call *c
 	return (struct group_offset_value){
 		.offset = item->in->committed_offset,
 		.leader_epoch = item->in->committed_leader_epoch,
-		.metadata = str_is_null(item->in->committed_metadata) ? STR_LIT("")
-								      : item->in->committed_metadata,
+		.metadata = str_is_null(item->in->committed_metadata)
+				    ? STR_LIT("")
+				    : item->in->committed_metadata,
 		.commit_timestamp_ms = now_ms,
 		.expire_timestamp_ms = retention_ms == -1 ? -1 : now_ms + retention_ms,
 		.topic_id = item->topic_id,
@@ -249,7 +251,8 @@ static int fetch_order(const void *a, const void *b)
 static void fetch_all(const struct group *g, struct offset_fetch_call *f)
 {
 	struct arena *arena = f->call.arena;
-	struct group_offset **all = arena_array(arena, g->offsets.count + 1, sizeof(struct group_offset *));
+	struct group_offset **all =
+		arena_array(arena, g->offsets.count + 1, sizeof(struct group_offset *));
 	struct offset_fetch_response_topics *topic = NULL;
 	struct offset_fetch_response_group *r = f->response;
 	struct group_offset *o;
@@ -268,7 +271,8 @@ static void fetch_all(const struct group *g, struct offset_fetch_call *f)
 			topic = &r->topics[r->topics_count++];
 			topic->name = str_dup(arena, all[i]->topic);
 			topic->topic_id = value->topic_id;
-			topic->partitions = arena_array(arena, count - i, sizeof(*topic->partitions));
+			topic->partitions =
+				arena_array(arena, count - i, sizeof(*topic->partitions));
 		}
 		topic->partitions[topic->partitions_count].partition_index = all[i]->partition;
 		fetch_fill(arena, value, &topic->partitions[topic->partitions_count]);

@@ -36,7 +36,8 @@ static void group_answer_members(struct group *g, struct join_call *j)
 		r->members[r->members_count++] = (struct join_group_response_member){
 			.member_id = str_dup(j->call.arena, m->id),
 			.group_instance_id = str_dup(j->call.arena, m->instance_id),
-			.metadata = {.data = arena_memdup(j->call.arena, metadata.data, metadata.len),
+			.metadata = {.data = arena_memdup(j->call.arena, metadata.data,
+							  metadata.len),
 				     .len = metadata.len},
 		};
 	}
@@ -247,8 +248,8 @@ static void group_sync_expire(struct group_timer *timer)
 		return;
 	LIST_FOREACH(&g->members, m, struct group_member, link)
 		if (m->owes_sync) {
-			say_info("group %.*s: member %.*s did not sync in time: removed", STR(g->id),
-				 STR(m->id));
+			say_info("group %.*s: member %.*s did not sync in time: removed",
+				 STR(g->id), STR(m->id));
 			group_drop_member(m);
 			dropped = true;
 		}

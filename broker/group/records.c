@@ -66,8 +66,8 @@ static void group_write_record(struct group_write *w, int rc, bool has_value)
 		/* A name too long for a record: the client's fault, and it learns no more. */
 		w->error = KERR_UNKNOWN_SERVER_ERROR;
 	} else {
-		rc = batch_builder_add(&w->builder, now_ms, key, has_value ? value : SLICE_NULL, NULL,
-				       0);
+		rc = batch_builder_add(&w->builder, now_ms, key, has_value ? value : SLICE_NULL,
+				       NULL, 0);
 		if (rc < 0 && w->builder.record_count > 0) {
 			group_write_batch(w);
 			rc = batch_builder_add(&w->builder, now_ms, key,
@@ -106,7 +106,8 @@ void group_write_offset(struct group_write *w, struct str group_id, struct str t
 
 	if (rc == 0)
 		rc = versioned_encode(&offset_commit_value_desc,
-				      expires ? OFFSET_VALUE_EXPIRING_VERSION : OFFSET_VALUE_VERSION,
+				      expires ? OFFSET_VALUE_EXPIRING_VERSION
+					      : OFFSET_VALUE_VERSION,
 				      &record, &w->value, NULL);
 	group_write_record(w, rc, true);
 }
@@ -132,16 +133,17 @@ void group_write_group(struct group_write *w, struct group *g)
 
 	value.members = xcalloc((size_t)g->member_count + 1, sizeof(*value.members));
 	LIST_FOREACH(&g->members, m, struct group_member, link)
-		value.members[value.members_count++] = (struct group_metadata_value_member_metadata){
-			.member_id = m->id,
-			.group_instance_id = m->instance_id,
-			.client_id = m->client_id,
-			.client_host = m->client_host,
-			.rebalance_timeout = m->rebalance_timeout_ms,
-			.session_timeout = m->session_timeout_ms,
-			.subscription = member_metadata(m, g->protocol_name),
-			.assignment = m->assignment,
-		};
+		value.members[value.members_count++] =
+			(struct group_metadata_value_member_metadata){
+				.member_id = m->id,
+				.group_instance_id = m->instance_id,
+				.client_id = m->client_id,
+				.client_host = m->client_host,
+				.rebalance_timeout = m->rebalance_timeout_ms,
+				.session_timeout = m->session_timeout_ms,
+				.subscription = member_metadata(m, g->protocol_name),
+				.assignment = m->assignment,
+			};
 	rc = coordinator_key_encode(&group_metadata_key_desc, &key, &w->key, NULL);
 	if (rc == 0)
 		rc = versioned_encode(&group_metadata_value_desc, GROUP_VALUE_VERSION, &value,

@@ -157,7 +157,8 @@ void group_sync(struct group_coordinator *gc, struct sync_call *s)
 	struct group_member *m;
 	struct group *g = NULL;
 
-	if (s->call.version >= 5 && (str_is_null(r->protocol_type) || str_is_null(r->protocol_name))) {
+	if (s->call.version >= 5 &&
+	    (str_is_null(r->protocol_type) || str_is_null(r->protocol_name))) {
 		group_answer_sync(s, KERR_INCONSISTENT_GROUP_PROTOCOL, NULL);
 		return;
 	}

@@ -386,7 +386,8 @@ static void fetches_of_every_version(void **state)
 				assert_int_equal(out->groups_count, 2);
 				assert_int_equal(out->groups[0].topics_count, 1);
 				assert_int_equal(
-					out->groups[0].topics[0].partitions[0].committed_offset, 42);
+					out->groups[0].topics[0].partitions[0].committed_offset,
+					42);
 				if (version >= 10)
 					assert_true(uuid_eq(out->groups[0].topics[0].topic_id,
 							    ORDERS));

@@ -122,7 +122,8 @@ static void file_and_overrides(void **state)
 	assert_int_equal(config_node_id(c), 7);
 	assert_int_equal(config_i64(c, CONFIG_BROKER_ID), 7);
 	assert_int_equal(config_i64(c, CONFIG_LOG_SEGMENT_BYTES), 3145728);
-	assert_int_equal(config_source_of(c, CONFIG_LOG_SEGMENT_BYTES), CONFIG_SOURCE_STATIC_BROKER);
+	assert_int_equal(config_source_of(c, CONFIG_LOG_SEGMENT_BYTES),
+			 CONFIG_SOURCE_STATIC_BROKER);
 	assert_string_equal(config_list(c, CONFIG_LOG_DIRS, &count)[1], "/b");
 	assert_int_equal(count, 2);
 	assert_int_equal(config_i64(c, CONFIG_OFFSETS_TOPIC_REPLICATION_FACTOR), 3);
@@ -154,9 +155,12 @@ static void bad_values(void **state)
 		"log.segment.bytes: Value must be at least 1048576 (valid: [1048576,...])");
 	refused(SERVER "num.partitions=x\n", "Not a number of type INT");
 	refused(SERVER "num.partitions=3000000000\n", "Not a number of type INT");
-	refused(SERVER "auto.create.topics.enable=yes\n", "Expected value to be either true or false");
-	refused(SERVER "compression.type=brotli\n", "String must be one of: uncompressed, zstd, lz4");
-	refused(SERVER "log.cleanup.policy=delete,shred\n", "String must be one of: compact, delete");
+	refused(SERVER "auto.create.topics.enable=yes\n",
+		"Expected value to be either true or false");
+	refused(SERVER "compression.type=brotli\n",
+		"String must be one of: uncompressed, zstd, lz4");
+	refused(SERVER "log.cleanup.policy=delete,shred\n",
+		"String must be one of: compact, delete");
 	refused(SERVER "compression.gzip.level=0\n", "(valid: [1,...,9] or -1)");
 	refused(SERVER "broker.id=8\n", "same value as `broker.id`");
 	refused(SERVER "log.retention.ms=0\n", "log.retention.ms must be unlimited (-1)");
@@ -182,11 +186,13 @@ static void bad_listeners(void **state)
 
 static void listener_forms(void **state)
 {
-	struct config *c = load(ROLES "listeners=a://[::1]:1,B://:0,C://h:2\n"
-				"listener.security.protocol.map=A:PLAINTEXT, B:SASL_SSL,C:SSL\n"
-				"inter.broker.listener.name=a\n"
-				"listener.name.b.ssl.keystore.location=/k\nssl.keystore.location=/j\n"
-				"advertised.listeners=A://x:9,B://y:9\n", NULL);
+	struct config *c =
+		load(ROLES "listeners=a://[::1]:1,B://:0,C://h:2\n"
+			   "listener.security.protocol.map=A:PLAINTEXT, B:SASL_SSL,C:SSL\n"
+			   "inter.broker.listener.name=a\n"
+			   "listener.name.b.ssl.keystore.location=/k\nssl.keystore.location=/j\n"
+			   "advertised.listeners=A://x:9,B://y:9\n",
+		     NULL);
 	const struct listener *l;
 	size_t count;
 
@@ -213,7 +219,8 @@ static void unknown_names(void **state)
 	assert_non_null(strstr(warnings, ":6: unknown config 'log.retention.hour' (did you mean "
 			       "'log.retention.hours'?)"));
 	assert_null(strstr(warnings, "super.users"));
-	assert_non_null(strstr(warnings, "without effect in kavka: ssl.protocol, replica.selector"));
+	assert_non_null(
+		strstr(warnings, "without effect in kavka: ssl.protocol, replica.selector"));
 	assert_string_equal(config_text(c, "super.users"), "User:a");
 	config_unref(c);
 }
@@ -268,7 +275,8 @@ static const struct config_description *find(const struct config_description *al
 
 static void describe(void **state)
 {
-	struct config *base = load(SERVER "log.retention.minutes=2\nssl.key.password=secret\n", NULL);
+	struct config *base =
+		load(SERVER "log.retention.minutes=2\nssl.key.password=secret\n", NULL);
 	const struct config_entry cluster[] = {E("log.segment.bytes", "2097152"), E("x", "y"),
 					       E("num.io.threads", "none")};
 	const struct config_entry broker[] = {E("log.segment.bytes", "4194304")};
@@ -316,12 +324,15 @@ static void lists(void **state)
 
 	(void)state;
 	arena_init(&arena);
-	assert_int_equal(config_list_append(&arena, CONFIG_RESOURCE_TOPIC, STR_LIT("cleanup.policy"),
-					    STR_NULL, STR_LIT("compact, delete"), &out, &err), 0);
+	assert_int_equal(config_list_append(&arena, CONFIG_RESOURCE_TOPIC,
+					    STR_LIT("cleanup.policy"), STR_NULL,
+					    STR_LIT("compact, delete"), &out, &err),
+			 0);
 	assert_true(str_is(out, "delete,compact"));
 	assert_int_equal(config_list_subtract(&arena, CONFIG_RESOURCE_TOPIC,
-					      STR_LIT("cleanup.policy"), out, STR_LIT("delete"), &out,
-					      &err), 0);
+					      STR_LIT("cleanup.policy"), out, STR_LIT("delete"),
+					      &out, &err),
+			 0);
 	assert_true(str_is(out, "compact"));
 	assert_int_equal(config_list_append(&arena, CONFIG_RESOURCE_TOPIC, STR_LIT("segment.bytes"),
 					    STR_NULL, STR_LIT("1"), &out, &err), E_INVALID);
@@ -361,7 +372,8 @@ static void table(void **state)
 		for (size_t i = 0; i < count; i++) {
 			struct err err = {0};
 
-			assert_ptr_equal(config_def_find(resources[r], str_of(defs[i].name)), &defs[i]);
+			assert_ptr_equal(config_def_find(resources[r], str_of(defs[i].name)),
+					 &defs[i]);
 			assert_true(strlen(defs[i].doc) > 10);
 			if (defs[i].default_text && *defs[i].default_text &&
 			    config_check(resources[r], str_of(defs[i].name),

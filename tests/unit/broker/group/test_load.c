@@ -146,17 +146,21 @@ static void broken_record_fails_the_load(void **state)
 	(void)state;
 	batch_builder_init(&bb, &options);
 	/* An unknown type is skipped; a known one that cannot be read is not. */
-	assert_int_equal(batch_builder_add(&bb, 0, (struct slice){.data = (const uint8_t *)"\0\x63", .len = 2},
-					   SLICE_NULL, NULL, 0), 0);
+	assert_int_equal(
+		batch_builder_add(&bb, 0,
+				  (struct slice){.data = (const uint8_t *)"\0\x63", .len = 2},
+				  SLICE_NULL, NULL, 0),
+		0);
 	assert_int_equal(batch_builder_finish(&bb, NULL, &batch), 0);
 	group_partition_remove(w->gc->partitions[0]);
 	gp = group_partition_add(w->gc, 0, 2);
 	assert_int_equal(group_partition_load(gp, batch.data, batch.len, &err), 0);
 	slice_unref(&batch);
-	assert_int_equal(batch_builder_add(&bb, 0,
-					   (struct slice){.data = (const uint8_t *)"\0\2\0\1g", .len = 5},
-					   (struct slice){.data = (const uint8_t *)"\0\3\0", .len = 3},
-					   NULL, 0), 0);
+	assert_int_equal(
+		batch_builder_add(
+			&bb, 0, (struct slice){.data = (const uint8_t *)"\0\2\0\1g", .len = 5},
+			(struct slice){.data = (const uint8_t *)"\0\3\0", .len = 3}, NULL, 0),
+		0);
 	assert_int_equal(batch_builder_finish(&bb, NULL, &batch), 0);
 	assert_true(group_partition_load(gp, batch.data, batch.len, &err) < 0);
 	group_partition_fail(gp);
@@ -237,7 +241,8 @@ static void compressed_and_large(void **state)
 	w->gc->settings.batch_bytes_max = 4096;
 	for (int i = 0; i < 1000; i++) {
 		snprintf(topic, sizeof(topic), "topic-%d", i);
-		world_commit_offset(w, (struct commit){.offset = i, .topic = arena_strdup(&w->arena, topic)});
+		world_commit_offset(
+			w, (struct commit){.offset = i, .topic = arena_strdup(&w->arena, topic)});
 	}
 	world_crash(w);
 	assert_int_equal(world_group(w, "g")->offsets.count, 1000);
@@ -286,7 +291,8 @@ static void partition_of_a_group(void **state)
 	assert_int_equal(coordinator_partition(STR_LIT(""), 50), 0);
 	assert_int_equal(coordinator_partition(STR_LIT("g"), 50), 103 % 50);
 	assert_int_equal(coordinator_partition(STR_LIT("hello"), 1000000000), 99162322);
-	/* "polygenelubricants" hashes to the smallest int, whose absolute value there is none of. */
+	/* "polygenelubricants" hashes to the smallest int, whose absolute value there is none of.
+	 */
 	assert_int_equal(coordinator_partition(STR_LIT("polygenelubricants"), 50), 0);
 	/* One code point beyond the basic plane counts as two units: 0xd83d * 31 + 0xde00. */
 	assert_int_equal(coordinator_partition(STR_LIT("\xf0\x9f\x98\x80"), 1000000000), 1772899);

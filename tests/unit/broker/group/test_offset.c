@@ -67,8 +67,9 @@ static void metadata_has_a_limit(void **state)
 	assert_int_equal(commit_error(world_commit_offset(w, (struct commit){.metadata = text})),
 			 KERR_OFFSET_METADATA_TOO_LARGE);
 	assert_int_equal(world_fetch(w, "g", "t", 0), -1);
-	assert_int_equal(commit_error(world_commit_offset(w, (struct commit){.metadata = text + 1})),
-			 KERR_NONE);
+	assert_int_equal(
+		commit_error(world_commit_offset(w, (struct commit){.metadata = text + 1})),
+		KERR_NONE);
 	world_free(w);
 }
 
@@ -200,7 +201,8 @@ static void delete_offsets(void **state)
 	member_set_protocols(group_member(g, str_of(id)), &p, 1);
 	assert_int_equal(*offset_delete(w, "t", &top)->offset_delete.items[0].error_code,
 			 KERR_GROUP_SUBSCRIBED_TO_TOPIC);
-	assert_int_equal(*offset_delete(w, "u", &top)->offset_delete.items[0].error_code, KERR_NONE);
+	assert_int_equal(*offset_delete(w, "u", &top)->offset_delete.items[0].error_code,
+			 KERR_NONE);
 	assert_int_equal(top, KERR_NONE);
 	assert_int_equal(world_fetch(w, "g", "t", 0), 0);
 	assert_int_equal(world_fetch(w, "g", "u", 0), -1);
@@ -223,7 +225,8 @@ static void retention(void **state)
 	world_pass(w, DAY_MS + 600000);
 	assert_null(world_group(w, "short"));
 	assert_int_equal(world_fetch(w, "g", "t", 0), 1);
-	/* A commit renews a simple group; a member's offsets count from when the group was empty. */
+	/* A commit renews a simple group; a member's offsets count from when the group was empty.
+	 */
 	world_commit_offset(w, (struct commit){.group = "simple", .offset = 4});
 	world_pass(w, INT64_C(6) * DAY_MS);
 	assert_null(world_group(w, "g"));

@@ -205,7 +205,8 @@ static void protocol_by_votes(void **state)
 	struct world *w = world_new();
 	struct answer *a = world_join_new(w, (struct who){.protocols = {"range=1", "sticky=2"}});
 	struct answer *b = world_join_new(w, (struct who){.protocols = {"sticky=3", "range=4"}});
-	struct answer *c = world_join_new(w, (struct who){.protocols = {"sticky=5", "x=", "range=6"}});
+	struct answer *c =
+		world_join_new(w, (struct who){.protocols = {"sticky=5", "x=", "range=6"}});
 
 	(void)state;
 	world_pass(w, 6000);

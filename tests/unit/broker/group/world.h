@@ -255,7 +255,8 @@ static inline struct answer *world_join(struct world *w, struct who who)
 		struct join_group_request_protocol *p = &r->protocols[r->protocols_count];
 
 		p->name = (struct str){text, (size_t)(eq - text)};
-		p->metadata = (struct slice){.data = (const uint8_t *)eq + 1, .len = strlen(eq + 1)};
+		p->metadata =
+			(struct slice){.data = (const uint8_t *)eq + 1, .len = strlen(eq + 1)};
 	}
 	a->join.client_id = STR_LIT("client");
 	a->join.client_host = STR_LIT("/127.0.0.1");
