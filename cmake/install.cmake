@@ -7,7 +7,8 @@ include(GNUInstallDirs)
 
 # Apache's names of the commands, each also with ".sh".
 set(KAVKA_LINKS kafka-topics kafka-console-producer kafka-console-consumer kafka-consumer-groups
-	kafka-server-start kafka-storage)
+	kafka-configs kafka-get-offsets kafka-delete-records kafka-broker-api-versions kafka-server-start
+	kafka-storage)
 
 # ---- Links -----------------------------------------------------------------------------------
 set(tools_dir ${CMAKE_BINARY_DIR}/bin-kafka)

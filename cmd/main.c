@@ -2,13 +2,17 @@
 #include "cmd/command.h"
 
 extern const struct command cmd_topics, cmd_producer, cmd_consumer, cmd_groups, cmd_broker,
-	cmd_storage;
+	cmd_storage, cmd_configs, cmd_offsets, cmd_delete_records, cmd_api_versions;
 
 static const struct command *const table[] = {
 	&cmd_topics,
 	&cmd_producer,
 	&cmd_consumer,
 	&cmd_groups,
+	&cmd_configs,
+	&cmd_offsets,
+	&cmd_delete_records,
+	&cmd_api_versions,
 	&cmd_broker,
 	&cmd_storage,
 	&cmd_help,
