@@ -1,18 +1,12 @@
-/* AlterConfigs, IncrementalAlterConfigs. This broker refuses what only it can judge (its own loggers,
- * and whether it is the broker that was meant), applies changes of loggers, and sends the rest to
- * the controller, whose answers are put at their places among its own.
+/* AlterConfigs, IncrementalAlterConfigs. This broker refuses what only it can judge (its own
+ * loggers, and whether it is the broker that was meant), applies changes of loggers, and sends the
+ * rest to the controller, whose answers are put at their places among its own.
  * Source: core/src/main/scala/kafka/server/ConfigAdminManager.scala */
 #include "api/broker_logger.h"
 #include "api/control_trip.h"
 #include "api/describe.h"
 #include "api/handlers.h"
 #include "config/config.h"
-
-typedef struct incremental_alter_configs_request_alter_configs_resource incremental_resource;
-typedef struct incremental_alter_configs_response_alter_configs_resource_response
-	incremental_result;
-typedef struct alter_configs_request_resource full_resource;
-typedef struct alter_configs_response_resource_response full_result;
 
 /* One resource, in the common form of both APIs. */
 struct change {
@@ -150,7 +144,8 @@ static void answer_incremental(struct request *r, const struct alteration *a)
 	response->responses_count = a->count;
 	for (int32_t i = 0; i < a->count; i++) {
 		const struct resource *resource = &a->resources[i];
-		incremental_result *to = &response->responses[i];
+		struct incremental_alter_configs_response_alter_configs_resource_response *to =
+			&response->responses[i];
 
 		to->error_code = (int16_t)resource->error;
 		to->error_message = resource->text;
@@ -174,7 +169,7 @@ static void answer_full(struct request *r, const struct alteration *a)
 	response->responses_count = a->count;
 	for (int32_t i = 0; i < a->count; i++) {
 		const struct resource *resource = &a->resources[i];
-		full_result *to = &response->responses[i];
+		struct alter_configs_response_resource_response *to = &response->responses[i];
 
 		to->error_code = (int16_t)resource->error;
 		to->error_message = resource->text;
@@ -290,7 +285,8 @@ void handle_incremental_alter_configs(struct request *r)
 		alteration_new(r, request->resources_count, request->validate_only, true);
 
 	for (int32_t i = 0; i < a->count; i++) {
-		const incremental_resource *from = &request->resources[i];
+		const struct incremental_alter_configs_request_alter_configs_resource *from =
+			&request->resources[i];
 		struct resource *to =
 			resource_init(r, &a->resources[i], from->resource_type,
 				      from->resource_name, from->configs_count);
@@ -310,7 +306,7 @@ void handle_alter_configs(struct request *r)
 		alteration_new(r, request->resources_count, request->validate_only, false);
 
 	for (int32_t i = 0; i < a->count; i++) {
-		const full_resource *from = &request->resources[i];
+		const struct alter_configs_request_resource *from = &request->resources[i];
 		struct resource *to =
 			resource_init(r, &a->resources[i], from->resource_type,
 				      from->resource_name, from->configs_count);

@@ -1,6 +1,6 @@
-/* What the controller does as asked: topics made, deleted and grown, leaders elected, replicas moved,
- * features raised, brokers forgotten, the quorum described. Checks and answers are the controller's
- * (broker/controller); the list of reassignments is read from the image. */
+/* What the controller does as asked: topics made, deleted and grown, leaders elected, replicas
+ * moved, features raised, brokers forgotten, the quorum described. Checks and answers are the
+ * controller's (broker/controller); the list of reassignments is read from the image. */
 #include "api/control_trip.h"
 #include "api/handlers.h"
 #include "metadata/image.h"
@@ -51,15 +51,10 @@ static int32_t *ids_of(struct node_list list)
 	return (int32_t *)(uintptr_t)list.ids;
 }
 
-static void reassignment_add(struct list_partition_reassignments_response_ongoing_topic_reassignment
-				     *to,
-			     const struct image_partition *p)
+static void
+reassignment_fill(const struct image_partition *p,
+		  struct list_partition_reassignments_response_ongoing_partition_reassignment *out)
 {
-	struct list_partition_reassignments_response_ongoing_partition_reassignment *out;
-
-	if (!reassignment_is_ongoing(p))
-		return;
-	out = &to->partitions[to->partitions_count++];
 	out->partition_index = p->index;
 	out->replicas = ids_of(p->replicas);
 	out->replicas_count = (int32_t)p->replicas.count;
@@ -84,15 +79,20 @@ static void reassignments_of(struct request *r, const struct image_topic *topic,
 	if (!indexes)
 		count = topic->partition_count;
 	for (int32_t i = 0; i < count; i++)
-		ongoing += reassignment_is_ongoing(image_partition(topic, indexes ? indexes[i] : i));
+		ongoing +=
+			reassignment_is_ongoing(image_partition(topic, indexes ? indexes[i] : i));
 	if (ongoing == 0)
 		return;
 	to->name = topic->name;
 	to->partitions = WIRE_ARRAY(
 		&r->arena, list_partition_reassignments_response_ongoing_partition_reassignment,
 		ongoing);
-	for (int32_t i = 0; i < count; i++)
-		reassignment_add(to, image_partition(topic, indexes ? indexes[i] : i));
+	for (int32_t i = 0; i < count; i++) {
+		const struct image_partition *p = image_partition(topic, indexes ? indexes[i] : i);
+
+		if (reassignment_is_ongoing(p))
+			reassignment_fill(p, &to->partitions[to->partitions_count++]);
+	}
 	response->topics_count++;
 }
 

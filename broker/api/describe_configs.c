@@ -7,14 +7,11 @@
 
 /* ---- DescribeConfigs ------------------------------------------------------------------------- */
 
-typedef struct describe_configs_request_resource resource_asked;
-typedef struct describe_configs_response_result resource_result;
-
 #define REFUSE(r, out, code, ...)                 \
 	((out)->error_code = (int16_t)(code), \
 	 (out)->error_message = str_of(arena_printf(&(r)->arena, __VA_ARGS__)))
 
-static bool key_is_asked(const resource_asked *asked, struct str name)
+static bool key_is_asked(const struct describe_configs_request_resource *asked, struct str name)
 {
 	if (asked->configuration_keys_count <= 0)
 		return true;
@@ -37,7 +34,8 @@ static void describe_synonyms(struct request *r, const struct config_description
 	}
 }
 
-static void describe_rows(struct request *r, const resource_asked *asked, resource_result *out,
+static void describe_rows(struct request *r, const struct describe_configs_request_resource *asked,
+			  struct describe_configs_response_result *out,
 			  const struct config_description *rows, size_t count)
 {
 	const struct describe_configs_request *request = r->body;
@@ -64,7 +62,9 @@ static void describe_rows(struct request *r, const resource_asked *asked, resour
 }
 
 /* A resource whose configs are overrides in the image. */
-static void describe_overrides(struct request *r, const resource_asked *asked, resource_result *out)
+static void describe_overrides(struct request *r,
+			       const struct describe_configs_request_resource *asked,
+			       struct describe_configs_response_result *out)
 {
 	enum config_resource type = (enum config_resource)asked->resource_type;
 	const struct image_config *c = image_config(r->shard->image, type, asked->resource_name);
@@ -75,7 +75,8 @@ static void describe_overrides(struct request *r, const resource_asked *asked, r
 	describe_rows(r, asked, out, rows, count);
 }
 
-static void describe_topic(struct request *r, const resource_asked *asked, resource_result *out)
+static void describe_topic(struct request *r, const struct describe_configs_request_resource *asked,
+			   struct describe_configs_response_result *out)
 {
 	if (!topic_name_is_valid(asked->resource_name))
 		REFUSE(r, out, KERR_INVALID_TOPIC_EXCEPTION, "Topic name is invalid: '%.*s'",
@@ -86,8 +87,9 @@ static void describe_topic(struct request *r, const resource_asked *asked, resou
 		describe_overrides(r, asked, out);
 }
 
-static void describe_cluster_default(struct request *r, const resource_asked *asked,
-				     resource_result *out)
+static void describe_cluster_default(struct request *r,
+				     const struct describe_configs_request_resource *asked,
+				     struct describe_configs_response_result *out)
 {
 	const struct image_config *c =
 		image_config(r->shard->image, CONFIG_RESOURCE_BROKER, STR_LIT(""));
@@ -98,7 +100,9 @@ static void describe_cluster_default(struct request *r, const resource_asked *as
 	describe_rows(r, asked, out, rows, count);
 }
 
-static void describe_broker(struct request *r, const resource_asked *asked, resource_result *out)
+static void describe_broker(struct request *r,
+			    const struct describe_configs_request_resource *asked,
+			    struct describe_configs_response_result *out)
 {
 	struct config_description *rows;
 	size_t count;
@@ -107,20 +111,22 @@ static void describe_broker(struct request *r, const resource_asked *asked, reso
 	if (asked->resource_name.len == 0) {
 		describe_cluster_default(r, asked, out);
 	} else if (!node_id_of(asked->resource_name, &id)) {
-		REFUSE(r, out, KERR_INVALID_REQUEST, "Broker id must be an integer, but it is: %.*s",
-		       STR(asked->resource_name));
+		REFUSE(r, out, KERR_INVALID_REQUEST,
+		       "Broker id must be an integer, but it is: %.*s", STR(asked->resource_name));
 	} else if (id != r->shard->broker->node_id) {
 		REFUSE(r, out, KERR_INVALID_REQUEST,
 		       "Unexpected broker id, expected %d or empty string, but received %.*s",
 		       r->shard->broker->node_id, STR(asked->resource_name));
 	} else {
-		count = config_describe(r->shard->config, &r->arena, CONFIG_RESOURCE_BROKER, NULL, 0,
-					&rows);
+		count = config_describe(r->shard->config, &r->arena, CONFIG_RESOURCE_BROKER, NULL,
+					0, &rows);
 		describe_rows(r, asked, out, rows, count);
 	}
 }
 
-static void describe_loggers(struct request *r, const resource_asked *asked, resource_result *out)
+static void describe_loggers(struct request *r,
+			     const struct describe_configs_request_resource *asked,
+			     struct describe_configs_response_result *out)
 {
 	struct str name, level;
 	int32_t id;
@@ -130,8 +136,8 @@ static void describe_loggers(struct request *r, const resource_asked *asked, res
 		return;
 	}
 	if (!node_id_of(asked->resource_name, &id)) {
-		REFUSE(r, out, KERR_INVALID_REQUEST, "Broker id must be an integer, but it is: %.*s",
-		       STR(asked->resource_name));
+		REFUSE(r, out, KERR_INVALID_REQUEST,
+		       "Broker id must be an integer, but it is: %.*s", STR(asked->resource_name));
 		return;
 	}
 	if (id != r->shard->broker->node_id) {
@@ -157,7 +163,9 @@ static void describe_loggers(struct request *r, const resource_asked *asked, res
 	}
 }
 
-static void describe_resource(struct request *r, const resource_asked *asked, resource_result *out)
+static void describe_resource(struct request *r,
+			      const struct describe_configs_request_resource *asked,
+			      struct describe_configs_response_result *out)
 {
 	out->resource_type = asked->resource_type;
 	out->resource_name = asked->resource_name;
