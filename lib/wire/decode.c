@@ -127,7 +127,7 @@ static int read_value(struct reader *r, const struct wire_field *f, bool can_be_
 	};
 	const uint8_t *data;
 	uint64_t bits;
-	size_t len;
+	size_t len = 0;
 	int rc;
 
 	if (f->type == WIRE_STRUCT)
