@@ -125,6 +125,13 @@ static void request_send(struct producer *p, struct prequest *r, int32_t node_id
 	r->call.target = TO_NODE(node_id);
 	r->call.api_key = API_PRODUCE;
 	r->call.version_min = p->codec == COMPRESSION_ZSTD ? 7 : 3;
+	for (size_t i = 0; i < r->batch_count; i++) {
+		const struct client_topic *t =
+			client_topic(p->client, r->batches[i]->part->topic->name);
+
+		if (!t || uuid_is_zero(t->id))
+			r->call.version_max = 12;	/* topics by name */
+	}
 	r->call.timeout_ms = -1;
 	r->call.no_retry = true;
 	r->call.no_response = p->acks == 0;
