@@ -71,13 +71,16 @@ static int write_bytes(struct log *log, const uint8_t *data, size_t len, struct 
 {
 	struct segment *s = log_active(log);
 	struct env *env = log_env(log);
-	int fd = segment_fd(s), rc;
+	int fd, rc;
 
+	segment_allocate(s, len);
+	fd = segment_fd(s);
 	if (fd < 0)
 		return log_fail(log, fd, err, "opening the active segment");
 	rc = env_write(env, fd, data, len, s->size_bytes);
 	if (rc == 0)
 		return 0;
+	s->allocated_bytes = 0;
 	if ((rc == -ENOSPC || rc == -EDQUOT) && env->ops->truncate(env, fd, s->size_bytes) == 0)
 		return err_sys(err, rc, "%s: writing %zu bytes", log->path, len);
 	return log_fail(log, rc, err, "writing %zu bytes", len);

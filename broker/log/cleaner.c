@@ -566,6 +566,7 @@ static int group_swap(struct cleaner *c)
 {
 	struct log *log = c->log;
 	struct segment *s = c->out;
+	int64_t end_offset = log_segment_end(log, c->group_limit - 1);
 	char path[LOG_PATH_MAX];
 	int rc = write_pending(c);
 
@@ -588,6 +589,8 @@ static int group_swap(struct cleaner *c)
 	rc = log_segments_drop(log, c->group_first, c->group_limit - c->group_first, true, NULL);
 	if (rc == 0)
 		rc = rename_files(log, s, ".swap", "");
+	if (rc == 0)	/* those of segments that are no more */
+		rc = snapshot_remove(log, s->base_offset + 1, end_offset);
 	log_segment_insert(log, s);
 	log->size_bytes += s->size_bytes;
 	return rc;

@@ -141,11 +141,6 @@ int log_roll_to(struct log *log, int64_t base_offset, struct err *err)
 		return 0;
 	}
 	rc = segment_seal(old);
-	if (rc == 0 && log->config.preallocate) {
-		rc = segment_fd(old);
-		if (rc >= 0)
-			rc = env->ops->truncate(env, rc, old->size_bytes);
-	}
 	old->mtime_ms = env_wall_ms(env);
 	if (rc == 0) {
 		log->producers.end_offset = MAX(log->producers.end_offset, base_offset);

@@ -257,11 +257,11 @@ struct log_read_result {
 };
 
 /* Finds the batches from the one that holds `offset` (or the next one, when offsets are missing),
- * below `bound_offset` (high watermark, last stable offset or log end), at most `bytes_max`, in one
- * segment. The range starts with a batch; its last batch may be cut, and it may reach beyond the
- * bound by the rest of a batch only if the bound lies inside one. `whole_first`: the first batch
- * comes whole even if it is larger than bytes_max; otherwise such a batch gives no records.
- * 0; E_OFFSET_RANGE (below log start or above log end); E_CORRUPT; E_OFFLINE. */
+ * that end below `bound_offset` (high watermark, last stable offset or log end), at most
+ * `bytes_max`, in one segment. The range starts with a batch; its last batch may be cut.
+ * `whole_first`: the first batch comes whole even if it is larger than bytes_max; otherwise such a
+ * batch gives no records. 0; E_OFFSET_RANGE (below log start or above log end); E_CORRUPT;
+ * E_OFFLINE. */
 MUST_USE int log_read(struct log *log, int64_t offset, size_t bytes_max, bool whole_first,
 		      int64_t bound_offset, struct log_read_result *out, struct err *err);
 

@@ -86,6 +86,7 @@ struct segment {
 	struct log *log;
 	int64_t base_offset;
 	int64_t size_bytes;
+	int64_t allocated_bytes;	/* of the disk, by us; 0: none beyond the size */
 	struct log_file file;
 	struct index offsets, times;
 	bool has_txn_index;
@@ -118,6 +119,10 @@ MUST_USE int segment_note(struct segment *s, const struct batch *b, int64_t pos)
 /* Loads max_timestamp and its offset. */
 MUST_USE int segment_max_timestamp(struct segment *s);
 MUST_USE int segment_first_timestamp(struct segment *s, int64_t *out);
+/* Allocates ahead of the next `len` bytes: appends to allocated blocks cost much less. */
+void segment_allocate(struct segment *s, size_t len);
+/* Gives back what was allocated ahead. */
+MUST_USE int segment_trim(struct segment *s);
 /* The last entry of the time index, and all entries written. */
 MUST_USE int segment_seal(struct segment *s);
 bool segment_index_is_full(const struct segment *s);

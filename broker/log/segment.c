@@ -6,6 +6,11 @@
 #include <errno.h>
 #include <stdio.h>
 
+/* A segment that has grown to this is one that goes on growing: it gets room ahead, an eighth of
+ * its size, at most this. */
+#define ALLOCATE_FROM_BYTES (1024 * 1024)
+#define ALLOCATE_BYTES_MAX (8 * 1024 * 1024)
+
 const char *segment_suffix(const struct segment *s, enum segment_file file)
 {
 	static const char *const suffixes[2][SEGMENT_FILES] = {
@@ -61,9 +66,10 @@ int segment_create(struct segment *s)
 
 	if (rc < 0)
 		return rc;
-	if (log->config.preallocate && !s->is_cleaned)	/* a file system without it is no worse off */
-		(void)log_env(log)->ops->allocate(log_env(log), s->file.ref->fd, 0,
-						  log->config.segment_bytes);
+	if (log->config.preallocate && !s->is_cleaned &&
+	    log_env(log)->ops->allocate(log_env(log), s->file.ref->fd, 0,
+					log->config.segment_bytes) == 0)
+		s->allocated_bytes = log->config.segment_bytes;
 	s->created_ms = env_wall_ms(log_env(log));
 	s->offsets.is_loaded = s->times.is_loaded = true;
 	s->has_max_timestamp = true;
@@ -251,6 +257,35 @@ bool segment_index_is_full(const struct segment *s)
 	return s->offsets.count >= bytes / 8 || s->times.count + 1 >= bytes / 12;
 }
 
+void segment_allocate(struct segment *s, size_t len)
+{
+	struct env *env = log_env(s->log);
+	int64_t end = s->size_bytes + (int64_t)len;
+	int64_t ahead = MIN(s->size_bytes / 8, (int64_t)ALLOCATE_BYTES_MAX);
+	int fd;
+
+	if (end <= s->allocated_bytes || s->size_bytes < ALLOCATE_FROM_BYTES)
+		return;
+	fd = segment_fd(s);
+	if (fd >= 0 && env->ops->allocate(env, fd, s->size_bytes, (int64_t)len + ahead) == 0)
+		s->allocated_bytes = end + ahead;
+	else	/* a file system without it is no worse off */
+		s->allocated_bytes = INT64_MAX;
+}
+
+int segment_trim(struct segment *s)
+{
+	int fd;
+
+	if (s->allocated_bytes <= s->size_bytes || s->allocated_bytes == INT64_MAX)
+		return 0;
+	fd = segment_fd(s);
+	if (fd < 0)
+		return fd;
+	s->allocated_bytes = 0;
+	return log_env(s->log)->ops->truncate(log_env(s->log), fd, s->size_bytes);
+}
+
 int segment_seal(struct segment *s)
 {
 	int rc = segment_prepare(s);
@@ -261,7 +296,7 @@ int segment_seal(struct segment *s)
 		rc = index_write(s, &s->offsets);
 	if (rc == 0)
 		rc = index_write(s, &s->times);
-	return rc;
+	return rc < 0 ? rc : segment_trim(s);
 }
 
 /* ---- Cutting and deleting ------------------------------------------------------------------- */
@@ -298,6 +333,7 @@ int segment_truncate(struct segment *s, int64_t offset)
 	if (rc < 0)
 		return rc;
 	s->size_bytes = pos;
+	s->allocated_bytes = 0;
 	s->unindexed_bytes = 0;
 	s->has_max_timestamp = false;
 	s->max_timestamp = NO_TIMESTAMP;
