@@ -131,6 +131,24 @@ static void client_loop_init(struct client *c, const struct client_options *opti
 	uv_update_time(c->loop);
 }
 
+/* What Java's first client of its kind calls itself. */
+static char *client_default_id(const struct client_config *cfg)
+{
+	const char *group = client_config_str(cfg, CC_GROUP_ID);
+	const char *instance = client_config_str(cfg, CC_GROUP_INSTANCE_ID);
+
+	switch (client_config_role(cfg)) {
+	case CLIENT_PRODUCER:
+		return xstrdup("producer-1");
+	case CLIENT_CONSUMER:
+		return xasprintf("consumer-%s-%s", group ? group : "null",
+				 instance ? instance : "1");
+	case CLIENT_ADMIN:
+		break;
+	}
+	return xstrdup("adminclient-1");
+}
+
 int client_new(struct client **out, struct client_config *cfg,
 	       const struct client_options *options, struct err *err)
 {
@@ -158,7 +176,7 @@ int client_new(struct client **out, struct client_config *cfg,
 	heap_init(&c->wakes);
 	if ((!id || !*id) && options)
 		id = options->name;
-	c->client_id = xstrdup(id ? id : "");
+	c->client_id = id && *id ? xstrdup(id) : client_default_id(cfg);
 	c->unreachable_ms = options && options->unreachable_ms ? options->unreachable_ms
 							       : CLIENT_UNREACHABLE_MS;
 	c->unreachable_timer.fire = client_unreachable_fire;
