@@ -82,7 +82,7 @@ const char *filter_literal(const struct filter *f)
 	return f->is_literal ? f->pattern : NULL;
 }
 
-bool topic_is_internal(struct str name)
+bool filter_is_internal(struct str name)
 {
 	return str_is(name, "__consumer_offsets") || str_is(name, "__transaction_state") ||
 		str_is(name, "__share_group_state");

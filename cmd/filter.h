@@ -17,6 +17,6 @@ bool filter_matches(const struct filter *f, struct str name);
 /* The one name that this filter can match, or NULL: the cluster must be asked for all names. */
 const char *filter_literal(const struct filter *f);
 
-bool topic_is_internal(struct str name);
+bool filter_is_internal(struct str name);
 
 #endif

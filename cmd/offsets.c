@@ -257,7 +257,7 @@ static int offsets_get(struct run *run, const struct offsets_args *args, const s
 		const struct metadata_response_topic *topic = &metadata->topics[t];
 
 		if (args->exclude_internal &&
-		    (topic->is_internal || topic_is_internal(topic->name)))
+		    (topic->is_internal || filter_is_internal(topic->name)))
 			continue;
 		for (int32_t p = 0; p < topic->partitions_count; p++) {
 			int32_t index = topic->partitions[p].partition_index;

@@ -187,7 +187,7 @@ int topics_match(struct run *run, const struct topics_args *args, struct client 
 
 		rc = topics_exists(c, &run->arena, name, err);
 		if (rc != 0 || filter_literal(filter)) {
-			bool keep = rc > 0 && !(args->exclude_internal && topic_is_internal(name));
+			bool keep = rc > 0 && !(args->exclude_internal && filter_is_internal(name));
 
 			filter_free(filter);
 			if (rc < 0)
@@ -209,7 +209,7 @@ int topics_match(struct run *run, const struct topics_args *args, struct client 
 	for (int32_t i = 0; i < response->topics_count; i++) {
 		const struct metadata_response_topic *t = &response->topics[i];
 
-		if (args->exclude_internal && (t->is_internal || topic_is_internal(t->name)))
+		if (args->exclude_internal && (t->is_internal || filter_is_internal(t->name)))
 			continue;
 		if (!filter || filter_matches(filter, t->name))
 			out->items[out->count++] = t->name;

@@ -107,7 +107,7 @@ static void describe_group(const struct group *g, struct describe_call *d)
 				.client_id = str_dup(arena, m->client_id),
 				.client_host = str_dup(arena, m->client_host),
 				.member_metadata = copy_slice(
-					arena, is_stable ? member_metadata(m, g->protocol_name)
+					arena, is_stable ? group_member_metadata(m, g->protocol_name)
 							 : SLICE_NULL),
 				.member_assignment = copy_slice(arena, m->assignment),
 			};

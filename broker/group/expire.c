@@ -34,7 +34,7 @@ bool group_subscriptions(const struct group *g, struct arena *arena, struct str 
 	if (g->member_count == 0 || !is_consumer(g))
 		return true;
 	LIST_FOREACH(&g->members, m, struct group_member, link) {
-		struct slice metadata = member_metadata(m, g->protocol_name);
+		struct slice metadata = group_member_metadata(m, g->protocol_name);
 		struct consumer_protocol_subscription *s;
 		int16_t version;
 		void *decoded;

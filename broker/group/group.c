@@ -186,7 +186,7 @@ bool member_has_protocols(const struct group_member *m,
 	return true;
 }
 
-struct slice member_metadata(const struct group_member *m, const char *protocol_name)
+struct slice group_member_metadata(const struct group_member *m, const char *protocol_name)
 {
 	for (int32_t i = 0; protocol_name && i < m->protocol_count; i++)
 		if (str_is(m->protocols[i].name, protocol_name))

@@ -274,7 +274,7 @@ void member_set_protocols(struct group_member *m,
 bool member_has_protocols(const struct group_member *m,
 			  const struct join_group_request_protocol *protocols, int32_t count);
 /* The metadata for a protocol, empty if the member does not know it. */
-struct slice member_metadata(const struct group_member *m, const char *protocol_name);
+struct slice group_member_metadata(const struct group_member *m, const char *protocol_name);
 
 struct group_member *group_member(const struct group *g, struct str id);
 struct group_member *group_static_member(const struct group *g, struct str instance_id);

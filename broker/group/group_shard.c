@@ -261,7 +261,9 @@ static void apply_partitions(struct group_shell *s, const struct image_topic *to
 		int32_t epoch = leads ? image_partition(topic, i)->leader_epoch : -1;
 
 		if (gp && (!leads || epoch > gp->leader_epoch)) {
-			say_info("%s-%d: groups unloaded", OFFSETS_TOPIC, i);
+			if (gp->groups.count)
+				say_info("%s-%d: unloaded %zu groups", OFFSETS_TOPIC, i,
+					 gp->groups.count);
 			group_partition_remove(gp);
 			gp = NULL;
 		}

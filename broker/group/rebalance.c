@@ -31,7 +31,7 @@ static void group_answer_members(struct group *g, struct join_call *j)
 
 	r->members = arena_array(j->call.arena, (size_t)g->member_count + 1, sizeof(*r->members));
 	LIST_FOREACH(&g->members, m, struct group_member, link) {
-		struct slice metadata = member_metadata(m, g->protocol_name);
+		struct slice metadata = group_member_metadata(m, g->protocol_name);
 
 		r->members[r->members_count++] = (struct join_group_response_member){
 			.member_id = str_dup(j->call.arena, m->id),

@@ -141,7 +141,7 @@ void group_write_group(struct group_write *w, struct group *g)
 				.client_host = m->client_host,
 				.rebalance_timeout = m->rebalance_timeout_ms,
 				.session_timeout = m->session_timeout_ms,
-				.subscription = member_metadata(m, g->protocol_name),
+				.subscription = group_member_metadata(m, g->protocol_name),
 				.assignment = m->assignment,
 			};
 	rc = coordinator_key_encode(&group_metadata_key_desc, &key, &w->key, NULL);
