@@ -41,6 +41,31 @@ static bool session_is_valid(struct controller *c, int32_t id)
 		       config_i64(c->config, CONFIG_BROKER_SESSION_TIMEOUT_MS) * 1000;
 }
 
+void brokers_register_controller(struct change *ch)
+{
+	const struct controller_options *o = &ch->c->options;
+	struct register_controller_record r;
+
+	WIRE_INIT(register_controller_record, &r);
+	r.controller_id = o->node_id;
+	r.incarnation_id = ch->c->incarnation_id;
+	r.end_points = WIRE_ARRAY(ch->arena, register_controller_record_controller_endpoint, 1);
+	r.end_points_count = 1;
+	r.end_points[0].name = o->endpoint.name;
+	r.end_points[0].host = o->endpoint.host;
+	r.end_points[0].port = o->endpoint.port;
+	r.end_points[0].security_protocol = o->endpoint.security_protocol;
+	r.features =
+		WIRE_ARRAY(ch->arena, register_controller_record_controller_feature, feature_count);
+	r.features_count = (int32_t)feature_count;
+	for (size_t i = 0; i < feature_count; i++) {
+		r.features[i].name = str_of(features[i].name);
+		r.features[i].min_supported_version = features[i].min;
+		r.features[i].max_supported_version = features[i].max;
+	}
+	change_add(ch, &register_controller_record_desc, 0, &r);
+}
+
 bool broker_takes_replicas(const struct image_broker *b)
 {
 	return b && !b->in_controlled_shutdown &&
@@ -370,6 +395,30 @@ static void broker_lose_dirs(struct change *ch, const struct broker_heartbeat_re
 		partitions_leave_dir(ch, r->broker_id, r->offline_log_dirs[j]);
 }
 
+static bool dirs_eq(const struct uuid *a, uint32_t a_count, const struct uuid *b, int32_t b_count)
+{
+	return (int32_t)a_count == b_count &&
+	       (a_count == 0 || memcmp(a, b, a_count * sizeof(*a)) == 0);
+}
+
+/* Cordoned directories get no new replicas. */
+static void broker_cordon_dirs(struct change *ch, const struct broker_heartbeat_request *r)
+{
+	const struct image_broker *b = image_broker(tip(ch), r->broker_id);
+	struct broker_registration_change_record record;
+
+	if (r->cordoned_log_dirs_count < 0 || metadata_version(ch) < METADATA_4_3_IV0 ||
+	    (b->cordoned_log_dirs && dirs_eq(b->cordoned_log_dirs, b->cordoned_log_dir_count,
+					     r->cordoned_log_dirs, r->cordoned_log_dirs_count)))
+		return;
+	WIRE_INIT(broker_registration_change_record, &record);
+	record.broker_id = b->id;
+	record.broker_epoch = b->epoch;
+	record.cordoned_log_dirs = r->cordoned_log_dirs;
+	record.cordoned_log_dirs_count = r->cordoned_log_dirs_count;
+	change_add(ch, &broker_registration_change_record_desc, 3, &record);
+}
+
 void heartbeat_fail(struct control_op *op, enum kafka_error error, struct str text UNUSED)
 {
 	((struct broker_heartbeat_response *)op->response)->error_code = (int16_t)error;
@@ -398,6 +447,7 @@ void heartbeat_run(struct change *ch, struct control_op *op)
 		broker_move(ch, b->id, next);
 	if (r->offline_log_dirs_count > 0 && metadata_has_directories(metadata_version(ch)))
 		broker_lose_dirs(ch, r);
+	broker_cordon_dirs(ch, r);
 	response->is_caught_up = r->current_metadata_offset >= registered_offset;
 	response->is_fenced = next == BROKER_FENCED || next == BROKER_SHUT_DOWN;
 	response->should_shut_down = next == BROKER_SHUT_DOWN;

@@ -56,6 +56,7 @@ struct controller *controller_new(const struct controller_options *options,
 	c->config = options->config;
 	c->env->ops->random(c->env, &seed, sizeof(seed));
 	rng_init(&c->rng, seed);
+	c->incarnation_id = new_id(c->env);
 	list_init(&c->pending);
 	queue_init(&c->waiting);
 	queue_init(&c->done);
@@ -108,6 +109,17 @@ int64_t controller_record_bytes(const struct controller *c)
 bool elr_enabled(const struct image *image)
 {
 	return image_feature_level(image, STR_LIT(ELR_VERSION_FEATURE)) > 0;
+}
+
+struct uuid new_id(struct env *env)
+{
+	struct uuid id;
+	uint8_t random[16];
+
+	do
+		env->ops->random(env, random, sizeof(random));
+	while (!uuid_from_random(&id, random));
+	return id;
 }
 
 /* ---- Images ---------------------------------------------------------------------------------- */
@@ -233,6 +245,7 @@ int64_t change_next_offset(const struct change *ch)
 static void change_undo(struct change *ch)
 {
 	delta_reset(&ch->c->tip, ch->c->last);
+	batch_builder_fini(&ch->batch);
 	change_begin_batch(ch);
 }
 
@@ -434,6 +447,13 @@ static void bootstrap(struct change *ch)
 		change_add(ch, &end_transaction_record_desc, 0, &end);
 }
 
+/* From a version on, controllers are in the metadata as brokers are. */
+static bool controller_registers(const struct controller *c)
+{
+	return image_metadata_version(delta_image(&c->tip)) >= METADATA_3_7_IV0 &&
+	       !str_is_null(c->options.endpoint.host);
+}
+
 static int controller_activate(struct controller *c, struct err *err)
 {
 	int rc = 0;
@@ -446,6 +466,8 @@ static int controller_activate(struct controller *c, struct err *err)
 		rc = controller_change(c, true, abort_transaction, err);
 	if (rc == 0 && image_metadata_version(delta_image(&c->tip)) == 0)
 		rc = controller_change(c, true, bootstrap, err);
+	if (rc == 0 && controller_registers(c))
+		rc = controller_change(c, true, brokers_register_controller, err);
 	if (rc == 0)
 		brokers_activate(c);
 	return rc;

@@ -28,6 +28,8 @@ struct controller_options {
 	const struct config *config;
 	int32_t node_id;
 	struct str cluster_id;
+	/* What this controller registers with; host null: it is not served. */
+	struct image_endpoint endpoint;
 	/* What the first leader begins with, values of metadata records; borrowed. */
 	const struct slice *bootstrap;
 	size_t bootstrap_count;

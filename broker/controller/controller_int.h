@@ -40,6 +40,7 @@ struct controller {
 	struct raft *raft;
 	const struct config *config;
 	struct rng rng;
+	struct uuid incarnation_id;	/* of this process */
 
 	bool is_active;
 	int32_t active_epoch;
@@ -88,11 +89,14 @@ static inline int metadata_version(const struct change *ch)
 	return image_metadata_version(tip(ch));
 }
 bool elr_enabled(const struct image *image);
+/* A random id that is none of the reserved ones. */
+struct uuid new_id(struct env *env);
 /* A text in the operation's arena. */
 #define op_text(op, ...) str_of(arena_printf((op)->arena, __VA_ARGS__))
 
 /* ---- brokers.c ------------------------------------------------------------------------------- */
 
+void brokers_register_controller(struct change *ch);
 struct broker_track *track_of(struct controller *c, int32_t id);
 void brokers_activate(struct controller *c);
 /* Fences one broker whose session has ended; false if there is none. */

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "base/say.h"
 #include "controller/control_int.h"
+#include "controller/controller_int.h"
 #include "metadata/features.h"
 
 #include <inttypes.h>
@@ -33,15 +34,11 @@ static void life_move(struct control *c, enum life to)
 
 void lifecycle_init(struct control *c)
 {
-	uint8_t random[16];
-
 	c->life.broker_epoch = -1;
 	c->life.next_us = 0;
 	c->life.stop_deadline_us = INT64_MAX;
 	arena_init(&c->life.arena);
-	do
-		c->env->ops->random(c->env, random, sizeof(random));
-	while (!uuid_from_random(&c->life.incarnation_id, random));
+	c->life.incarnation_id = new_id(c->env);
 }
 
 void lifecycle_fini(struct control *c)
@@ -178,6 +175,7 @@ static void life_heartbeat(struct control *c)
 {
 	struct lifecycle *l = &c->life;
 	struct broker_heartbeat_request *r;
+	size_t cordoned;
 
 	arena_reset(&l->arena);
 	r = WIRE_NEW(&l->arena, broker_heartbeat_request);
@@ -187,6 +185,10 @@ static void life_heartbeat(struct control *c)
 	r->want_shut_down = l->state == LIFE_STOPPING;
 	r->offline_log_dirs = l->offline_dirs;
 	r->offline_log_dirs_count = (int32_t)l->offline_count;
+	/* none is cordoned; which ones are is not known here when the config names some */
+	config_list(c->options.config, CONFIG_CORDONED_LOG_DIRS, &cordoned);
+	if (cordoned == 0)
+		r->cordoned_log_dirs_count = 0;
 	l->next_us = env_mono_us(c->env) +
 		     config_i64(c->options.config, CONFIG_BROKER_HEARTBEAT_INTERVAL_MS) * 1000;
 	life_submit(c, CONTROL_HEARTBEAT, r, WIRE_NEW(&l->arena, broker_heartbeat_response),

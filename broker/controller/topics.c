@@ -321,17 +321,6 @@ static void topic_describe(struct change *ch, const struct new_topic *t,
 	}
 }
 
-static struct uuid new_topic_id(struct change *ch)
-{
-	struct uuid id;
-	uint8_t random[16];
-
-	do
-		ch->c->env->ops->random(ch->c->env, random, sizeof(random));
-	while (!uuid_from_random(&id, random));
-	return id;
-}
-
 static struct refusal create_topic(struct change *ch, struct control_op *op,
 				   const struct create_topics_request *r, int32_t index,
 				   struct create_topics_response_creatable_topic_result *result)
@@ -353,7 +342,7 @@ static struct refusal create_topic(struct change *ch, struct control_op *op,
 	if (!refusal.error)
 		refusal = t.request->assignments_count > 0 ? topic_manual(ch, op, &t)
 							   : topic_automatic(ch, op, &t);
-	result->topic_id = new_topic_id(ch);
+	result->topic_id = new_id(ch->c->env);
 	if (!refusal.error)
 		refusal = topic_write(ch, op, &t, result->topic_id);
 	if (!refusal.error)

@@ -194,9 +194,9 @@ int raft_append(struct raft *r, struct batch_builder *batch, int64_t *last_offse
 
 	assert(r->role == RAFT_LEADER);
 	assert(batch->record_count > 0);
-	if (r->failed < 0)
-		return raft_failed(r, err);
-	rc = raft_append_batch(r, batch, last_offset, err);
+	rc = raft_failed(r, err);
+	if (rc == 0)
+		rc = raft_append_batch(r, batch, last_offset, err);
 	batch_builder_fini(batch);
 	if (rc == 0)
 		raft_update_high_watermark(r);
