@@ -183,7 +183,7 @@ int topics_match(struct run *run, const struct topics_args *args, struct client 
 	if (!literal && args->topic && !run->is_apache)
 		literal = args->topic;
 	if (literal) {
-		struct str name = str_of(literal);
+		struct str name = str_dup(&run->arena, str_of(literal));
 
 		rc = topics_exists(c, &run->arena, name, err);
 		if (rc != 0 || filter_literal(filter)) {
@@ -195,7 +195,7 @@ int topics_match(struct run *run, const struct topics_args *args, struct client 
 			if (!keep)
 				return topics_none(args, out, err);
 			out->items = arena_array(&run->arena, 1, sizeof(*out->items));
-			out->items[0] = str_dup(&run->arena, name);
+			out->items[0] = name;
 			out->count = 1;
 			return 0;
 		}
