@@ -36,7 +36,7 @@ use_tools()
 	'')
 		KAVKA_TOOLS=$BATS_FILE_TMPDIR/tools
 		mkdir -p "$KAVKA_TOOLS"
-		for name in topics console-producer console-consumer consumer-groups storage server-start; do
+		for name in topics console-producer console-consumer consumer-groups storage; do
 			ln -sf "$KAVKA_BIN" "$KAVKA_TOOLS/kafka-$name"
 		done
 		;;
@@ -117,7 +117,10 @@ expect()
 # out TEXT, err TEXT: stdout or stderr of the last run is exactly that.
 out()
 {
-	[ "$output" = "$1" ] || { show; diff <(printf '%s\n' "$1") <(printf '%s\n' "$output") >&2; return 1; }
+	[ "$output" = "$1" ] && return
+	show
+	diff <(printf '%s\n' "$1") <(printf '%s\n' "$output") >&2
+	return 1
 }
 
 err()

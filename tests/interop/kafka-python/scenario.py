@@ -80,7 +80,8 @@ class Scenario:
         return head + PATTERN[g % 256 : g % 256 + g * 7919 % 257]
 
     def headers(self, g):
-        return [("seq", str(g).encode()), ("codec", CODECS[g // self.count].encode()), ("empty", b"")]
+        codec = CODECS[g // self.count]
+        return [("seq", str(g).encode()), ("codec", codec.encode()), ("empty", b"")]
 
     def is_right(self, m):
         g = m.offset * PARTITIONS + m.partition
