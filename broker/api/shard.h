@@ -21,6 +21,7 @@ struct config;			/* config/config.h: the broker's configs, immutable snapshot */
 struct metrics;
 struct fetch_sessions;		/* api/fetch_session.h */
 struct telemetry;		/* api/telemetry.h */
+struct dir_batch;		/* api/assign_dirs.h */
 
 /* A message to a shard. The sender owns the memory; `run` is called once on the target's thread. */
 struct task {
@@ -58,6 +59,7 @@ struct shard {
 	/* made when first used; the server frees them */
 	struct fetch_sessions *fetch_sessions;
 	struct telemetry *telemetry;
+	struct dir_batch *dir_batch;	/* api/assign_dirs.h: being gathered in this turn */
 };
 
 /* Any thread. Tasks from one sender run in the order they were posted. A task posted by a shard to

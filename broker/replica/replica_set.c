@@ -197,7 +197,6 @@ void replica_set_log_failed(void *ctx, struct log *log, int rc, const char *text
 
 	replica_set_enter(set);
 	if (!dir->is_offline) {
-		say_error("log directory %s is offline: %s", dir->log_dir->path, text);
 		dir->fail_rc = rc;
 		free(dir->fail_text);
 		dir->fail_text = xstrdup(text);

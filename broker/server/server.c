@@ -1,5 +1,6 @@
 #include "server/server_int.h"
 
+#include "api/assign_dirs.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/say.h"
@@ -129,6 +130,13 @@ void server_dir_failed(struct server_shard *s, unsigned dir, const char *why)
 static void server_replica_dir_failed(void *ctx, unsigned dir, int rc, const char *text)
 {
 	server_dir_failed(ctx, dir, text ? text : err_text(rc));
+}
+
+static void server_replica_dir_chosen(void *ctx, struct partition *p)
+{
+	struct server_shard *s = ctx;
+
+	assign_dirs_note(&s->shard, p);
 }
 
 static int server_open_dirs(struct server *server, struct err *err)
@@ -343,6 +351,7 @@ static void shard_open(struct server_shard *s, struct server *server)
 		.sweeps_dirs = s->shard.index == 0,
 		.owns = server_owns,
 		.dir_failed = server_replica_dir_failed,
+		.dir_chosen = server_replica_dir_chosen,
 	};
 
 	s->shard.config = config_ref(server->config);
