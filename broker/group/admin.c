@@ -106,9 +106,10 @@ static void describe_group(const struct group *g, struct describe_call *d)
 				.group_instance_id = str_dup(arena, m->instance_id),
 				.client_id = str_dup(arena, m->client_id),
 				.client_host = str_dup(arena, m->client_host),
-				.member_metadata = copy_slice(
-					arena, is_stable ? group_member_metadata(m, g->protocol_name)
-							 : SLICE_NULL),
+				.member_metadata = is_stable
+					? copy_slice(arena,
+						     group_member_metadata(m, g->protocol_name))
+					: copy_slice(arena, SLICE_NULL),
 				.member_assignment = copy_slice(arena, m->assignment),
 			};
 }
