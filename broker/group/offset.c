@@ -12,7 +12,8 @@
 static size_t offset_key(uint8_t *key, struct str topic, int32_t partition)
 {
 	put_be32(key, (uint32_t)partition);
-	memcpy(key + 4, topic.data ? topic.data : "", topic.len);
+	if (topic.len)
+		memcpy(key + 4, topic.data, topic.len);
 	return topic.len + 4;
 }
 
