@@ -53,7 +53,8 @@ static void fill_internal(struct auto_create *a, const struct config *c,
 		add_config(t, "segment.bytes",
 			   number(a, c, CONFIG_TRANSACTION_STATE_LOG_SEGMENT_BYTES));
 	} else if (str_is(t->name, "__share_group_state")) {
-		t->num_partitions = config_i32(c, CONFIG_SHARE_COORDINATOR_STATE_TOPIC_NUM_PARTITIONS);
+		t->num_partitions =
+			config_i32(c, CONFIG_SHARE_COORDINATOR_STATE_TOPIC_NUM_PARTITIONS);
 		t->replication_factor = (int16_t)config_i32(
 			c, CONFIG_SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR);
 		add_config(t, "cleanup.policy", "delete");
@@ -90,7 +91,7 @@ static bool is_under_way(const struct control *c, const char *name)
 {
 	const struct auto_create *other;
 
-	LIST_FOREACH(&c->auto_creates, other, struct auto_create, link)
+	LIST_FOREACH (&c->auto_creates, other, struct auto_create, link)
 		if (strcmp(other->name, name) == 0)
 			return true;
 	return false;

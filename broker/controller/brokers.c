@@ -91,7 +91,8 @@ static bool dir_is_reserved(struct uuid id)
 	return memcmp(id.bytes, zero, sizeof(zero)) == 0 && id.bytes[15] < 100;
 }
 
-static const char *check_dirs(const struct image *image, const struct broker_registration_request *r)
+static const char *check_dirs(const struct image *image,
+			      const struct broker_registration_request *r)
 {
 	if (r->log_dirs_count <= 0)
 		return "No directories specified in request";
@@ -126,7 +127,8 @@ static bool covers(const struct broker_registration_request_feature *f, int16_t 
 	return f && level >= f->min_supported_version && level <= f->max_supported_version;
 }
 
-/* Every range must contain what the cluster has, and nothing that the cluster has may be missing. */
+/* Every range must contain what the cluster has, and nothing that the cluster has may be missing.
+ */
 static enum kafka_error check_features(const struct change *ch,
 				       const struct broker_registration_request *r)
 {
@@ -182,8 +184,8 @@ static void registration_record(struct change *ch, const struct broker_registrat
 	out->broker_id = r->broker_id;
 	out->incarnation_id = r->incarnation_id;
 	out->end_points_count = r->listeners_count;
-	out->end_points = WIRE_ARRAY(ch->arena, register_broker_record_broker_endpoint,
-				     r->listeners_count);
+	out->end_points =
+		WIRE_ARRAY(ch->arena, register_broker_record_broker_endpoint, r->listeners_count);
 	for (int32_t i = 0; i < r->listeners_count; i++) {
 		out->end_points[i].name = r->listeners[i].name;
 		out->end_points[i].host = r->listeners[i].host;
@@ -264,9 +266,9 @@ void unregister_broker_run(struct change *ch, struct control_op *op)
 
 	if (!b) {
 		op->error = KERR_BROKER_ID_NOT_REGISTERED;
-		unregister_broker_fail(op, op->error,
-				       op_text(op, "Broker ID %d is not currently registered",
-					       r->broker_id));
+		unregister_broker_fail(
+			op, op->error,
+			op_text(op, "Broker ID %d is not currently registered", r->broker_id));
 		return;
 	}
 	WIRE_INIT(unregister_broker_record, &record);
@@ -457,8 +459,7 @@ bool brokers_fence_stale(struct change *ch)
 {
 	for (const struct image_broker *b = image_broker_next(tip(ch), -1); b;
 	     b = image_broker_next(tip(ch), b->id)) {
-		if (b->fenced || b->id == ch->c->options.node_id ||
-		    session_is_valid(ch->c, b->id))
+		if (b->fenced || b->id == ch->c->options.node_id || session_is_valid(ch->c, b->id))
 			continue;
 		say_info("broker %d is fenced: its session has timed out", b->id);
 		broker_fence(ch, b->id);

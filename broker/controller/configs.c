@@ -20,8 +20,8 @@ struct resource {
 	struct str name;
 	struct alteration *items;
 	int32_t count;
-	bool replaces;			/* AlterConfigs: what is not named goes */
-	const struct image_config *old;	/* NULL: it has none */
+	bool replaces;                  /* AlterConfigs: what is not named goes */
+	const struct image_config *old; /* NULL: it has none */
 	/* results */
 	enum kafka_error error;
 	struct str text;
@@ -52,8 +52,8 @@ static bool check_broker_name(struct change *ch, struct control_op *op, struct r
 	if (r->name.len == 0)
 		return true;
 	if (!parse_id(r->name, &id))
-		return REFUSE(r, KERR_INVALID_REQUEST, "Node id must be an integer, but it is: %.*s",
-			      STR(r->name));
+		return REFUSE(r, KERR_INVALID_REQUEST,
+			      "Node id must be an integer, but it is: %.*s", STR(r->name));
 	if (!image_broker(tip(ch), id) && id != ch->c->options.node_id &&
 	    !image_controller(tip(ch), id))
 		return REFUSE(r, KERR_BROKER_ID_NOT_REGISTERED,
@@ -69,16 +69,14 @@ static bool check_resource_name(struct change *ch, struct control_op *op, struct
 			return true;
 		return REFUSE(r, KERR_UNKNOWN_TOPIC_OR_PARTITION,
 			      "The topic '%.*s' does not exist.", STR(r->name));
-	case CONFIG_RESOURCE_BROKER:
-		return check_broker_name(ch, op, r);
+	case CONFIG_RESOURCE_BROKER: return check_broker_name(ch, op, r);
 	case CONFIG_RESOURCE_GROUP:
 	case CONFIG_RESOURCE_CLIENT_METRICS:
 		if (r->name.len)
 			return true;
 		return REFUSE(r, KERR_INVALID_REQUEST, "%s name cannot be empty",
 			      r->type == CONFIG_RESOURCE_GROUP ? "Group" : "Subscription");
-	default:
-		return REFUSE(r, KERR_INVALID_REQUEST, "Unknown resource type %d", r->type);
+	default: return REFUSE(r, KERR_INVALID_REQUEST, "Unknown resource type %d", r->type);
 	}
 }
 
@@ -94,8 +92,8 @@ static bool check_items(struct control_op *op, struct resource *r)
 		if (a->op < ALTER_SET || a->op > ALTER_SUBTRACT)
 			return REFUSE(r, KERR_INVALID_REQUEST, "Unknown operation %d", a->op);
 		if (a->op != ALTER_DELETE && str_is_null(a->value))
-			return REFUSE(r, KERR_INVALID_REQUEST, "Null value not supported for : %.*s",
-				      STR(a->name));
+			return REFUSE(r, KERR_INVALID_REQUEST,
+				      "Null value not supported for : %.*s", STR(a->name));
 	}
 	return true;
 }
@@ -124,10 +122,11 @@ static bool check_values(struct change *ch, struct control_op *op, struct resour
 
 	for (size_t i = 0; i < set_count; i++)
 		if (set[i].value.len > CONFIG_VALUE_BYTES_MAX)
-			return REFUSE(r, KERR_INVALID_CONFIG,
-				      "The configuration value cannot be added because it exceeds the "
-				      "maximum value size of %d bytes.",
-				      CONFIG_VALUE_BYTES_MAX);
+			return REFUSE(
+				r, KERR_INVALID_CONFIG,
+				"The configuration value cannot be added because it exceeds the "
+				"maximum value size of %d bytes.",
+				CONFIG_VALUE_BYTES_MAX);
 	if (r->type == CONFIG_RESOURCE_BROKER)
 		return check_broker_values(ch, op, r, set, set_count);
 	if (r->type == CONFIG_RESOURCE_TOPIC)
@@ -143,8 +142,8 @@ static bool check_values(struct change *ch, struct control_op *op, struct resour
 }
 
 /* Under ELR the ISR's least size is the cluster's or the topic's, and always known. */
-static bool check_min_isr(struct change *ch, struct control_op *op, struct resource *r, struct str name,
-			  struct str value)
+static bool check_min_isr(struct change *ch, struct control_op *op, struct resource *r,
+			  struct str name, struct str value)
 {
 	if (r->type != CONFIG_RESOURCE_BROKER || !elr_enabled(tip(ch)) || !str_is(name, MIN_ISR))
 		return true;
@@ -180,8 +179,8 @@ static bool new_value(struct change *ch, struct control_op *op, struct resource 
 }
 
 /* Everything the resource will have: what it has, with the changes in it. */
-static size_t merge(const struct resource *r, const struct config_entry *changed,
-		    size_t count, struct config_entry *all)
+static size_t merge(const struct resource *r, const struct config_entry *changed, size_t count,
+		    struct config_entry *all)
 {
 	size_t n = 0;
 
@@ -308,10 +307,9 @@ void incremental_alter_configs_fail(struct control_op *op, enum kafka_error erro
 	const struct incremental_alter_configs_request *r = op->request;
 	struct incremental_alter_configs_response *response = op->response;
 
-	response->responses =
-		WIRE_ARRAY(op->arena,
-			   incremental_alter_configs_response_alter_configs_resource_response,
-			   r->resources_count);
+	response->responses = WIRE_ARRAY(
+		op->arena, incremental_alter_configs_response_alter_configs_resource_response,
+		r->resources_count);
 	response->responses_count = r->resources_count;
 	for (int32_t i = 0; i < r->resources_count; i++) {
 		response->responses[i].error_code = (int16_t)error;
@@ -325,8 +323,8 @@ void incremental_alter_configs_run(struct change *ch, struct control_op *op)
 {
 	const struct incremental_alter_configs_request *r = op->request;
 	struct incremental_alter_configs_response *response = op->response;
-	struct resource *items = arena_array(op->arena, (size_t)r->resources_count + 1,
-					     sizeof(*items));
+	struct resource *items =
+		arena_array(op->arena, (size_t)r->resources_count + 1, sizeof(*items));
 
 	incremental_alter_configs_fail(op, KERR_NONE, STR_NULL); /* makes the results */
 	for (int32_t i = 0; i < r->resources_count; i++) {
@@ -339,9 +337,9 @@ void incremental_alter_configs_run(struct change *ch, struct control_op *op)
 		items[i].items = arena_array(op->arena, (size_t)from->configs_count + 1,
 					     sizeof(*items[i].items));
 		for (int32_t j = 0; j < from->configs_count; j++)
-			items[i].items[j] = (struct alteration){from->configs[j].name,
-								from->configs[j].value,
-								from->configs[j].config_operation};
+			items[i].items[j] =
+				(struct alteration){from->configs[j].name, from->configs[j].value,
+						    from->configs[j].config_operation};
 	}
 	alter_resources(ch, op, items, r->resources_count);
 	for (int32_t i = 0; i < r->resources_count; i++) {
@@ -356,8 +354,8 @@ void alter_configs_fail(struct control_op *op, enum kafka_error error, struct st
 	const struct alter_configs_request *r = op->request;
 	struct alter_configs_response *response = op->response;
 
-	response->responses = WIRE_ARRAY(op->arena, alter_configs_response_resource_response,
-					 r->resources_count);
+	response->responses =
+		WIRE_ARRAY(op->arena, alter_configs_response_resource_response, r->resources_count);
 	response->responses_count = r->resources_count;
 	for (int32_t i = 0; i < r->resources_count; i++) {
 		response->responses[i].error_code = (int16_t)error;
@@ -371,8 +369,8 @@ void alter_configs_run(struct change *ch, struct control_op *op)
 {
 	const struct alter_configs_request *r = op->request;
 	struct alter_configs_response *response = op->response;
-	struct resource *items = arena_array(op->arena, (size_t)r->resources_count + 1,
-					     sizeof(*items));
+	struct resource *items =
+		arena_array(op->arena, (size_t)r->resources_count + 1, sizeof(*items));
 
 	alter_configs_fail(op, KERR_NONE, STR_NULL); /* makes the results */
 	for (int32_t i = 0; i < r->resources_count; i++) {

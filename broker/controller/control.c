@@ -202,9 +202,10 @@ static int control_open_raft(struct control *c, struct err *err)
 	};
 
 	if (!c->options.is_controller)
-		return err_set(err, E_UNSUPPORTED,
-			       "process.roles: a node that is no controller needs a quorum elsewhere, "
-			       "which is not supported: use broker,controller");
+		return err_set(
+			err, E_UNSUPPORTED,
+			"process.roles: a node that is no controller needs a quorum elsewhere, "
+			"which is not supported: use broker,controller");
 	options.voters = config_quorum(config, &options.voter_count);
 	if (options.voter_count && options.voters[0].id < 0)
 		options.voter_count = 0;

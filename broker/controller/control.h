@@ -3,8 +3,8 @@
  *
  *	control_start()		opens and replays the metadata log, takes part in the quorum
  *	  on_image ...		once per committed batch of records, also while replaying at start
- *	  on_caught_up		this broker is registered; the last image given has everything up to that.
- *				Let the shards apply it, start to serve, then:
+ *	  on_caught_up		this broker is registered; the last image given has everything up to
+ *that. Let the shards apply it, start to serve, then:
  *	control_unfence()	asks the controller to let clients in
  *	  on_ready		an image in which this broker is unfenced was given
  *	control_stop()		controlled shutdown: leaderships move away, the broker is fenced
@@ -12,12 +12,12 @@
  *	control_close()
  *
  * Everything here belongs to shard 0, but control_submit() and control_auto_create(), which any
- * shard calls; results travel back as tasks. Callbacks run on shard 0, never from inside a call made
- * by the caller, so they may call anything here but control_close().
+ * shard calls; results travel back as tasks. Callbacks run on shard 0, never from inside a call
+ *made by the caller, so they may call anything here but control_close().
  *
- * Nothing is answered before the records it wrote are on disk (fsync) and committed; operations that
- * arrive while an fsync runs share the next one.
- * Source: core/src/main/scala/kafka/server/{ControllerServer,BrokerLifecycleManager}.scala,
+ * Nothing is answered before the records it wrote are on disk (fsync) and committed; operations
+ *that arrive while an fsync runs share the next one. Source:
+ *core/src/main/scala/kafka/server/{ControllerServer,BrokerLifecycleManager}.scala,
  * metadata/src/main/java/org/apache/kafka/controller/QuorumController.java */
 #ifndef KAVKA_BROKER_CONTROLLER_CONTROL_H
 #define KAVKA_BROKER_CONTROLLER_CONTROL_H
@@ -32,25 +32,25 @@ struct control;
 struct config;
 
 struct control_options {
-	struct shard *shard;		/* shard 0: timers, and the home of control's own tasks */
+	struct shard *shard; /* shard 0: timers, and the home of control's own tasks */
 	struct env *env;
-	const struct config *config;	/* borrowed until control_set_config or control_close */
+	const struct config *config; /* borrowed until control_set_config or control_close */
 
 	int32_t node_id;
-	struct str cluster_id;		/* text, as in meta.properties */
-	bool is_controller;		/* process.roles */
+	struct str cluster_id; /* text, as in meta.properties */
+	bool is_controller;    /* process.roles */
 	bool is_broker;
 
-	const char *metadata_dir;	/* metadata.log.dir: __cluster_metadata-0 is in it */
-	struct uuid metadata_dir_id;	/* its directory.id */
+	const char *metadata_dir;    /* metadata.log.dir: __cluster_metadata-0 is in it */
+	struct uuid metadata_dir_id; /* its directory.id */
 
 	/* What the broker registers with. Advertised listeners with the ports they really have. */
 	const struct image_endpoint *endpoints;
 	uint32_t endpoint_count;
-	const struct uuid *log_dirs;	/* directory.id of each online log dir */
+	const struct uuid *log_dirs; /* directory.id of each online log dir */
 	uint32_t log_dir_count;
-	struct str rack;		/* null: none */
-	int64_t previous_broker_epoch;	/* from .kafka_cleanshutdown, -1: unclean or unknown */
+	struct str rack;               /* null: none */
+	int64_t previous_broker_epoch; /* from .kafka_cleanshutdown, -1: unclean or unknown */
 	/* The controller listener, for the voter's entry; host null: not served. */
 	struct image_endpoint controller_endpoint;
 
@@ -65,7 +65,8 @@ struct control_options {
 };
 
 /* Opens the metadata log; everything else happens by callbacks. Strings and arrays of the options
- * are copied. -errno, E_CORRUPT, E_INVALID (not formatted, other cluster, log of a newer format). */
+ * are copied. -errno, E_CORRUPT, E_INVALID (not formatted, other cluster, log of a newer format).
+ */
 MUST_USE int control_start(struct control **out, const struct control_options *options,
 			   struct err *err);
 void control_unfence(struct control *c);
@@ -80,7 +81,8 @@ void control_set_config(struct control *c, const struct config *config);
 /* Log directories that went offline: told to the controller with the next heartbeat. */
 void control_dir_offline(struct control *c, struct uuid directory);
 
-/* The epoch this broker registered with, -1: not yet. For .kafka_cleanshutdown and AlterPartition. */
+/* The epoch this broker registered with, -1: not yet. For .kafka_cleanshutdown and AlterPartition.
+ */
 int64_t control_broker_epoch(const struct control *c);
 /* The active controller's node id, -1: none known. */
 int32_t control_leader_id(const struct control *c);
@@ -98,25 +100,25 @@ enum control_op_kind {
 	CONTROL_ELECT_LEADERS,
 	CONTROL_UPDATE_FEATURES,
 	CONTROL_ALTER_CLIENT_QUOTAS,
-	CONTROL_ALTER_SCRAM,		/* AlterUserScramCredentials */
-	CONTROL_ALTER_REASSIGNMENTS,	/* AlterPartitionReassignments */
+	CONTROL_ALTER_SCRAM,         /* AlterUserScramCredentials */
+	CONTROL_ALTER_REASSIGNMENTS, /* AlterPartitionReassignments */
 	CONTROL_ALTER_PARTITION,
-	CONTROL_ASSIGN_DIRS,		/* AssignReplicasToDirs */
+	CONTROL_ASSIGN_DIRS, /* AssignReplicasToDirs */
 	CONTROL_REGISTER_BROKER,
 	CONTROL_HEARTBEAT,
 	CONTROL_UNREGISTER_BROKER,
-	CONTROL_ALLOCATE_PRODUCER_IDS,	/* a block of 1000 for a broker */
+	CONTROL_ALLOCATE_PRODUCER_IDS, /* a block of 1000 for a broker */
 	CONTROL_DESCRIBE_QUORUM,
-	CONTROL_PRODUCER_ID,		/* one fresh id of this broker's block; request/response NULL */
+	CONTROL_PRODUCER_ID, /* one fresh id of this broker's block; request/response NULL */
 	CONTROL_OP_COUNT,
 };
 
 /* One operation on its way. The caller owns it and keeps it, the request (read only meanwhile), the
- * response and the arena until `done`; the arena belongs to shard 0 meanwhile, and what the response
- * points to afterwards is in the arena or in the request. */
+ * response and the arena until `done`; the arena belongs to shard 0 meanwhile, and what the
+ * response points to afterwards is in the arena or in the request. */
 struct control_op {
 	enum control_op_kind kind;
-	int16_t version;		/* of the API, decides some errors */
+	int16_t version; /* of the API, decides some errors */
 	const void *request;
 	void *response;
 	struct arena *arena;
@@ -125,7 +127,7 @@ struct control_op {
 	/* Results beside the response. The error is for the whole operation; each kind has also put
 	 * it into the response at every place where the API has one. */
 	enum kafka_error error;
-	int64_t producer_id;		/* CONTROL_PRODUCER_ID */
+	int64_t producer_id; /* CONTROL_PRODUCER_ID */
 
 	/* control's own */
 	struct task task;

@@ -9,10 +9,10 @@
 #include "base/list.h"
 
 enum life {
-	LIFE_STARTING,		/* no active controller yet */
+	LIFE_STARTING, /* no active controller yet */
 	LIFE_REGISTERING,
-	LIFE_CAUGHT_UP,		/* registered, on_caught_up was called */
-	LIFE_UNFENCING,		/* control_unfence was called */
+	LIFE_CAUGHT_UP, /* registered, on_caught_up was called */
+	LIFE_UNFENCING, /* control_unfence was called */
 	LIFE_RUNNING,
 	LIFE_STOPPING,
 	LIFE_STOPPED,
@@ -23,11 +23,11 @@ enum life {
 struct lifecycle {
 	enum life state;
 	struct uuid incarnation_id;
-	int64_t broker_epoch;		/* -1: not registered */
+	int64_t broker_epoch; /* -1: not registered */
 	struct control_op op;
-	struct arena arena;		/* of the request under way */
+	struct arena arena; /* of the request under way */
 	bool is_busy;
-	int64_t next_us;		/* when the next request is due */
+	int64_t next_us; /* when the next request is due */
 	int64_t stop_deadline_us;
 	struct uuid *offline_dirs;
 	size_t offline_count, offline_cap;
@@ -35,8 +35,8 @@ struct lifecycle {
 
 /* Ids for producers, out of a block that the controller gave this broker. */
 struct producer_ids {
-	int64_t next, end;		/* end is exclusive */
-	struct control_op op;		/* the request for the next block */
+	int64_t next, end;    /* end is exclusive */
+	struct control_op op; /* the request for the next block */
 	struct allocate_producer_ids_request request;
 	struct allocate_producer_ids_response response;
 	struct arena arena;
@@ -55,26 +55,26 @@ struct snapshots {
 	struct arena arena;
 	const struct image *image;
 	struct err err;
-	int64_t bytes_before;		/* controller_record_bytes() at the last one */
-	int64_t last_us;		/* when the last one was begun, or the log loaded */
+	int64_t bytes_before; /* controller_record_bytes() at the last one */
+	int64_t last_us;      /* when the last one was begun, or the log loaded */
 	int64_t next_clean_us;
 };
 
 struct control {
-	struct control_options options;	/* copied; strings in `fixed` */
+	struct control_options options; /* copied; strings in `fixed` */
 	struct arena fixed;
 	struct env *env;
 	struct shard *shard;
 	struct raft *raft;
 	struct controller *controller;
-	const struct image *latest;	/* newest one given out; NULL: none yet */
+	const struct image *latest; /* newest one given out; NULL: none yet */
 	struct timer timer;
 	struct task pump_task;
 	bool pump_posted, is_closed, is_fatal;
 	struct lifecycle life;
 	struct producer_ids ids;
-	struct list_node auto_creates;	/* under way */
-	struct snapshots *snapshots;	/* outlives control while its work runs */
+	struct list_node auto_creates; /* under way */
+	struct snapshots *snapshots;   /* outlives control while its work runs */
 	struct slice *bootstrap;
 	size_t bootstrap_count;
 };

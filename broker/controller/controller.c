@@ -61,8 +61,10 @@ struct controller *controller_new(const struct controller_options *options,
 	queue_init(&c->waiting);
 	queue_init(&c->done);
 	delta_init(&c->tip, image);
-	c->last = image_ref(image);
-	c->committed = image_ref(image);
+	delta_set_kraft_version(&c->tip, raft_kraft_version(c->raft));
+	c->last = delta_publish(&c->tip, image_offset(image), image_epoch(image),
+				image_timestamp_ms(image));
+	c->committed = image_ref(c->last);
 	c->has_new_image = image_offset(image) >= 0;
 	c->tip_end = image_offset(image) + 1;
 	return c;
@@ -82,7 +84,7 @@ void controller_free(struct controller *c)
 	if (!c)
 		return;
 	assert(!c->waiting.first && !c->done.first);
-	LIST_FOREACH(&c->pending, p, struct pending_image, link)
+	LIST_FOREACH (&c->pending, p, struct pending_image, link)
 		pending_free(p);
 	delta_fini(&c->tip);
 	image_unref(c->last);
@@ -295,7 +297,8 @@ void change_add(struct change *ch, const struct message_desc *desc, int16_t vers
 	if (!ch->is_atomic && change_is_full(ch, value.len))
 		change_append(ch);
 	if (ch->rc == 0)
-		ch->rc = batch_builder_add(&ch->batch, ch->timestamp_ms, SLICE_NULL, value, NULL, 0);
+		ch->rc =
+			batch_builder_add(&ch->batch, ch->timestamp_ms, SLICE_NULL, value, NULL, 0);
 	if (ch->rc == 0)
 		ch->rc = delta_replay(&ch->c->tip, (enum metadata_record_type)desc->key, record,
 				      change_next_offset(ch) - 1, &ch->err);
@@ -470,6 +473,8 @@ static int controller_activate(struct controller *c, struct err *err)
 		rc = controller_change(c, true, brokers_register_controller, err);
 	if (rc == 0)
 		brokers_activate(c);
+	else
+		c->is_active = false;
 	return rc;
 }
 
@@ -479,7 +484,7 @@ static void controller_resign(struct controller *c)
 	struct pending_image *p;
 
 	c->is_active = false;
-	LIST_FOREACH(&c->pending, p, struct pending_image, link)
+	LIST_FOREACH (&c->pending, p, struct pending_image, link)
 		pending_free(p);
 	delta_reset(&c->tip, c->committed);
 	image_unref(c->last);
@@ -503,7 +508,7 @@ int controller_settle(struct controller *c, struct err *err)
 		    c->tip_end == raft_log_end(c->raft))
 			rc = controller_activate(c, err);
 	}
-	LIST_FOREACH(&c->pending, p, struct pending_image, link) {
+	LIST_FOREACH (&c->pending, p, struct pending_image, link) {
 		if (p->last_offset >= high_watermark)
 			break;
 		controller_commit_image(c, image_ref(p->image));

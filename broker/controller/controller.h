@@ -2,8 +2,8 @@
  * (control_op) and on time, writes records through raft, and answers when they are committed.
  *
  *	controller_new()
- *	controller_load()	what others wrote, or an earlier life: replay up to the high watermark
- *	controller_submit()	runs an operation against the newest state, committed or not
+ *	controller_load()	what others wrote, or an earlier life: replay up to the high
+ *watermark controller_submit()	runs an operation against the newest state, committed or not
  *	controller_tick()	what is due: fencing, elections, idle records
  *	controller_settle()	after the high watermark moved: which images, which answers are due
  *	controller_take_image(), controller_take_done()
@@ -56,7 +56,7 @@ void controller_submit(struct controller *c, struct control_op *op);
 void controller_abandon(struct controller *c, enum kafka_error error);
 
 void controller_tick(struct controller *c);
-int64_t controller_deadline_us(const struct controller *c);	/* on env_mono_us() */
+int64_t controller_deadline_us(const struct controller *c); /* on env_mono_us() */
 
 /* The newest committed image if it was not taken before (gives a reference), else NULL. */
 const struct image *controller_take_image(struct controller *c);

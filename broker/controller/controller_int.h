@@ -18,9 +18,9 @@
 /* What is known of a broker beside its registration: never in a record. */
 struct broker_track {
 	int32_t id;
-	int64_t contact_us;		/* last heartbeat */
-	int64_t metadata_offset;	/* that the broker has applied; -1 unknown */
-	int64_t shutdown_offset;	/* of the records that moved its leaderships away; -1 none */
+	int64_t contact_us;      /* last heartbeat */
+	int64_t metadata_offset; /* that the broker has applied; -1 unknown */
+	int64_t shutdown_offset; /* of the records that moved its leaderships away; -1 none */
 };
 
 /* An image whose last record is not committed yet. */
@@ -40,18 +40,18 @@ struct controller {
 	struct raft *raft;
 	const struct config *config;
 	struct rng rng;
-	struct uuid incarnation_id;	/* of this process */
+	struct uuid incarnation_id; /* of this process */
 
 	bool is_active;
 	int32_t active_epoch;
-	struct image_delta tip;		/* everything appended */
-	const struct image *last;	/* the tip as of the last append */
-	const struct image *committed;	/* newest committed outside of a metadata transaction */
+	struct image_delta tip;        /* everything appended */
+	const struct image *last;      /* the tip as of the last append */
+	const struct image *committed; /* newest committed outside of a metadata transaction */
 	bool has_new_image;
-	int64_t tip_end;		/* offset after what the tip has */
-	int64_t record_bytes;		/* loaded and appended so far */
-	struct list_node pending;	/* images, ascending offsets */
-	struct op_queue waiting;	/* ascending commit_offset */
+	int64_t tip_end;          /* offset after what the tip has */
+	int64_t record_bytes;     /* loaded and appended so far */
+	struct list_node pending; /* images, ascending offsets */
+	struct op_queue waiting;  /* ascending commit_offset */
 	struct op_queue done;
 
 	struct broker_track *tracks;
@@ -63,15 +63,15 @@ struct controller {
 /* The records of one operation on their way into the log; each is replayed into the tip at once. */
 struct change {
 	struct controller *c;
-	struct arena *arena;		/* of the operation: for records and answers */
+	struct arena *arena; /* of the operation: for records and answers */
 	bool is_atomic;
-	bool is_discarded;		/* validate only: nothing shall stay */
+	bool is_discarded; /* validate only: nothing shall stay */
 	struct batch_builder batch;
 	struct out scratch;
 	int64_t timestamp_ms;
 	int32_t record_count;
-	int64_t last_offset;		/* of what was appended, -1 */
-	int rc;				/* first failure */
+	int64_t last_offset; /* of what was appended, -1 */
+	int rc;              /* first failure */
 	struct err err;
 };
 
@@ -121,8 +121,8 @@ struct partition_change {
 	const struct image_partition *partition;
 	enum election election;
 	struct node_list isr, replicas, adding, removing;
-	const struct uuid *directories;	/* NULL: unchanged; else as many as replicas */
-	int8_t recovery;		/* -1: unchanged */
+	const struct uuid *directories; /* NULL: unchanged; else as many as replicas */
+	int8_t recovery;                /* -1: unchanged */
 	/* Who may lead beside the active brokers, and who not although active. NO_NODE: nobody. */
 	int32_t extra_leader, barred_leader, unclean_broker;
 	/* results */
@@ -162,26 +162,26 @@ MUST_USE int placement_place(struct change *ch, int32_t count, int32_t factor, i
 typedef void (*op_run)(struct change *ch, struct control_op *op);
 typedef void (*op_fail)(struct control_op *op, enum kafka_error error, struct str text);
 
-#define CONTROLLER_OPS(X)                                                             \
-	X(CONTROL_CREATE_TOPICS, create_topics, true)                                 \
-	X(CONTROL_DELETE_TOPICS, delete_topics, true)                                 \
-	X(CONTROL_CREATE_PARTITIONS, create_partitions, true)                         \
-	X(CONTROL_ALTER_CONFIGS, alter_configs, true)                                 \
-	X(CONTROL_INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, true)         \
-	X(CONTROL_ELECT_LEADERS, elect_leaders, false)                                \
-	X(CONTROL_UPDATE_FEATURES, update_features, true)                             \
-	X(CONTROL_ALTER_CLIENT_QUOTAS, alter_client_quotas, true)                     \
-	X(CONTROL_ALTER_SCRAM, alter_scram, true)                                     \
-	X(CONTROL_ALTER_REASSIGNMENTS, alter_reassignments, true)                     \
-	X(CONTROL_ALTER_PARTITION, alter_partition, false)                            \
-	X(CONTROL_ASSIGN_DIRS, assign_dirs, false)                                    \
-	X(CONTROL_REGISTER_BROKER, register_broker, false)                            \
-	X(CONTROL_HEARTBEAT, heartbeat, false)                                        \
-	X(CONTROL_UNREGISTER_BROKER, unregister_broker, false)                        \
-	X(CONTROL_ALLOCATE_PRODUCER_IDS, allocate_producer_ids, true)                 \
+#define CONTROLLER_OPS(X) \
+	X(CONTROL_CREATE_TOPICS, create_topics, true) \
+	X(CONTROL_DELETE_TOPICS, delete_topics, true) \
+	X(CONTROL_CREATE_PARTITIONS, create_partitions, true) \
+	X(CONTROL_ALTER_CONFIGS, alter_configs, true) \
+	X(CONTROL_INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, true) \
+	X(CONTROL_ELECT_LEADERS, elect_leaders, false) \
+	X(CONTROL_UPDATE_FEATURES, update_features, true) \
+	X(CONTROL_ALTER_CLIENT_QUOTAS, alter_client_quotas, true) \
+	X(CONTROL_ALTER_SCRAM, alter_scram, true) \
+	X(CONTROL_ALTER_REASSIGNMENTS, alter_reassignments, true) \
+	X(CONTROL_ALTER_PARTITION, alter_partition, false) \
+	X(CONTROL_ASSIGN_DIRS, assign_dirs, false) \
+	X(CONTROL_REGISTER_BROKER, register_broker, false) \
+	X(CONTROL_HEARTBEAT, heartbeat, false) \
+	X(CONTROL_UNREGISTER_BROKER, unregister_broker, false) \
+	X(CONTROL_ALLOCATE_PRODUCER_IDS, allocate_producer_ids, true) \
 	X(CONTROL_DESCRIBE_QUORUM, describe_quorum, true)
 
-#define X(kind, name, atomic)                                      \
+#define X(kind, name, atomic) \
 	void name##_run(struct change *ch, struct control_op *op); \
 	void name##_fail(struct control_op *op, enum kafka_error error, struct str text);
 CONTROLLER_OPS(X)

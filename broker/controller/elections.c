@@ -22,8 +22,8 @@ void elect_leaders_fail(struct control_op *op, enum kafka_error error, struct st
 			&response->replica_election_results[i];
 
 		to->topic = from->topic;
-		to->partition_result = WIRE_ARRAY(op->arena, elect_leaders_response_partition_result,
-						  from->partitions_count);
+		to->partition_result = WIRE_ARRAY(
+			op->arena, elect_leaders_response_partition_result, from->partitions_count);
 		to->partition_result_count = from->partitions_count;
 		for (int32_t j = 0; j < from->partitions_count; j++) {
 			to->partition_result[j].partition_id = from->partitions[j];
@@ -118,10 +118,9 @@ void elect_leaders_run(struct change *ch, struct control_op *op)
 			struct elect_leaders_response_partition_result *result =
 				&to->partition_result[j];
 
-			result->error_code = (int16_t)elect_one(ch, op, to->topic,
-								result->partition_id,
-								r->election_type,
-								&result->error_message);
+			result->error_code =
+				(int16_t)elect_one(ch, op, to->topic, result->partition_id,
+						   r->election_type, &result->error_message);
 		}
 	}
 }
@@ -140,9 +139,9 @@ static struct node_list proposed_isr(struct change *ch, const struct control_op 
 	int32_t *ids;
 
 	if (op->version < 3)
-		return node_list_copy(ch->arena, r->new_isr,
-				      (uint32_t)MAX(r->new_isr_count, 0));
-	ids = arena_array(ch->arena, (size_t)MAX(r->new_isr_with_epochs_count, 0) + 1, sizeof(*ids));
+		return node_list_copy(ch->arena, r->new_isr, (uint32_t)MAX(r->new_isr_count, 0));
+	ids = arena_array(ch->arena, (size_t)MAX(r->new_isr_with_epochs_count, 0) + 1,
+			  sizeof(*ids));
 	for (int32_t i = 0; i < r->new_isr_with_epochs_count; i++)
 		ids[i] = r->new_isr_with_epochs[i].broker_id;
 	return (struct node_list){ids, (uint32_t)MAX(r->new_isr_with_epochs_count, 0)};
@@ -178,10 +177,10 @@ static bool isr_is_valid(const struct image_partition *p, struct node_list isr)
 	return true;
 }
 
-static enum kafka_error check_alter_partition(const struct change *ch, const struct control_op *op,
-					      const struct image_partition *p,
-					      const struct alter_partition_request_partition_data *r,
-					      struct node_list isr)
+static enum kafka_error
+check_alter_partition(const struct change *ch, const struct control_op *op,
+		      const struct image_partition *p,
+		      const struct alter_partition_request_partition_data *r, struct node_list isr)
 {
 	const struct alter_partition_request *request = op->request;
 
@@ -250,7 +249,8 @@ void alter_partition_run(struct change *ch, struct control_op *op)
 		alter_partition_fail(op, op->error, STR_NULL);
 		return;
 	}
-	response->topics = WIRE_ARRAY(op->arena, alter_partition_response_topic_data, r->topics_count);
+	response->topics =
+		WIRE_ARRAY(op->arena, alter_partition_response_topic_data, r->topics_count);
 	response->topics_count = r->topics_count;
 	for (int32_t i = 0; i < r->topics_count; i++) {
 		const struct alter_partition_request_topic_data *from = &r->topics[i];
@@ -313,10 +313,11 @@ void assign_dirs_run(struct change *ch, struct control_op *op)
 		return;
 	}
 	response->directories_count = r->directories_count;
-	response->directories = WIRE_ARRAY(op->arena, assign_replicas_to_dirs_response_directory_data,
-					   r->directories_count);
+	response->directories = WIRE_ARRAY(
+		op->arena, assign_replicas_to_dirs_response_directory_data, r->directories_count);
 	for (int32_t i = 0; i < r->directories_count; i++) {
-		const struct assign_replicas_to_dirs_request_directory_data *from = &r->directories[i];
+		const struct assign_replicas_to_dirs_request_directory_data *from =
+			&r->directories[i];
 		struct assign_replicas_to_dirs_response_directory_data *to =
 			&response->directories[i];
 
@@ -325,14 +326,15 @@ void assign_dirs_run(struct change *ch, struct control_op *op)
 		to->topics = WIRE_ARRAY(op->arena, assign_replicas_to_dirs_response_topic_data,
 					from->topics_count);
 		for (int32_t j = 0; j < from->topics_count; j++) {
-			const struct assign_replicas_to_dirs_request_topic_data *ft = &from->topics[j];
+			const struct assign_replicas_to_dirs_request_topic_data *ft =
+				&from->topics[j];
 			struct assign_replicas_to_dirs_response_topic_data *tt = &to->topics[j];
 
 			tt->topic_id = ft->topic_id;
 			tt->partitions_count = ft->partitions_count;
-			tt->partitions =
-				WIRE_ARRAY(op->arena, assign_replicas_to_dirs_response_partition_data,
-					   ft->partitions_count);
+			tt->partitions = WIRE_ARRAY(op->arena,
+						    assign_replicas_to_dirs_response_partition_data,
+						    ft->partitions_count);
 			for (int32_t k = 0; k < ft->partitions_count; k++) {
 				tt->partitions[k].partition_index =
 					ft->partitions[k].partition_index;

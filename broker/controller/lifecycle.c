@@ -8,7 +8,7 @@
 #include <inttypes.h>
 
 #define SAY_PLACE "broker/lifecycle"
-#define RETRY_US (1000 * 1000)	   /* after a refused registration */
+#define RETRY_US (1000 * 1000)       /* after a refused registration */
 #define SHUTDOWN_STEP_US (10 * 1000) /* between heartbeats of a controlled shutdown */
 
 #define TO(s) (1u << LIFE_##s)

@@ -56,8 +56,8 @@ static bool node_list_eq(struct node_list a, struct node_list b)
 static struct str topic_value(const struct change *ch, struct str topic, const char *key,
 			      const char *broker_key)
 {
-	struct str value = image_config_value(
-		image_config(tip(ch), CONFIG_RESOURCE_TOPIC, topic), str_of(key));
+	struct str value = image_config_value(image_config(tip(ch), CONFIG_RESOURCE_TOPIC, topic),
+					      str_of(key));
 
 	if (!value.data)
 		value = image_config_value(
@@ -336,8 +336,7 @@ bool partition_change_add(struct partition_change *p)
 		SET_LIST(&r, removing_replicas, p->removing);
 	if (!node_list_eq(p->adding, old->adding))
 		SET_LIST(&r, adding_replicas, p->adding);
-	if (p->recovery >= 0 && r.leader_recovery_state < 0 &&
-	    p->recovery != (int8_t)old->recovery)
+	if (p->recovery >= 0 && r.leader_recovery_state < 0 && p->recovery != (int8_t)old->recovery)
 		r.leader_recovery_state = p->recovery;
 	set_directories(p, &r);
 	if (is_empty(&r))
@@ -349,8 +348,8 @@ bool partition_change_add(struct partition_change *p)
 
 /* ---- Many ------------------------------------------------------------------------------------ */
 
-/* Calls `visit` for each partition. Topics are found again by name after each change of theirs, as a
- * change may replace what an image points to. */
+/* Calls `visit` for each partition. Topics are found again by name after each change of theirs, as
+ * a change may replace what an image points to. */
 static void partitions_each(struct change *ch,
 			    bool (*visit)(struct change *ch, const struct image_topic *topic,
 					  const struct image_partition *p, void *ctx),
@@ -382,8 +381,8 @@ static bool move_one(struct change *ch, const struct image_topic *topic,
 	struct partition_change change;
 	bool concerns = (m->add != NO_NODE && p->leader == NO_LEADER) ||
 			(m->remove != NO_NODE && node_list_has(p->isr, m->remove)) ||
-			(m->unclean != NO_NODE && (node_list_has(p->isr, m->unclean) ||
-						   node_list_has(p->elr, m->unclean)));
+			(m->unclean != NO_NODE &&
+			 (node_list_has(p->isr, m->unclean) || node_list_has(p->elr, m->unclean)));
 
 	if (!concerns)
 		return false;

@@ -12,17 +12,17 @@ struct ring {
 };
 
 struct rack {
-	struct str name;	/* null: without one */
+	struct str name; /* null: without one */
 	struct ring unfenced, fenced;
 };
 
 struct placer {
 	struct rng *rng;
-	struct rack *racks;	/* sorted by name, null first */
+	struct rack *racks; /* sorted by name, null first */
 	uint32_t rack_count, rack_cap;
 	uint32_t broker_count, unfenced_count;
 	uint32_t offset;
-	int64_t epoch;		/* partitions placed since the last shuffle, for the rings' turns */
+	int64_t epoch; /* partitions placed since the last shuffle, for the rings' turns */
 	uint32_t since_shuffle;
 };
 
@@ -181,15 +181,17 @@ int placement_place(struct change *ch, int32_t count, int32_t factor, int32_t *o
 			       "positive.",
 			       factor);
 	if (p.unfenced_count == 0)
-		return err_set(err, E_INVALID,
-			       "All brokers are currently fenced, or have all their log directories "
-			       "cordoned.");
+		return err_set(
+			err, E_INVALID,
+			"All brokers are currently fenced, or have all their log directories "
+			"cordoned.");
 	if ((uint32_t)factor > p.broker_count)
-		return err_set(err, E_INVALID,
-			       "The target replication factor of %d cannot be reached because only %u "
-			       "broker(s) are registered or some brokers have all their log "
-			       "directories cordoned.",
-			       factor, p.broker_count);
+		return err_set(
+			err, E_INVALID,
+			"The target replication factor of %d cannot be reached because only %u "
+			"broker(s) are registered or some brokers have all their log "
+			"directories cordoned.",
+			factor, p.broker_count);
 	for (int32_t i = 0; i < count; i++)
 		placer_partition(&p, factor, out + (size_t)i * (size_t)factor);
 	return 0;

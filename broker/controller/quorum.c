@@ -14,8 +14,8 @@ static void voters_of(struct change *ch, struct describe_quorum_response_partiti
 	struct raft *raft = ch->c->raft;
 	const struct voters_record *voters = raft_voters(raft);
 
-	out->current_voters = WIRE_ARRAY(ch->arena, describe_quorum_response_replica_state,
-					 voters->voters_count);
+	out->current_voters =
+		WIRE_ARRAY(ch->arena, describe_quorum_response_replica_state, voters->voters_count);
 	out->current_voters_count = voters->voters_count;
 	for (int32_t i = 0; i < voters->voters_count; i++) {
 		struct describe_quorum_response_replica_state *state = &out->current_voters[i];
@@ -58,7 +58,8 @@ void describe_quorum_run(struct change *ch, struct control_op *op)
 	const struct describe_quorum_request *r = op->request;
 	struct describe_quorum_response *response = op->response;
 
-	response->topics = WIRE_ARRAY(op->arena, describe_quorum_response_topic_data, r->topics_count);
+	response->topics =
+		WIRE_ARRAY(op->arena, describe_quorum_response_topic_data, r->topics_count);
 	response->topics_count = r->topics_count;
 	for (int32_t i = 0; i < r->topics_count; i++) {
 		const struct describe_quorum_request_topic_data *from = &r->topics[i];

@@ -53,17 +53,19 @@ static struct refusal cancel(struct change *ch, struct control_op *op, const str
 	change.adding = change.removing = none;
 	if (change.isr.count == 0) {
 		if (!topic_unclean_election(ch, t->name))
-			return REFUSED(KERR_INVALID_REPLICA_ASSIGNMENT,
-				       "Unable to revert partition assignment for %.*s:%d because it "
-				       "would require an unclean leader election.",
-				       STR(t->name), p->index);
+			return REFUSED(
+				KERR_INVALID_REPLICA_ASSIGNMENT,
+				"Unable to revert partition assignment for %.*s:%d because it "
+				"would require an unclean leader election.",
+				STR(t->name), p->index);
 		change.isr = node_list_copy(ch->arena, change.replicas.ids, 1);
 	}
 	partition_change_add(&change);
 	return ACCEPTED;
 }
 
-static struct refusal check_target(struct change *ch, struct control_op *op, struct node_list target)
+static struct refusal check_target(struct change *ch, struct control_op *op,
+				   struct node_list target)
 {
 	if (target.count == 0)
 		return REFUSED(KERR_INVALID_REPLICA_ASSIGNMENT,
@@ -71,15 +73,17 @@ static struct refusal check_target(struct change *ch, struct control_op *op, str
 	for (uint32_t i = 0; i < target.count; i++) {
 		for (uint32_t j = 0; j < i; j++)
 			if (target.ids[i] == target.ids[j])
-				return REFUSED(KERR_INVALID_REPLICA_ASSIGNMENT,
-					       "The manual partition assignment includes the broker %d "
-					       "more than once.",
-					       target.ids[i]);
+				return REFUSED(
+					KERR_INVALID_REPLICA_ASSIGNMENT,
+					"The manual partition assignment includes the broker %d "
+					"more than once.",
+					target.ids[i]);
 		if (!image_broker(tip(ch), target.ids[i]))
-			return REFUSED(KERR_INVALID_REPLICA_ASSIGNMENT,
-				       "The manual partition assignment includes broker %d, but no such "
-				       "broker is registered.",
-				       target.ids[i]);
+			return REFUSED(
+				KERR_INVALID_REPLICA_ASSIGNMENT,
+				"The manual partition assignment includes broker %d, but no such "
+				"broker is registered.",
+				target.ids[i]);
 	}
 	return ACCEPTED;
 }
@@ -98,8 +102,8 @@ static struct refusal reassign(struct change *ch, struct control_op *op, struct 
 		return REFUSED(KERR_UNKNOWN_TOPIC_OR_PARTITION,
 			       "Unable to find a topic named %.*s.", STR(topic));
 	if (!p)
-		return REFUSED(KERR_UNKNOWN_TOPIC_OR_PARTITION,
-			       "Unable to find partition %.*s:%d.", STR(topic), index);
+		return REFUSED(KERR_UNKNOWN_TOPIC_OR_PARTITION, "Unable to find partition %.*s:%d.",
+			       STR(topic), index);
 	if (count < 0)
 		return cancel(ch, op, t, p);
 	refusal = check_target(ch, op, target);
@@ -107,11 +111,11 @@ static struct refusal reassign(struct change *ch, struct control_op *op, struct 
 		return refusal;
 	/* what was to come of a reassignment under way starts anew from where it began */
 	current = without_all(ch->arena, p->replicas, p->adding);
-	if (!may_resize &&
-	    without_all(ch->arena, p->replicas, p->removing).count != target.count)
+	if (!may_resize && without_all(ch->arena, p->replicas, p->removing).count != target.count)
 		return REFUSED(KERR_INVALID_REPLICATION_FACTOR,
 			       "The replication factor is changed from %u to %u",
-			       without_all(ch->arena, p->replicas, p->removing).count, target.count);
+			       without_all(ch->arena, p->replicas, p->removing).count,
+			       target.count);
 	partition_change_init(&change, ch, t, p);
 	change.removing = difference(ch->arena, current, target);
 	change.adding = difference(ch->arena, target, current);
@@ -122,8 +126,7 @@ static struct refusal reassign(struct change *ch, struct control_op *op, struct 
 		       change.removing.count * sizeof(*all));
 	change.replicas = (struct node_list){all, target.count + change.removing.count};
 	/* who was on its way in and is not wanted any more also leaves the ISR */
-	change.isr = without_all(ch->arena, p->isr,
-				 difference(ch->arena, p->isr, change.replicas));
+	change.isr = without_all(ch->arena, p->isr, difference(ch->arena, p->isr, change.replicas));
 	partition_change_add(&change);
 	return ACCEPTED;
 }

@@ -51,25 +51,28 @@ static struct refusal check_downgrade(struct control_op *op, struct str name, in
 				      int16_t to, int8_t type)
 {
 	if (type == UPGRADE)
-		return REFUSED(KERR_INVALID_UPDATE_VERSION,
-			       "Invalid update version %d for feature %.*s. Can't downgrade the version "
-			       "of this feature without setting the upgrade type to either safe or "
-			       "unsafe downgrade.",
-			       to, STR(name));
+		return REFUSED(
+			KERR_INVALID_UPDATE_VERSION,
+			"Invalid update version %d for feature %.*s. Can't downgrade the version "
+			"of this feature without setting the upgrade type to either safe or "
+			"unsafe downgrade.",
+			to, STR(name));
 	if (!str_is(name, METADATA_VERSION_FEATURE))
 		return ACCEPTED;
 	for (int level = to + 1; level <= from; level++) {
 		if (!metadata_version_changed(level))
 			continue;
 		if (type == UNSAFE_DOWNGRADE)
-			return REFUSED(KERR_INVALID_UPDATE_VERSION,
-				       "Invalid metadata.version %d. Unsafe metadata downgrade is not "
-				       "supported in this version.",
-				       to);
-		return REFUSED(KERR_INVALID_UPDATE_VERSION,
-			       "Invalid metadata.version %d. Refusing to perform the requested downgrade "
-			       "because it might delete metadata information.",
-			       to);
+			return REFUSED(
+				KERR_INVALID_UPDATE_VERSION,
+				"Invalid metadata.version %d. Unsafe metadata downgrade is not "
+				"supported in this version.",
+				to);
+		return REFUSED(
+			KERR_INVALID_UPDATE_VERSION,
+			"Invalid metadata.version %d. Refusing to perform the requested downgrade "
+			"because it might delete metadata information.",
+			to);
 	}
 	return ACCEPTED;
 }
@@ -90,31 +93,34 @@ static struct refusal check_feature(struct change *ch, struct control_op *op,
 		return to == raft_kraft_version(ch->c->raft)
 			       ? ACCEPTED
 			       : REFUSED(KERR_INVALID_UPDATE_VERSION,
-					 "Invalid update version %d for feature kraft.version. It is "
+					 "Invalid update version %d for feature kraft.version. It "
+					 "is "
 					 "%d since the quorum was formatted and cannot change on a "
 					 "quorum of one",
 					 to, raft_kraft_version(ch->c->raft));
 	if (to < 0)
-		return REFUSED(KERR_INVALID_UPDATE_VERSION,
-			       "Invalid update version %d for feature %.*s. A feature version cannot be "
-			       "less than 0.",
-			       to, STR(u->feature));
+		return REFUSED(
+			KERR_INVALID_UPDATE_VERSION,
+			"Invalid update version %d for feature %.*s. A feature version cannot be "
+			"less than 0.",
+			to, STR(u->feature));
 	if (to > 0 && (!f || to < f->min || to > f->max))
-		return REFUSED(KERR_INVALID_UPDATE_VERSION,
-			       "Invalid update version %d for feature %.*s. Local controller %d %s", to,
-			       STR(u->feature), ch->c->options.node_id,
-			       f ? arena_printf(op->arena, "only supports versions %d-%d", f->min,
-						f->max)
-				 : "does not support this feature.");
+		return REFUSED(
+			KERR_INVALID_UPDATE_VERSION,
+			"Invalid update version %d for feature %.*s. Local controller %d %s", to,
+			STR(u->feature), ch->c->options.node_id,
+			f ? arena_printf(op->arena, "only supports versions %d-%d", f->min, f->max)
+			  : "does not support this feature.");
 	if (to == 0 && str_is(u->feature, METADATA_VERSION_FEATURE))
 		return REFUSED(KERR_INVALID_UPDATE_VERSION,
 			       "Invalid metadata.version 0. Valid versions are from %d to %d.",
 			       METADATA_VERSION_MIN, METADATA_VERSION_MAX);
 	if (to > now && type != UPGRADE)
-		return REFUSED(KERR_INVALID_UPDATE_VERSION,
-			       "Invalid update version %d for feature %.*s. Can't downgrade to a newer "
-			       "version.",
-			       to, STR(u->feature));
+		return REFUSED(
+			KERR_INVALID_UPDATE_VERSION,
+			"Invalid update version %d for feature %.*s. Can't downgrade to a newer "
+			"version.",
+			to, STR(u->feature));
 	refusal = to < now ? check_downgrade(op, u->feature, now, to, type) : ACCEPTED;
 	if (!refusal.error)
 		refusal = check_nodes(ch, op, u->feature, to);
@@ -170,8 +176,9 @@ void update_features_run(struct change *ch, struct control_op *op)
 
 	for (int32_t i = 0; i < r->feature_updates_count && !refusal.error; i++) {
 		const struct update_features_request_feature_update_key *u = &r->feature_updates[i];
-		int8_t type = op->version > 0 ? u->upgrade_type
-			      : u->allow_downgrade ? SAFE_DOWNGRADE : UPGRADE;
+		int8_t type = op->version > 0      ? u->upgrade_type
+			      : u->allow_downgrade ? SAFE_DOWNGRADE
+						   : UPGRADE;
 		int16_t now = image_feature_level(tip(ch), u->feature);
 		struct feature_level_record record;
 
@@ -207,8 +214,10 @@ static const struct {
 	unsigned entities;
 	bool is_integral;
 } quota_keys[] = {
-	{"producer_byte_rate", QUOTA_USER, true},  {"consumer_byte_rate", QUOTA_USER, true},
-	{"request_percentage", QUOTA_USER, false}, {"controller_mutation_rate", QUOTA_USER, false},
+	{"producer_byte_rate", QUOTA_USER, true},
+	{"consumer_byte_rate", QUOTA_USER, true},
+	{"request_percentage", QUOTA_USER, false},
+	{"controller_mutation_rate", QUOTA_USER, false},
 	{"connection_creation_rate", QUOTA_IP, true},
 };
 
@@ -248,9 +257,10 @@ static struct refusal check_entity(struct control_op *op,
 
 		for (int32_t j = 0; j < i; j++)
 			if (str_eq(type, e->entity[j].entity_type))
-				return REFUSED(KERR_INVALID_REQUEST,
-					       "Invalid client quota entity, duplicate entity entry %.*s",
-					       STR(type));
+				return REFUSED(
+					KERR_INVALID_REQUEST,
+					"Invalid client quota entity, duplicate entity entry %.*s",
+					STR(type));
 		if (str_is(type, "user") || str_is(type, "client-id"))
 			*kinds |= QUOTA_USER;
 		else if (str_is(type, "ip"))
@@ -260,9 +270,10 @@ static struct refusal check_entity(struct control_op *op,
 				       "Unhandled client quota entity type: %.*s", STR(type));
 	}
 	if (*kinds == (QUOTA_USER | QUOTA_IP))
-		return REFUSED(KERR_INVALID_REQUEST,
-			       "Invalid quota entity combination, IP entity shouldnot be combined with "
-			       "User or ClientId");
+		return REFUSED(
+			KERR_INVALID_REQUEST,
+			"Invalid quota entity combination, IP entity shouldnot be combined with "
+			"User or ClientId");
 	return ACCEPTED;
 }
 
@@ -271,8 +282,8 @@ static struct refusal check_quota(struct control_op *op, unsigned kinds,
 {
 	size_t i = 0;
 
-	while (i < ARRAY_LEN(quota_keys) && !(str_is(q->key, quota_keys[i].name) &&
-					      quota_keys[i].entities == kinds))
+	while (i < ARRAY_LEN(quota_keys) &&
+	       !(str_is(q->key, quota_keys[i].name) && quota_keys[i].entities == kinds))
 		i++;
 	if (i == ARRAY_LEN(quota_keys))
 		return REFUSED(KERR_INVALID_REQUEST, "Invalid configuration key %.*s", STR(q->key));
@@ -351,7 +362,8 @@ void alter_scram_fail(struct control_op *op, enum kafka_error error, struct str 
 	struct alter_user_scram_credentials_response *response = op->response;
 	int32_t count = r->deletions_count + r->upsertions_count;
 
-	response->results = WIRE_ARRAY(op->arena, alter_user_scram_credentials_response_result, count);
+	response->results =
+		WIRE_ARRAY(op->arena, alter_user_scram_credentials_response_result, count);
 	response->results_count = count;
 	for (int32_t i = 0; i < count; i++) {
 		response->results[i].user = scram_user(op, i);
@@ -360,7 +372,8 @@ void alter_scram_fail(struct control_op *op, enum kafka_error error, struct str 
 	}
 }
 
-/* StoredKey = H(HMAC(SaltedPassword, "Client Key")), ServerKey = HMAC(SaltedPassword, "Server Key"). */
+/* StoredKey = H(HMAC(SaltedPassword, "Client Key")), ServerKey = HMAC(SaltedPassword, "Server
+ * Key"). */
 static void scram_keys(struct arena *a, int8_t mechanism, struct slice salted, struct slice *stored,
 		       struct slice *server)
 {
@@ -430,9 +443,10 @@ void alter_scram_run(struct change *ch, struct control_op *op)
 
 		for (int32_t j = 0; j < response->results_count; j++)
 			if (i != j && str_eq(scram_user(op, i), scram_user(op, j)))
-				refusal = REFUSED(KERR_DUPLICATE_RESOURCE,
-						  "A user credential cannot be altered twice in the "
-						  "same request");
+				refusal =
+					REFUSED(KERR_DUPLICATE_RESOURCE,
+						"A user credential cannot be altered twice in the "
+						"same request");
 		if (!refusal.error)
 			refusal = i < r->deletions_count
 					  ? scram_delete(ch, op, i)

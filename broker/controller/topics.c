@@ -45,10 +45,11 @@ static struct refusal check_name(struct control_op *op, struct str name)
 			       "allowed length %d",
 			       STR(name), TOPIC_NAME_MAX);
 	if (!name_has_only_legal(name))
-		return REFUSED(KERR_INVALID_TOPIC_EXCEPTION,
-			       "Topic name is invalid: '%.*s' contains one or more characters other "
-			       "than ASCII alphanumerics, '.', '_' and '-'",
-			       STR(name));
+		return REFUSED(
+			KERR_INVALID_TOPIC_EXCEPTION,
+			"Topic name is invalid: '%.*s' contains one or more characters other "
+			"than ASCII alphanumerics, '.', '_' and '-'",
+			STR(name));
 	return ACCEPTED;
 }
 
@@ -70,7 +71,8 @@ static bool names_collide(struct str a, struct str b)
 static struct refusal check_collision(struct change *ch, struct control_op *op, struct str name)
 {
 	if (image_topic_by_name(tip(ch), name))
-		return REFUSED(KERR_TOPIC_ALREADY_EXISTS, "Topic '%.*s' already exists.", STR(name));
+		return REFUSED(KERR_TOPIC_ALREADY_EXISTS, "Topic '%.*s' already exists.",
+			       STR(name));
 	if (!memchr(name.data, '.', name.len) && !memchr(name.data, '_', name.len))
 		return ACCEPTED;
 	for (const struct image_topic *t = image_topic_next(tip(ch), STR_NULL); t;
@@ -95,27 +97,31 @@ static struct refusal check_manual(struct change *ch, struct control_op *op, con
 
 		for (int32_t j = 0; j < i; j++)
 			if (ids[i] == ids[j])
-				return REFUSED(KERR_INVALID_REPLICA_ASSIGNMENT,
-					       "The manual partition assignment includes the broker %d "
-					       "more than once.",
-					       ids[i]);
+				return REFUSED(
+					KERR_INVALID_REPLICA_ASSIGNMENT,
+					"The manual partition assignment includes the broker %d "
+					"more than once.",
+					ids[i]);
 		if (!b)
-			return REFUSED(KERR_INVALID_REPLICA_ASSIGNMENT,
-				       "The manual partition assignment includes broker %d, but no such "
-				       "broker is registered.",
-				       ids[i]);
+			return REFUSED(
+				KERR_INVALID_REPLICA_ASSIGNMENT,
+				"The manual partition assignment includes broker %d, but no such "
+				"broker is registered.",
+				ids[i]);
 		if (!b->in_controlled_shutdown && !broker_takes_replicas(b))
-			return REFUSED(KERR_INVALID_REPLICA_ASSIGNMENT,
-				       "The manual partition assignment includes broker %d, but all its "
-				       "log directories are cordoned.",
-				       ids[i]);
+			return REFUSED(
+				KERR_INVALID_REPLICA_ASSIGNMENT,
+				"The manual partition assignment includes broker %d, but all its "
+				"log directories are cordoned.",
+				ids[i]);
 	}
 	if (factor > 0 && count != factor)
-		return REFUSED(KERR_INVALID_REPLICA_ASSIGNMENT,
-			       "The manual partition assignment includes a partition with %d "
-			       "replica(s), but this is not consistent with previous partitions, which "
-			       "have %d replica(s).",
-			       count, factor);
+		return REFUSED(
+			KERR_INVALID_REPLICA_ASSIGNMENT,
+			"The manual partition assignment includes a partition with %d "
+			"replica(s), but this is not consistent with previous partitions, which "
+			"have %d replica(s).",
+			count, factor);
 	return ACCEPTED;
 }
 
@@ -192,13 +198,15 @@ static struct refusal topic_manual(struct change *ch, struct control_op *op, str
 	struct refusal refusal;
 
 	if (r->replication_factor != -1)
-		return REFUSED(KERR_INVALID_REQUEST,
-			       "A manual partition assignment was specified, but replication factor "
-			       "was not set to -1.");
+		return REFUSED(
+			KERR_INVALID_REQUEST,
+			"A manual partition assignment was specified, but replication factor "
+			"was not set to -1.");
 	if (r->num_partitions != -1)
-		return REFUSED(KERR_INVALID_REQUEST,
-			       "A manual partition assignment was specified, but numPartitions was not "
-			       "set to -1.");
+		return REFUSED(
+			KERR_INVALID_REQUEST,
+			"A manual partition assignment was specified, but numPartitions was not "
+			"set to -1.");
 	t->partition_count = r->assignments_count;
 	t->factor = r->assignments[0].broker_ids_count;
 	t->replicas = arena_array(ch->arena, (size_t)t->partition_count * (size_t)MAX(t->factor, 1),
@@ -217,8 +225,9 @@ static struct refusal topic_manual(struct change *ch, struct control_op *op, str
 		if (refusal.error)
 			return refusal;
 		if (index < 0 || index >= r->assignments_count)
-			return REFUSED(KERR_INVALID_REPLICA_ASSIGNMENT,
-				       "partitions should be a consecutive 0-based integer sequence");
+			return REFUSED(
+				KERR_INVALID_REPLICA_ASSIGNMENT,
+				"partitions should be a consecutive 0-based integer sequence");
 		memcpy(t->replicas + (size_t)index * (size_t)t->factor,
 		       r->assignments[i].broker_ids, (size_t)t->factor * sizeof(*t->replicas));
 	}
@@ -275,19 +284,19 @@ static struct refusal topic_write(struct change *ch, struct control_op *op,
 	struct topic_record topic;
 
 	for (int32_t i = 0; i < t->partition_count; i++)
-		if (!partition_record_of(ch, id, i,
-					 t->replicas + (size_t)i * (size_t)t->factor, t->factor,
-					 &records[i])) {
+		if (!partition_record_of(ch, id, i, t->replicas + (size_t)i * (size_t)t->factor,
+					 t->factor, &records[i])) {
 			if (t->request->assignments_count > 0)
 				return REFUSED(KERR_INVALID_REPLICA_ASSIGNMENT,
 					       "All brokers specified in the manual partition "
 					       "assignment for partition %d are fenced or in "
 					       "controlled shutdown.",
 					       i);
-			return REFUSED(KERR_INVALID_REPLICATION_FACTOR,
-				       "Unable to replicate the partition %d time(s): All brokers are "
-				       "currently fenced or in controlled shutdown.",
-				       t->factor);
+			return REFUSED(
+				KERR_INVALID_REPLICATION_FACTOR,
+				"Unable to replicate the partition %d time(s): All brokers are "
+				"currently fenced or in controlled shutdown.",
+				t->factor);
 		}
 	WIRE_INIT(topic_record, &topic);
 	topic.name = t->request->name;
@@ -332,8 +341,8 @@ static struct refusal create_topic(struct change *ch, struct control_op *op,
 		if (i != index && str_eq(r->topics[i].name, t.request->name))
 			return REFUSED(KERR_INVALID_REQUEST, "Duplicate topic name.");
 	if (str_is(t.request->name, METADATA_TOPIC))
-		return REFUSED(KERR_INVALID_REQUEST,
-			       "Creation of internal topic %s is prohibited.", METADATA_TOPIC);
+		return REFUSED(KERR_INVALID_REQUEST, "Creation of internal topic %s is prohibited.",
+			       METADATA_TOPIC);
 	refusal = check_name(op, t.request->name);
 	if (!refusal.error)
 		refusal = check_collision(ch, op, t.request->name);
@@ -510,10 +519,11 @@ static struct refusal grow_manual(struct change *ch, struct control_op *op,
 				  int32_t factor, int32_t *replicas)
 {
 	if (r->assignments_count != added)
-		return REFUSED(KERR_INVALID_REPLICA_ASSIGNMENT,
-			       "Attempted to add %d additional partition(s), but only %d assignment(s) "
-			       "were specified.",
-			       added, r->assignments_count);
+		return REFUSED(
+			KERR_INVALID_REPLICA_ASSIGNMENT,
+			"Attempted to add %d additional partition(s), but only %d assignment(s) "
+			"were specified.",
+			added, r->assignments_count);
 	for (int32_t i = 0; i < added; i++) {
 		struct refusal refusal = check_manual(ch, op, r->assignments[i].broker_ids,
 						      r->assignments[i].broker_ids_count, factor);
@@ -571,11 +581,12 @@ static struct refusal grow_topic(struct change *ch, struct control_op *op,
 	for (int32_t i = 0; i < added; i++)
 		if (!partition_record_of(ch, id, first + i, replicas + (size_t)i * (size_t)factor,
 					 factor, &records[i]))
-			return REFUSED(r->assignments_count >= 0 ? KERR_INVALID_REPLICA_ASSIGNMENT
-								 : KERR_INVALID_REPLICATION_FACTOR,
-				       "All brokers specified in the manual partition assignment for "
-				       "partition %d are fenced or in controlled shutdown.",
-				       first + i);
+			return REFUSED(
+				r->assignments_count >= 0 ? KERR_INVALID_REPLICA_ASSIGNMENT
+							  : KERR_INVALID_REPLICATION_FACTOR,
+				"All brokers specified in the manual partition assignment for "
+				"partition %d are fenced or in controlled shutdown.",
+				first + i);
 	for (int32_t i = 0; i < added; i++)
 		change_add(ch, &partition_record_desc,
 			   partition_record_version(metadata_version(ch)), &records[i]);

@@ -58,7 +58,8 @@ static int delta_transaction_record(struct image_delta *d, enum metadata_record_
 {
 	if (type == BEGIN_TRANSACTION_RECORD) {
 		if (d->rollback)
-			return err_set(err, E_CORRUPT, "a metadata transaction begins in another one");
+			return err_set(err, E_CORRUPT,
+				       "a metadata transaction begins in another one");
 		d->rollback = delta_freeze(d);
 		return 0;
 	}
@@ -82,35 +83,29 @@ int delta_replay(struct image_delta *d, enum metadata_record_type type, const vo
 	case PARTITION_RECORD:
 	case PARTITION_CHANGE_RECORD:
 	case REMOVE_TOPIC_RECORD:
-	case CLEAR_ELR_RECORD:
-		return delta_topic_record(d, type, record, err);
+	case CLEAR_ELR_RECORD: return delta_topic_record(d, type, record, err);
 	case REGISTER_BROKER_RECORD:
 	case UNREGISTER_BROKER_RECORD:
 	case FENCE_BROKER_RECORD:
 	case UNFENCE_BROKER_RECORD:
 	case BROKER_REGISTRATION_CHANGE_RECORD:
 	case REGISTER_CONTROLLER_RECORD:
-	case UNREGISTER_CONTROLLER_RECORD:
-		return delta_node_record(d, type, record, offset, err);
+	case UNREGISTER_CONTROLLER_RECORD: return delta_node_record(d, type, record, offset, err);
 	case CONFIG_RECORD:
 	case FEATURE_LEVEL_RECORD:
 	case CLIENT_QUOTA_RECORD:
-	case PRODUCER_IDS_RECORD:
-		return delta_setting_record(d, type, record, err);
+	case PRODUCER_IDS_RECORD: return delta_setting_record(d, type, record, err);
 	case ACCESS_CONTROL_ENTRY_RECORD:
 	case REMOVE_ACCESS_CONTROL_ENTRY_RECORD:
 	case USER_SCRAM_CREDENTIAL_RECORD:
 	case REMOVE_USER_SCRAM_CREDENTIAL_RECORD:
 	case DELEGATION_TOKEN_RECORD:
-	case REMOVE_DELEGATION_TOKEN_RECORD:
-		return delta_security_record(d, type, record, err);
+	case REMOVE_DELEGATION_TOKEN_RECORD: return delta_security_record(d, type, record, err);
 	case BEGIN_TRANSACTION_RECORD:
 	case END_TRANSACTION_RECORD:
-	case ABORT_TRANSACTION_RECORD:
-		return delta_transaction_record(d, type, err);
+	case ABORT_TRANSACTION_RECORD: return delta_transaction_record(d, type, err);
 	case NO_OP_RECORD:
-	case ZK_MIGRATION_STATE_RECORD:
-		return 0;
+	case ZK_MIGRATION_STATE_RECORD: return 0;
 	}
 	return err_set(err, E_CORRUPT, "no metadata record has type %d", (int)type);
 }

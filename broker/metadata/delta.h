@@ -19,12 +19,12 @@
 #include "wire/record_frame.h"
 
 struct image_delta {
-	struct image image;		/* what there is so far */
-	uint64_t edit;			/* marks what this delta may change in place */
-	const struct image *rollback;	/* before the open transaction, NULL: none is open */
+	struct image image;           /* what there is so far */
+	uint64_t edit;                /* marks what this delta may change in place */
+	const struct image *rollback; /* before the open transaction, NULL: none is open */
 };
 
-void delta_init(struct image_delta *d, const struct image *from);	/* borrows `from` */
+void delta_init(struct image_delta *d, const struct image *from); /* borrows `from` */
 void delta_fini(struct image_delta *d);
 /* Starts over from `from`. */
 void delta_reset(struct image_delta *d, const struct image *from);
@@ -36,6 +36,12 @@ MUST_USE int delta_replay(struct image_delta *d, enum metadata_record_type type,
 /* The same from the value of a log record. Also E_UNSUPPORTED (unknown type or version). */
 MUST_USE int delta_replay_bytes(struct image_delta *d, struct slice value, int64_t offset,
 				struct arena *scratch, struct err *err);
+
+/* The quorum's version, which no metadata record says. */
+static inline void delta_set_kraft_version(struct image_delta *d, int16_t level)
+{
+	d->image.kraft_version = level;
+}
 
 static inline bool delta_in_transaction(const struct image_delta *d)
 {

@@ -39,8 +39,8 @@ static struct broker_item *broker_new(uint64_t edit, const struct image_broker *
 		       from->log_dir_count * sizeof(struct uuid));
 	if (from->cordoned_log_dirs) {
 		/* one byte more: an empty list is not null */
-		b->broker.cordoned_log_dirs = packer_room(
-			&p, from->cordoned_log_dir_count * sizeof(struct uuid) + 1);
+		b->broker.cordoned_log_dirs =
+			packer_room(&p, from->cordoned_log_dir_count * sizeof(struct uuid) + 1);
 		memcpy((void *)(uintptr_t)b->broker.cordoned_log_dirs, from->cordoned_log_dirs,
 		       from->cordoned_log_dir_count * sizeof(struct uuid));
 	}
@@ -95,13 +95,13 @@ static void broker_register(struct image_delta *d, const struct register_broker_
 	if (r->cordoned_log_dirs_count == 0)
 		b.cordoned_log_dirs = &none;
 	for (uint32_t i = 0; i < b.endpoint_count; i++)
-		endpoints[i] = (struct image_endpoint){
-			r->end_points[i].name, r->end_points[i].host, r->end_points[i].port,
-			r->end_points[i].security_protocol};
+		endpoints[i] = (struct image_endpoint){r->end_points[i].name, r->end_points[i].host,
+						       r->end_points[i].port,
+						       r->end_points[i].security_protocol};
 	for (uint32_t i = 0; i < b.feature_count; i++)
-		features[i] = (struct image_feature_range){
-			r->features[i].name, r->features[i].min_supported_version,
-			r->features[i].max_supported_version};
+		features[i] = (struct image_feature_range){r->features[i].name,
+							   r->features[i].min_supported_version,
+							   r->features[i].max_supported_version};
 	b.endpoints = endpoints;
 	b.features = features;
 	broker_put(d, &b);
@@ -198,9 +198,10 @@ static void controller_register(struct image_delta *d, const struct register_con
 	endpoints = packer_room(&p, endpoint_count * sizeof(*endpoints));
 	features = packer_room(&p, feature_count * sizeof(*features));
 	for (uint32_t i = 0; i < endpoint_count; i++)
-		endpoints[i] = (struct image_endpoint){
-			packer_str(&p, r->end_points[i].name), packer_str(&p, r->end_points[i].host),
-			r->end_points[i].port, r->end_points[i].security_protocol};
+		endpoints[i] = (struct image_endpoint){packer_str(&p, r->end_points[i].name),
+						       packer_str(&p, r->end_points[i].host),
+						       r->end_points[i].port,
+						       r->end_points[i].security_protocol};
 	for (uint32_t i = 0; i < feature_count; i++)
 		features[i] = (struct image_feature_range){packer_str(&p, r->features[i].name),
 							   r->features[i].min_supported_version,
@@ -235,20 +236,12 @@ int delta_node_record(struct image_delta *d, enum metadata_record_type type, con
 	const struct unfence_broker_record *unfence = record;
 
 	switch (type) {
-	case REGISTER_BROKER_RECORD:
-		broker_register(d, record, offset);
-		return 0;
-	case UNREGISTER_BROKER_RECORD:
-		return broker_unregister(d, record, err);
-	case BROKER_REGISTRATION_CHANGE_RECORD:
-		return broker_change(d, record, err);
-	case FENCE_BROKER_RECORD:
-		return broker_fence(d, fence->id, fence->epoch, true, err);
-	case UNFENCE_BROKER_RECORD:
-		return broker_fence(d, unfence->id, unfence->epoch, false, err);
-	case REGISTER_CONTROLLER_RECORD:
-		controller_register(d, record);
-		return 0;
+	case REGISTER_BROKER_RECORD: broker_register(d, record, offset); return 0;
+	case UNREGISTER_BROKER_RECORD: return broker_unregister(d, record, err);
+	case BROKER_REGISTRATION_CHANGE_RECORD: return broker_change(d, record, err);
+	case FENCE_BROKER_RECORD: return broker_fence(d, fence->id, fence->epoch, true, err);
+	case UNFENCE_BROKER_RECORD: return broker_fence(d, unfence->id, unfence->epoch, false, err);
+	case REGISTER_CONTROLLER_RECORD: controller_register(d, record); return 0;
 	default:
 		assert(type == UNREGISTER_CONTROLLER_RECORD);
 		return controller_unregister(d, record, err);

@@ -55,10 +55,10 @@ static struct str scram_key(struct packer *p, int8_t mechanism, struct str user)
 static void scram_set(struct image_delta *d, const struct user_scram_credential_record *r)
 {
 	struct packer p;
-	struct scram_item *s = packer_alloc(&p, sizeof(*s),
-					    2 * PACKER_STR(r->name) + 1 + PACKER_STR(r->salt) +
-						    PACKER_STR(r->stored_key) +
-						    PACKER_STR(r->server_key));
+	struct scram_item *s =
+		packer_alloc(&p, sizeof(*s),
+			     2 * PACKER_STR(r->name) + 1 + PACKER_STR(r->salt) +
+				     PACKER_STR(r->stored_key) + PACKER_STR(r->server_key));
 
 	item_init(&s->scram.item, d->edit, security_destroy);
 	s->scram.user = packer_str(&p, r->name);
@@ -112,25 +112,17 @@ static void token_set(struct image_delta *d, const struct delegation_token_recor
 	pmap_put(&d->image.tokens, d->edit, key_of_str(t->token_id), &t->item);
 }
 
-int delta_security_record(struct image_delta *d, enum metadata_record_type type,
-			  const void *record, struct err *err)
+int delta_security_record(struct image_delta *d, enum metadata_record_type type, const void *record,
+			  struct err *err)
 {
 	const struct remove_delegation_token_record *remove_token = record;
 
 	switch (type) {
-	case ACCESS_CONTROL_ENTRY_RECORD:
-		acl_set(d, record);
-		return 0;
-	case REMOVE_ACCESS_CONTROL_ENTRY_RECORD:
-		return acl_remove(d, record, err);
-	case USER_SCRAM_CREDENTIAL_RECORD:
-		scram_set(d, record);
-		return 0;
-	case REMOVE_USER_SCRAM_CREDENTIAL_RECORD:
-		return scram_remove(d, record, err);
-	case DELEGATION_TOKEN_RECORD:
-		token_set(d, record);
-		return 0;
+	case ACCESS_CONTROL_ENTRY_RECORD: acl_set(d, record); return 0;
+	case REMOVE_ACCESS_CONTROL_ENTRY_RECORD: return acl_remove(d, record, err);
+	case USER_SCRAM_CREDENTIAL_RECORD: scram_set(d, record); return 0;
+	case REMOVE_USER_SCRAM_CREDENTIAL_RECORD: return scram_remove(d, record, err);
+	case DELEGATION_TOKEN_RECORD: token_set(d, record); return 0;
 	default:
 		assert(type == REMOVE_DELEGATION_TOKEN_RECORD);
 		pmap_remove(&d->image.tokens, d->edit, key_of_str(remove_token->token_id));

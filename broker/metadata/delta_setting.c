@@ -57,16 +57,16 @@ static struct config_item *config_with(uint64_t edit, const struct image_config 
 			entries[n++] = (struct config_entry){packer_str(&p, r->name),
 							     packer_str(&p, r->value)};
 		if (i < old_count && !(i == place && found))
-			entries[n++] = (struct config_entry){
-				packer_str(&p, old->entries[i].name),
-				packer_str(&p, old->entries[i].value)};
+			entries[n++] = (struct config_entry){packer_str(&p, old->entries[i].name),
+							     packer_str(&p, old->entries[i].value)};
 	}
 	assert(n == count);
 	c->config.type = (enum config_resource)r->resource_type;
 	c->config.entries = entries;
 	c->config.entry_count = count;
-	c->config.name = packer_str(&p, (struct str){r->resource_name.data ? r->resource_name.data : "",
-						     r->resource_name.len});
+	c->config.name =
+		packer_str(&p, (struct str){r->resource_name.data ? r->resource_name.data : "",
+					    r->resource_name.len});
 	c->key = (struct str){p.at, r->resource_name.len + 1};
 	*p.at++ = (char)r->resource_type;
 	packer_str(&p, c->config.name);
@@ -207,8 +207,8 @@ static struct quota_item *quota_with(uint64_t edit, const struct quota_entity *e
 			placed = true;
 		}
 		if (i < old_count && order != 0)
-			values[n++] = (struct image_quota_value){
-				packer_str(&p, old->values[i].key), old->values[i].value};
+			values[n++] = (struct image_quota_value){packer_str(&p, old->values[i].key),
+								 old->values[i].value};
 	}
 	q->quota.parts = parts;
 	q->quota.part_count = e->count;
@@ -246,7 +246,8 @@ static int producer_ids_set(struct image_delta *d, const struct producer_ids_rec
 {
 	if (r->next_producer_id <= d->image.next_producer_id || r->next_producer_id < 0)
 		return err_set(err, E_CORRUPT, "next producer id %lld, but it was %lld already",
-			       (long long)r->next_producer_id, (long long)d->image.next_producer_id);
+			       (long long)r->next_producer_id,
+			       (long long)d->image.next_producer_id);
 	d->image.next_producer_id = r->next_producer_id;
 	return 0;
 }
@@ -255,15 +256,9 @@ int delta_setting_record(struct image_delta *d, enum metadata_record_type type, 
 			 struct err *err)
 {
 	switch (type) {
-	case CONFIG_RECORD:
-		config_set(d, record);
-		return 0;
-	case FEATURE_LEVEL_RECORD:
-		return feature_set(d, record, err);
-	case CLIENT_QUOTA_RECORD:
-		return quota_set(d, record, err);
-	default:
-		assert(type == PRODUCER_IDS_RECORD);
-		return producer_ids_set(d, record, err);
+	case CONFIG_RECORD: config_set(d, record); return 0;
+	case FEATURE_LEVEL_RECORD: return feature_set(d, record, err);
+	case CLIENT_QUOTA_RECORD: return quota_set(d, record, err);
+	default: assert(type == PRODUCER_IDS_RECORD); return producer_ids_set(d, record, err);
 	}
 }

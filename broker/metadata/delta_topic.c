@@ -4,7 +4,7 @@
 #include "base/mem.h"
 
 #define PARTITION_NO_CHANGE (-2) /* PartitionChangeRecord.Leader */
-#define PARTITIONS_MAX 10000000	 /* of one topic: a bound for what a damaged record can ask for */
+#define PARTITIONS_MAX 10000000  /* of one topic: a bound for what a damaged record can ask for */
 
 /* What a partition shall have; arrays are borrowed. */
 struct partition_new {
@@ -289,16 +289,10 @@ int delta_topic_record(struct image_delta *d, enum metadata_record_type type, co
 		       struct err *err)
 {
 	switch (type) {
-	case TOPIC_RECORD:
-		return topic_add(d, record, err);
-	case REMOVE_TOPIC_RECORD:
-		return topic_remove(d, record, err);
-	case PARTITION_RECORD:
-		return partition_add(d, record, err);
-	case PARTITION_CHANGE_RECORD:
-		return partition_change(d, record, err);
-	default:
-		assert(type == CLEAR_ELR_RECORD);
-		return clear_elr(d, record, err);
+	case TOPIC_RECORD: return topic_add(d, record, err);
+	case REMOVE_TOPIC_RECORD: return topic_remove(d, record, err);
+	case PARTITION_RECORD: return partition_add(d, record, err);
+	case PARTITION_CHANGE_RECORD: return partition_change(d, record, err);
+	default: assert(type == CLEAR_ELR_RECORD); return clear_elr(d, record, err);
 	}
 }

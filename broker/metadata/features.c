@@ -6,7 +6,7 @@ static const struct {
 	const char *release, *name;
 	bool changed;
 } versions[] = {
-	[7] = {"3.3", "3.3-IV3", true},	  [8] = {"3.4", "3.4-IV0", true},
+	[7] = {"3.3", "3.3-IV3", true},   [8] = {"3.4", "3.4-IV0", true},
 	[9] = {"3.5", "3.5-IV0", false},  [10] = {"3.5", "3.5-IV1", false},
 	[11] = {"3.5", "3.5-IV2", true},  [12] = {"3.6", "3.6-IV0", false},
 	[13] = {"3.6", "3.6-IV1", true},  [14] = {"3.6", "3.6-IV2", true},
@@ -82,12 +82,9 @@ static const struct {
 	int16_t level;
 	int16_t since;
 } defaults[] = {
-	{ELR_VERSION_FEATURE, 1, METADATA_4_1_IV0},
-	{"group.version", 1, METADATA_4_0_IV0},
-	{"share.version", 1, METADATA_4_2_IV0},
-	{"share.version", 2, METADATA_4_4_IV0},
-	{"streams.version", 1, METADATA_4_2_IV1},
-	{"transaction.version", 2, METADATA_4_0_IV2},
+	{ELR_VERSION_FEATURE, 1, METADATA_4_1_IV0}, {"group.version", 1, METADATA_4_0_IV0},
+	{"share.version", 1, METADATA_4_2_IV0},     {"share.version", 2, METADATA_4_4_IV0},
+	{"streams.version", 1, METADATA_4_2_IV1},   {"transaction.version", 2, METADATA_4_0_IV2},
 };
 
 int16_t feature_default_level(const struct feature *f, int metadata_version)

@@ -1,8 +1,8 @@
 /* Features of a cluster: metadata.version and its companions, what levels there are, and which
  * versions of records and requests follow from them.
  *
- * The newest level is that of Apache Kafka 4.4, the newest release: a data directory made here opens
- * there. Source: server-common/.../common/{MetadataVersion,Feature}.java */
+ * The newest level is that of Apache Kafka 4.4, the newest release: a data directory made here
+ * opens there. Source: server-common/.../common/{MetadataVersion,Feature}.java */
 #ifndef KAVKA_BROKER_METADATA_FEATURES_H
 #define KAVKA_BROKER_METADATA_FEATURES_H
 

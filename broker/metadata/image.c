@@ -18,6 +18,7 @@ void image_copy(struct image *to, const struct image *from)
 		.timestamp_ms = from->timestamp_ms,
 		.epoch = from->epoch,
 		.metadata_version = from->metadata_version,
+		.kraft_version = from->kraft_version,
 		.next_producer_id = from->next_producer_id,
 		.topics_by_name = pmap_ref(&from->topics_by_name),
 		.topics_by_id = pmap_ref(&from->topics_by_id),
@@ -140,7 +141,7 @@ const struct image_topic *image_topic_from(const struct image *image, struct str
 struct topic_diff {
 	image_topic_changed changed;
 	void *ctx;
-	bool gone;	/* report only those that are gone, or only the others */
+	bool gone; /* report only those that are gone, or only the others */
 };
 
 static void topic_diff_one(void *ctx, const struct image_item *before,
@@ -204,7 +205,8 @@ const struct image_endpoint *image_broker_endpoint(const struct image_broker *br
 	for (uint32_t i = 0; i < broker->endpoint_count; i++) {
 		struct str name = broker->endpoints[i].name;
 
-		if (name.len == listener.len && strncasecmp(name.data, listener.data, name.len) == 0)
+		if (name.len == listener.len &&
+		    strncasecmp(name.data, listener.data, name.len) == 0)
 			return &broker->endpoints[i];
 	}
 	return NULL;
@@ -251,6 +253,8 @@ int16_t image_feature_level(const struct image *image, struct str name)
 
 	if (str_is(name, "metadata.version"))
 		return image->metadata_version;
+	if (str_is(name, "kraft.version"))
+		return image->kraft_version;
 	f = ITEM_OF(pmap_get(&image->features, key_of_str(name)), image_feature);
 	return f ? f->level : 0;
 }
@@ -368,7 +372,7 @@ const struct image_token *image_token(const struct image *image, struct str toke
 const struct image_token *image_token_next(const struct image *image,
 					   const struct image_token *after)
 {
-	return ITEM_OF(pmap_next(&image->tokens, key_after(after ? after->token_id : STR_NULL),
-				 false),
-		       image_token);
+	return ITEM_OF(
+		pmap_next(&image->tokens, key_after(after ? after->token_id : STR_NULL), false),
+		image_token);
 }

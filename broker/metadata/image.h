@@ -1,4 +1,5 @@
-/* The metadata image: everything the controller's records say, as of one offset of the metadata log.
+/* The metadata image: everything the controller's records say, as of one offset of the metadata
+ * log.
  *
  * An image is immutable and refcounted; any thread may read it while it holds a reference. The
  * control plane (shard 0) makes the next one by replaying records (metadata/delta.h) and hands it
@@ -54,29 +55,29 @@ static inline bool node_list_has(struct node_list list, int32_t id)
 }
 
 struct image_partition {
-	int32_t index;		/* equal to its place in `partitions` */
-	int32_t leader;		/* NO_LEADER: none */
-	int32_t leader_epoch;	/* -1: a hole, no such partition (replicas.count is 0) */
+	int32_t index;        /* equal to its place in `partitions` */
+	int32_t leader;       /* NO_LEADER: none */
+	int32_t leader_epoch; /* -1: a hole, no such partition (replicas.count is 0) */
 	int32_t partition_epoch;
 	enum leader_recovery_state recovery;
 	struct node_list replicas, isr;
-	struct node_list elr, last_known_elr;	/* eligible leader replicas (KIP-966) */
-	struct node_list adding, removing;	/* of a reassignment under way */
-	const struct uuid *directories;		/* replicas.count of them, same order */
-	struct image_lists *lists;		/* metadata's: owns the arrays above */
+	struct node_list elr, last_known_elr; /* eligible leader replicas (KIP-966) */
+	struct node_list adding, removing;    /* of a reassignment under way */
+	const struct uuid *directories;       /* replicas.count of them, same order */
+	struct image_lists *lists;            /* metadata's: owns the arrays above */
 };
 
 struct image_topic {
 	struct image_item item;
-	struct str name;	/* terminated by '\0' as well */
+	struct str name; /* terminated by '\0' as well */
 	struct uuid id;
 	int32_t partition_count;
 	struct image_partition *partitions; /* constant once the image is published */
-	uint32_t partition_cap;	/* metadata's */
+	uint32_t partition_cap;             /* metadata's */
 };
 
 struct image_endpoint {
-	struct str name;	/* of the listener, as the broker registered it */
+	struct str name; /* of the listener, as the broker registered it */
 	struct str host;
 	uint16_t port;
 	int16_t security_protocol; /* 0 PLAINTEXT, 1 SSL, 2 SASL_PLAINTEXT, 3 SASL_SSL */
@@ -94,16 +95,16 @@ struct image_broker {
 	struct uuid incarnation_id;
 	bool fenced;
 	bool in_controlled_shutdown;
-	struct str rack;	/* null: none */
+	struct str rack; /* null: none */
 	const struct image_endpoint *endpoints;
 	uint32_t endpoint_count;
 	const struct image_feature_range *features;
 	uint32_t feature_count;
-	const struct uuid *log_dirs;	/* ids, ascending as registered */
+	const struct uuid *log_dirs; /* ids, ascending as registered */
 	uint32_t log_dir_count;
 	const struct uuid *cordoned_log_dirs; /* NULL: unknown */
 	uint32_t cordoned_log_dir_count;
-	int64_t registered_offset;	/* of its RegisterBrokerRecord; snapshot offset - 1 */
+	int64_t registered_offset; /* of its RegisterBrokerRecord; snapshot offset - 1 */
 	bool is_migrating_zk_broker;
 };
 
@@ -133,8 +134,8 @@ struct image_config {
 };
 
 struct image_quota_part {
-	struct str type;	/* "user", "client-id", "ip" */
-	struct str name;	/* null: the default entity */
+	struct str type; /* "user", "client-id", "ip" */
+	struct str name; /* null: the default entity */
 };
 
 struct image_quota_value {
@@ -153,7 +154,7 @@ struct image_quota {
 struct image_scram {
 	struct image_item item;
 	struct str user;
-	int8_t mechanism;	/* 1 SHA-256, 2 SHA-512 */
+	int8_t mechanism; /* 1 SHA-256, 2 SHA-512 */
 	int32_t iterations;
 	struct slice salt, stored_key, server_key; /* borrowed from the item */
 };
@@ -175,16 +176,17 @@ struct image_token {
 
 /* ---- Life ------------------------------------------------------------------------------------ */
 
-/* Any thread. image_ref gives back `image`. The empty image has offset -1, epoch 0, nothing in it. */
+/* Any thread. image_ref gives back `image`. The empty image has offset -1, epoch 0, nothing in it.
+ */
 const struct image *image_ref(const struct image *image);
 void image_unref(const struct image *image); /* NULL is fine */
-const struct image *image_empty(void);	     /* gives a new one */
+const struct image *image_empty(void);       /* gives a new one */
 
 /* ---- What it is the state of ----------------------------------------------------------------- */
 
-int64_t image_offset(const struct image *image);	/* of the last record in it, -1: none */
-int32_t image_epoch(const struct image *image);		/* leader epoch of that record */
-int64_t image_timestamp_ms(const struct image *image);	/* append time of that record */
+int64_t image_offset(const struct image *image);       /* of the last record in it, -1: none */
+int32_t image_epoch(const struct image *image);        /* leader epoch of that record */
+int64_t image_timestamp_ms(const struct image *image); /* append time of that record */
 
 /* ---- Topics ---------------------------------------------------------------------------------- */
 
@@ -201,9 +203,9 @@ const struct image_topic *image_topic_next(const struct image *image, struct str
 /* The first whose name is equal to or greater than `from`. */
 const struct image_topic *image_topic_from(const struct image *image, struct str from);
 
-/* Calls `changed` for each topic id that differs: (NULL, t) is new, (t, NULL) is gone, (a, b) same id,
- * other content. A topic that was deleted and created again under its name has a new id: first all
- * that are gone are reported, then the rest. Images may be NULL (nothing in it). */
+/* Calls `changed` for each topic id that differs: (NULL, t) is new, (t, NULL) is gone, (a, b) same
+ * id, other content. A topic that was deleted and created again under its name has a new id: first
+ * all that are gone are reported, then the rest. Images may be NULL (nothing in it). */
 typedef void (*image_topic_changed)(void *ctx, const struct image_topic *before,
 				    const struct image_topic *after);
 void image_diff_topics(const struct image *before, const struct image *after,
@@ -231,9 +233,9 @@ const struct image_controller *image_controller_next(const struct image *image, 
 
 /* The finalized metadata.version, 0 while none is known. */
 int16_t image_metadata_version(const struct image *image);
-/* The finalized level of any feature (also "metadata.version"), 0: none. */
+/* The finalized level of any feature (also "metadata.version" and "kraft.version"), 0: none. */
 int16_t image_feature_level(const struct image *image, struct str name);
-/* Sorted by name, without metadata.version; `after` null: the first. */
+/* Sorted by name, without metadata.version and kraft.version; `after` null: the first. */
 const struct image_feature *image_feature_next(const struct image *image, struct str after);
 
 /* ---- Configs --------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@ struct image {
 	int64_t offset, timestamp_ms;
 	int32_t epoch;
 	int16_t metadata_version;
+	int16_t kraft_version; /* of the quorum's control records, not of a record here */
 	int64_t next_producer_id;
 	struct pmap topics_by_name, topics_by_id;
 	struct pmap brokers, controllers;
@@ -53,7 +54,8 @@ static inline struct pmap_key key_of_id(const struct id_key *k)
 	return (struct pmap_key){k->bytes, sizeof(k->bytes)};
 }
 
-/* Items of maps whose key is not one of their public fields: the key comes behind the public part. */
+/* Items of maps whose key is not one of their public fields: the key comes behind the public part.
+ */
 struct broker_item {
 	struct image_broker broker;
 	struct id_key key;
@@ -64,15 +66,15 @@ struct controller_item {
 };
 struct config_item {
 	struct image_config config;
-	struct str key;		/* type, name */
+	struct str key; /* type, name */
 };
 struct quota_item {
 	struct image_quota quota;
-	struct str key;		/* parts, each a type, 0, and a name behind 1, or 2 for null; 0 */
+	struct str key; /* parts, each a type, 0, and a name behind 1, or 2 for null; 0 */
 };
 struct scram_item {
 	struct image_scram scram;
-	struct str key;		/* mechanism, user */
+	struct str key; /* mechanism, user */
 };
 
 /* The empty state; maps are taken over by assignment. */

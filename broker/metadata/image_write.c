@@ -8,7 +8,7 @@
 struct writer {
 	image_write_record write;
 	void *ctx;
-	struct arena arena;	/* for one record */
+	struct arena arena; /* for one record */
 	int metadata_version;
 	struct err *err;
 };
@@ -99,9 +99,8 @@ static int write_broker(struct writer *w, const struct image_broker *b)
 static int write_controller(struct writer *w, const struct image_controller *c)
 {
 	struct register_controller_record r;
-	struct register_controller_record_controller_endpoint *endpoints =
-		WIRE_ARRAY(&w->arena, register_controller_record_controller_endpoint,
-			   c->endpoint_count);
+	struct register_controller_record_controller_endpoint *endpoints = WIRE_ARRAY(
+		&w->arena, register_controller_record_controller_endpoint, c->endpoint_count);
 	struct register_controller_record_controller_feature *ranges = WIRE_ARRAY(
 		&w->arena, register_controller_record_controller_feature, c->feature_count);
 

@@ -190,8 +190,8 @@ void pmap_put(struct pmap *m, uint64_t edit, struct pmap_key key, struct image_i
 {
 	bool added = false;
 
-	m->root = node_put(m->root, node_new(edit, hash_bytes(key.data, key.len), key, item),
-			   &added);
+	m->root =
+		node_put(m->root, node_new(edit, hash_bytes(key.data, key.len), key, item), &added);
 	if (added)
 		m->count++;
 }

@@ -31,7 +31,8 @@ struct pmap pmap_ref(const struct pmap *m);
 void pmap_unref(struct pmap *m);
 
 struct image_item *pmap_get(const struct pmap *m, struct pmap_key key);
-/* The first with a key greater than `key`, or at least `key` with `or_equal`; data NULL: the first. */
+/* The first with a key greater than `key`, or at least `key` with `or_equal`; data NULL: the first.
+ */
 struct image_item *pmap_next(const struct pmap *m, struct pmap_key key, bool or_equal);
 
 /* Takes the reference of `item`; the key lives in it. Replaces an item with the same key. */

@@ -114,8 +114,8 @@ static int scram_check(const struct scram_parts *parts, int32_t *iterations, str
 	return 0;
 }
 
-static int scram_mechanism(const char *text, const char *equals, const EVP_MD **md, int8_t *mechanism,
-			   struct err *err)
+static int scram_mechanism(const char *text, const char *equals, const EVP_MD **md,
+			   int8_t *mechanism, struct err *err)
 {
 	struct str name = {text, (size_t)(equals - text)};
 
@@ -169,7 +169,8 @@ int scram_arg_parse(struct env *env, struct arena *arena, const char *text,
 
 	WIRE_INIT(user_scram_credential_record, out);
 	if (!equals)
-		return err_set(err, E_INVALID, "Failed to find equals sign in SCRAM argument '%s'", text);
+		return err_set(err, E_INVALID, "Failed to find equals sign in SCRAM argument '%s'",
+			       text);
 	rc = scram_mechanism(text, equals, &md, &out->mechanism, err);
 	if (rc == 0)
 		rc = scram_split(arena, equals + 1, &parts, err);

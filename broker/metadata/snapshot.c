@@ -22,7 +22,8 @@ bool snapshot_parse_name(const char *name, struct snapshot_id *id)
 
 	if (sscanf(name, "%20" SCNd64 "-%10" SCNd32 "%n", &id->end_offset, &id->epoch, &end) != 2)
 		return false;
-	return id->end_offset >= 0 && id->epoch >= 0 && strcmp(snapshot_name(*id, again), name) == 0;
+	return id->end_offset >= 0 && id->epoch >= 0 &&
+	       strcmp(snapshot_name(*id, again), name) == 0;
 }
 
 /* ---- Control records ------------------------------------------------------------------------- */
@@ -30,18 +31,12 @@ bool snapshot_parse_name(const char *name, struct snapshot_id *id)
 static const struct message_desc *control_desc(int type)
 {
 	switch (type) {
-	case CONTROL_LEADER_CHANGE:
-		return &leader_change_message_desc;
-	case CONTROL_SNAPSHOT_HEADER:
-		return &snapshot_header_record_desc;
-	case CONTROL_SNAPSHOT_FOOTER:
-		return &snapshot_footer_record_desc;
-	case CONTROL_KRAFT_VERSION:
-		return &kraft_version_record_desc;
-	case CONTROL_KRAFT_VOTERS:
-		return &voters_record_desc;
-	default:
-		return NULL;
+	case CONTROL_LEADER_CHANGE: return &leader_change_message_desc;
+	case CONTROL_SNAPSHOT_HEADER: return &snapshot_header_record_desc;
+	case CONTROL_SNAPSHOT_FOOTER: return &snapshot_footer_record_desc;
+	case CONTROL_KRAFT_VERSION: return &kraft_version_record_desc;
+	case CONTROL_KRAFT_VOTERS: return &voters_record_desc;
+	default: return NULL;
 	}
 }
 
@@ -170,9 +165,9 @@ int snapshot_writer_add(void *writer, const struct message_desc *desc, int16_t v
 	if (rc < 0)
 		return rc;
 	value = (struct slice){.data = w->scratch.data, .len = w->scratch.len};
-	if (w->batch.record_count && batch_builder_bytes(&w->batch) +
-						     record_size_max(0, value.len, NULL, 0) >
-					     SNAPSHOT_BATCH_BYTES) {
+	if (w->batch.record_count &&
+	    batch_builder_bytes(&w->batch) + record_size_max(0, value.len, NULL, 0) >
+		    SNAPSHOT_BATCH_BYTES) {
 		rc = writer_write_batch(w, err);
 		batch_builder_fini(&w->batch);
 		writer_begin_batch(w, false);
@@ -274,8 +269,8 @@ static int reader_control(struct snapshot_reader *r, const struct record *record
 	if (rc < 0)
 		return rc;
 	if (type == CONTROL_SNAPSHOT_HEADER)
-		r->out->last_timestamp_ms = ((struct snapshot_header_record *)message)
-						    ->last_contained_log_timestamp;
+		r->out->last_timestamp_ms =
+			((struct snapshot_header_record *)message)->last_contained_log_timestamp;
 	else if (type == CONTROL_SNAPSHOT_FOOTER)
 		r->has_footer = true;
 	else if (type == CONTROL_KRAFT_VERSION)

@@ -27,7 +27,7 @@
 #define SNAPSHOT_BATCH_BYTES (256 * 1024)
 
 struct snapshot_id {
-	int64_t end_offset;	/* exclusive; -1: no snapshot */
+	int64_t end_offset; /* exclusive; -1: no snapshot */
 	int32_t epoch;
 };
 #define SNAPSHOT_NONE ((struct snapshot_id){-1, -1})
@@ -46,15 +46,15 @@ bool snapshot_parse_name(const char *name, struct snapshot_id *id);
 /* ---- Writing --------------------------------------------------------------------------------- */
 
 struct snapshot_header {
-	int64_t last_timestamp_ms;		/* append time of the last record in it */
-	int64_t now_ms;				/* timestamp of the file's own records */
-	int16_t kraft_version;			/* 0: written without these two */
-	const struct voters_record *voters;	/* NULL: not known */
+	int64_t last_timestamp_ms;          /* append time of the last record in it */
+	int64_t now_ms;                     /* timestamp of the file's own records */
+	int16_t kraft_version;              /* 0: written without these two */
+	const struct voters_record *voters; /* NULL: not known */
 };
 
 struct snapshot_writer {
 	struct env *env;
-	char *part_path, *path, *dir;	/* written as .part, renamed at the end */
+	char *part_path, *path, *dir; /* written as .part, renamed at the end */
 	int fd;
 	int64_t pos, next_offset, now_ms;
 	int32_t epoch;
@@ -84,9 +84,9 @@ MUST_USE int snapshot_write_image(struct env *env, const char *dir, struct snaps
 
 struct snapshot_contents {
 	int64_t last_timestamp_ms;
-	int16_t kraft_version;		/* 0 if the file does not say */
-	struct voters_record *voters;	/* in the arena; NULL if the file does not say */
-	int64_t record_count;		/* metadata records */
+	int16_t kraft_version;        /* 0 if the file does not say */
+	struct voters_record *voters; /* in the arena; NULL if the file does not say */
+	int64_t record_count;         /* metadata records */
 };
 
 /* Called with the value of each metadata record, borrowed during the call; non-zero ends it. */

@@ -21,14 +21,14 @@ struct formatter {
 	struct env *env;
 	const struct storage_format_options *options;
 	struct arena arena;
-	struct log_dir **dirs;			/* open; those of the config and the metadata's */
+	struct log_dir **dirs; /* open; those of the config and the metadata's */
 	size_t dir_count;
 	struct log_dir *metadata_dir;
 	int metadata_version;
-	int16_t levels[FEATURES_MAX];		/* by place in features[] */
-	bool dynamic;				/* kraft.version 1 */
-	struct voters_record *voters;		/* NULL: none are written */
-	struct uuid own_directory_id;		/* of this node's voter; zero: any */
+	int16_t levels[FEATURES_MAX]; /* by place in features[] */
+	bool dynamic;                 /* kraft.version 1 */
+	struct voters_record *voters; /* NULL: none are written */
+	struct uuid own_directory_id; /* of this node's voter; zero: any */
 	struct user_scram_credential_record *scram;
 };
 
@@ -56,18 +56,23 @@ static int format_feature(struct formatter *f, const char *text, struct err *err
 	long level;
 
 	if (!equals)
-		return err_set(err, E_INVALID, "Invalid feature format: %s. Expected format: "
-					       "'feature=version' (e.g. 'group.version=1')", text);
+		return err_set(err, E_INVALID,
+			       "Invalid feature format: %s. Expected format: "
+			       "'feature=version' (e.g. 'group.version=1')",
+			       text);
 	name = arena_strndup(&f->arena, text, (size_t)(equals - text));
 	index = feature_index(name);
 	if (index == feature_count)
-		return err_set(err, E_INVALID, "Unsupported feature: %s. Supported features are: "
-					       "eligible.leader.replicas.version, group.version, "
-					       "kraft.version, share.version, streams.version, "
-					       "transaction.version", name);
+		return err_set(err, E_INVALID,
+			       "Unsupported feature: %s. Supported features are: "
+			       "eligible.leader.replicas.version, group.version, "
+			       "kraft.version, share.version, streams.version, "
+			       "transaction.version",
+			       name);
 	if (strcmp(name, METADATA_VERSION_FEATURE) == 0)
-		return err_set(err, E_INVALID, "Use --release-version instead of --feature "
-					       "metadata.version=X to avoid ambiguity.");
+		return err_set(err, E_INVALID,
+			       "Use --release-version instead of --feature "
+			       "metadata.version=X to avoid ambiguity.");
 	level = strtol(equals + 1, &end, 10);
 	if (*end || end == equals + 1 || level < features[index].min || level > features[index].max)
 		return err_set(err, E_INVALID, "Feature level %s is not supported for feature %s",
@@ -98,18 +103,20 @@ static int format_features(struct formatter *f, struct err *err)
 			return rc;
 	}
 	if (f->dynamic && f->levels[feature_index(KRAFT_VERSION_FEATURE)] == 0)
-		return err_set(err, E_INVALID,
-			       "Cannot set kraft.version to 0 if controller.quorum.voters is empty "
-			       "and one of the flags --standalone, --initial-controllers, or "
-			       "--no-initial-controllers is used. For dynamic controllers support, try "
-			       "removing the --feature flag for kraft.version.");
+		return err_set(
+			err, E_INVALID,
+			"Cannot set kraft.version to 0 if controller.quorum.voters is empty "
+			"and one of the flags --standalone, --initial-controllers, or "
+			"--no-initial-controllers is used. For dynamic controllers support, try "
+			"removing the --feature flag for kraft.version.");
 	if (!f->dynamic && f->levels[feature_index(KRAFT_VERSION_FEATURE)] > 0)
-		return err_set(err, E_INVALID,
-			       "Cannot set kraft.version to 1 unless controller.quorum.voters is empty "
-			       "and one of the flags --standalone, --initial-controllers, or "
-			       "--no-initial-controllers is used. For dynamic controllers support, try "
-			       "using one of --standalone, --initial-controllers, or "
-			       "--no-initial-controllers and removing controller.quorum.voters.");
+		return err_set(
+			err, E_INVALID,
+			"Cannot set kraft.version to 1 unless controller.quorum.voters is empty "
+			"and one of the flags --standalone, --initial-controllers, or "
+			"--no-initial-controllers is used. For dynamic controllers support, try "
+			"using one of --standalone, --initial-controllers, or "
+			"--no-initial-controllers and removing controller.quorum.voters.");
 	return 0;
 }
 
@@ -154,8 +161,10 @@ static int voter_parse(struct formatter *f, struct voters_record_voter *voter, s
 	long id, number;
 
 	if (!directory)
-		return err_set(err, E_INVALID, "No @ or directory id found in voter '%s': say "
-					       "id@host:port:directoryId", copy);
+		return err_set(err, E_INVALID,
+			       "No @ or directory id found in voter '%s': say "
+			       "id@host:port:directoryId",
+			       copy);
 	*at = *directory = '\0';
 	port = strrchr(at + 1, ':');
 	if (!port)
@@ -208,19 +217,21 @@ static int format_quorum(struct formatter *f, struct err *err)
 			 config_str(o->config, CONFIG_CONTROLLER_QUORUM_VOTERS)[0];
 
 	if (is_static && (o->standalone || o->initial_controllers))
-		return err_set(err, E_INVALID,
-			       "You cannot specify controller.quorum.voters and format the node with "
-			       "--initial-controllers or --standalone. If you want to use dynamic "
-			       "quorum, please remove controller.quorum.voters and specify "
-			       "controller.quorum.bootstrap.servers instead.");
+		return err_set(
+			err, E_INVALID,
+			"You cannot specify controller.quorum.voters and format the node with "
+			"--initial-controllers or --standalone. If you want to use dynamic "
+			"quorum, please remove controller.quorum.voters and specify "
+			"controller.quorum.bootstrap.servers instead.");
 	if (!config_is_controller(o->config) && o->standalone)
 		return err_set(err, E_INVALID, "You can only use --standalone on a controller.");
 	if (!is_static && config_is_controller(o->config) && !o->standalone &&
 	    !o->initial_controllers && !o->no_initial_controllers)
-		return err_set(err, E_INVALID,
-			       "Because controller.quorum.voters is not set on this controller, you "
-			       "must specify one of the following: --standalone, "
-			       "--initial-controllers, or --no-initial-controllers.");
+		return err_set(
+			err, E_INVALID,
+			"Because controller.quorum.voters is not set on this controller, you "
+			"must specify one of the following: --standalone, "
+			"--initial-controllers, or --no-initial-controllers.");
 	f->dynamic = !is_static;
 	if (!o->standalone && !o->initial_controllers)
 		return 0;
@@ -328,7 +339,7 @@ static int format_dir(struct formatter *f, struct log_dir *dir, struct err *err)
 {
 	bool is_metadata = dir == f->metadata_dir && config_is_controller(f->options->config);
 	struct uuid id = is_metadata && !uuid_is_zero(f->own_directory_id) ? f->own_directory_id
-									     : uuid_random();
+									   : uuid_random();
 	int rc = 0;
 
 	format_print(f, arena_printf(&f->arena, "Formatting %s %s with metadata.version %s.",
@@ -337,8 +348,8 @@ static int format_dir(struct formatter *f, struct log_dir *dir, struct err *err)
 	if (is_metadata)
 		rc = format_checkpoint(f, err);
 	if (rc == 0)
-		rc = log_dir_write_meta(dir, f->options->cluster_id, config_node_id(f->options->config),
-					id, err);
+		rc = log_dir_write_meta(dir, f->options->cluster_id,
+					config_node_id(f->options->config), id, err);
 	return rc;
 }
 
@@ -351,12 +362,14 @@ static void format_print_bootstrap(struct formatter *f)
 	for (size_t i = 0, first = true; i < feature_count; i++) {
 		if (f->levels[i] <= 0 || strcmp(features[i].name, KRAFT_VERSION_FEATURE) == 0)
 			continue;
-		out_printf(&line, "%sApiMessageAndVersion(FeatureLevelRecord(name='%s', "
-				  "featureLevel=%d) at version 0)",
+		out_printf(&line,
+			   "%sApiMessageAndVersion(FeatureLevelRecord(name='%s', "
+			   "featureLevel=%d) at version 0)",
 			   first ? "" : ", ", features[i].name, f->levels[i]);
 		first = false;
 	}
-	out_printf(&line, "], metadataVersionLevel=%d, source=format command)", f->metadata_version);
+	out_printf(&line, "], metadataVersionLevel=%d, source=format command)",
+		   f->metadata_version);
 	format_print(f, (const char *)line.data);
 	out_fini(&line);
 }
@@ -372,7 +385,8 @@ static int format_all(struct formatter *f, struct err *err)
 			return err_set(err, E_EXISTS,
 				       "Log directory %s is already formatted. Use "
 				       "--ignore-formatted to ignore this directory and format the "
-				       "others.", f->dirs[i]->path);
+				       "others.",
+				       f->dirs[i]->path);
 	}
 	if (todo == 0) {
 		format_print(f, "All of the log directories are already formatted.");
@@ -455,14 +469,16 @@ static int ensure_same(const struct storage_ensure_options *o, const char **clus
 				       "choose another directory)",
 				       o->dirs[i]->path, meta->node_id, node_id);
 		if (*cluster_id && strcmp(*cluster_id, meta->cluster_id) != 0)
-			return err_set(err, E_INVALID,
-				       "the log directories are of different clusters: %s and %s (%s)",
-				       *cluster_id, meta->cluster_id, o->dirs[i]->path);
+			return err_set(
+				err, E_INVALID,
+				"the log directories are of different clusters: %s and %s (%s)",
+				*cluster_id, meta->cluster_id, o->dirs[i]->path);
 		for (unsigned j = 0; j < i; j++)
 			if (o->dirs[j]->meta.exists && !uuid_is_zero(meta->directory_id) &&
 			    uuid_eq(o->dirs[j]->meta.directory_id, meta->directory_id))
-				return err_set(err, E_INVALID, "%s is a copy of %s: both have the same "
-							       "directory.id",
+				return err_set(err, E_INVALID,
+					       "%s is a copy of %s: both have the same "
+					       "directory.id",
 					       o->dirs[i]->path, o->dirs[j]->path);
 		*cluster_id = meta->cluster_id;
 	}
@@ -481,10 +497,11 @@ static int ensure_alone(const struct config *config, bool *is_static, struct err
 	    (count == 0 || (*is_static && count == 1 && quorum[0].id == config_node_id(config)) ||
 	     (!*is_static && count == 1)))
 		return 0;
-	return err_set(err, E_INVALID,
-		       "the log directories are not formatted, and this node is not a quorum by itself: "
-		       "format each node with the same cluster id first (kavka storage format "
-		       "--cluster-id ID --config FILE)");
+	return err_set(
+		err, E_INVALID,
+		"the log directories are not formatted, and this node is not a quorum by itself: "
+		"format each node with the same cluster id first (kavka storage format "
+		"--cluster-id ID --config FILE)");
 }
 
 static int ensure_format_new(struct formatter *f, struct env *env,

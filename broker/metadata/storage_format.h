@@ -4,7 +4,8 @@
  * metadata directory of a controller also has __cluster_metadata-0/...0-0.checkpoint: the feature
  * levels (and SCRAM credentials) that the first leader shall begin with and, for a dynamic quorum,
  * its voters.
- * Source: metadata/.../storage/Formatter.java, core/.../tools/StorageTool.scala, disk-format.md 6.1 */
+ * Source: metadata/.../storage/Formatter.java, core/.../tools/StorageTool.scala, disk-format.md 6.1
+ */
 #ifndef KAVKA_BROKER_METADATA_STORAGE_FORMAT_H
 #define KAVKA_BROKER_METADATA_STORAGE_FORMAT_H
 
@@ -23,14 +24,14 @@ typedef void (*storage_print)(void *ctx, const char *line);
 struct storage_format_options {
 	const struct config *config;
 	const char *cluster_id;
-	bool ignore_formatted;			/* -g */
-	bool standalone;			/* -s */
-	bool no_initial_controllers;		/* -N */
-	const char *initial_controllers;	/* -I id@host:port:dirId,...; NULL: not given */
-	const char *release_version;		/* -r, "4.0"; NULL: the newest */
-	const char *const *features;		/* -f, "name=level" each */
+	bool ignore_formatted;           /* -g */
+	bool standalone;                 /* -s */
+	bool no_initial_controllers;     /* -N */
+	const char *initial_controllers; /* -I id@host:port:dirId,...; NULL: not given */
+	const char *release_version;     /* -r, "4.0"; NULL: the newest */
+	const char *const *features;     /* -f, "name=level" each */
 	size_t feature_count;
-	const char *const *scram;		/* -S, "SCRAM-SHA-256=[name=alice,password=x]" */
+	const char *const *scram; /* -S, "SCRAM-SHA-256=[name=alice,password=x]" */
 	size_t scram_count;
 	storage_print print;
 	void *ctx;
@@ -49,14 +50,14 @@ size_t storage_info(struct env *env, const struct config *config, storage_print 
 
 struct storage_ensure_options {
 	const struct config *config;
-	struct log_dir **dirs;	/* open; meta is written where it is missing */
+	struct log_dir **dirs; /* open; meta is written where it is missing */
 	unsigned dir_count;
 };
 
-/* Checks that all directories are of one cluster and of this node, that their ids differ. If none is
- * formatted, and this node is a quorum by itself, formats all of them as --standalone does, with a
- * new cluster id; a new directory beside formatted ones is formatted for their cluster.
- * Gives the cluster's id in `arena`. E_INVALID with what to do, -errno. */
+/* Checks that all directories are of one cluster and of this node, that their ids differ. If none
+ * is formatted, and this node is a quorum by itself, formats all of them as --standalone does, with
+ * a new cluster id; a new directory beside formatted ones is formatted for their cluster. Gives the
+ * cluster's id in `arena`. E_INVALID with what to do, -errno. */
 MUST_USE int storage_ensure(struct env *env, const struct storage_ensure_options *options,
 			    const char **cluster_id, struct arena *arena, struct err *err);
 

@@ -15,7 +15,7 @@ struct info {
 	struct arena arena;
 	const char *found[PROBLEMS_MAX], *metadata[PROBLEMS_MAX], *problems[PROBLEMS_MAX];
 	size_t found_count, metadata_count, problem_count;
-	const char *cluster_id, *node_id;	/* of the first directory that says */
+	const char *cluster_id, *node_id; /* of the first directory that says */
 	bool other_cluster, other_node;
 };
 
@@ -83,8 +83,7 @@ static void info_dir(struct info *info, const char *path)
 		info->metadata[info->metadata_count++] = info_map(info, &props);
 		info_compare(info, props_get(&props, "cluster.id"), &info->cluster_id,
 			     &info->other_cluster);
-		info_compare(info, props_get(&props, "node.id"), &info->node_id,
-			     &info->other_node);
+		info_compare(info, props_get(&props, "node.id"), &info->node_id, &info->other_node);
 	}
 	props_fini(&props);
 }
@@ -129,8 +128,9 @@ size_t storage_info(struct env *env, const struct config *config, storage_print 
 		print(ctx, arena_printf(&info->arena, "Found metadata: %s", info->metadata[i]));
 		print(ctx, "");
 	}
-	info_list(print, ctx, info->problem_count == 1 ? "Found problem:" : "Found problems:",
-		  info->problems, info->problem_count, &info->arena);
+	info_list(print, ctx,
+		  info->problem_count == 1 ? "Found problem:" : "Found problems:", info->problems,
+		  info->problem_count, &info->arena);
 	problems = info->problem_count;
 	arena_fini(&info->arena);
 	free(info);

@@ -11,10 +11,10 @@
 struct voters_record;
 
 struct quorum_state {
-	int32_t leader_epoch;		/* 0 at first */
-	int32_t leader_id;		/* -1: none known */
-	int32_t voted_id;		/* -1: no vote given in this epoch */
-	struct uuid voted_directory_id;	/* zero: not known */
+	int32_t leader_epoch;           /* 0 at first */
+	int32_t leader_id;              /* -1: none known */
+	int32_t voted_id;               /* -1: no vote given in this epoch */
+	struct uuid voted_directory_id; /* zero: not known */
 };
 #define QUORUM_STATE_NONE ((struct quorum_state){.leader_id = -1, .voted_id = -1})
 

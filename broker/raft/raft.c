@@ -18,8 +18,7 @@ static void raft_static_voters(struct raft *r)
 	record.voters = WIRE_ARRAY(&r->fixed, voters_record_voter, r->options.voter_count);
 	for (size_t i = 0; i < r->options.voter_count; i++) {
 		const struct quorum_voter *from = &r->options.voters[i];
-		struct voters_record_endpoint *e =
-			WIRE_ARRAY(&r->fixed, voters_record_endpoint, 1);
+		struct voters_record_endpoint *e = WIRE_ARRAY(&r->fixed, voters_record_endpoint, 1);
 
 		e->name = r->endpoint_name;
 		e->host = keep(r, str_of(from->host));
@@ -40,14 +39,16 @@ static int raft_check_voters(struct raft *r, struct err *err)
 	if (raft_is_majority(r) && r->voters->voters_count == 1)
 		return 0;
 	if (r->voters->voters_count == 0)
-		return err_set(err, E_UNSUPPORTED,
-			       "%s: the log names no voter: joining a quorum that others lead is not "
-			       "supported (format with --standalone)",
-			       r->dir);
+		return err_set(
+			err, E_UNSUPPORTED,
+			"%s: the log names no voter: joining a quorum that others lead is not "
+			"supported (format with --standalone)",
+			r->dir);
 	if (!is_here)
-		return err_set(err, E_INVALID,
-			       "%s: this node (%d) with this directory is none of the quorum's voters",
-			       r->dir, r->options.node_id);
+		return err_set(
+			err, E_INVALID,
+			"%s: this node (%d) with this directory is none of the quorum's voters",
+			r->dir, r->options.node_id);
 	return err_set(err, E_UNSUPPORTED,
 		       "the metadata quorum has %d voters, but only a quorum of one is supported",
 		       r->voters->voters_count);

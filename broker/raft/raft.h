@@ -1,20 +1,18 @@
-/* KRaft: the log that the metadata quorum agrees on. A state machine without I/O of its own: it acts
- * on events (the functions below), writes through its env and its log, and changes what the
+/* KRaft: the log that the metadata quorum agrees on. A state machine without I/O of its own: it
+ *acts on events (the functions below), writes through its env and its log, and changes what the
  * accessors give.
  *
- *	raft_open()		reads quorum-state, snapshots and log; changes nothing that was agreed
- *	raft_tick()		now and then, at raft_deadline_us(): elections
- *	raft_append()		leader: adds a batch
- *	raft_flush()		at the end of a turn: brings what was added to the disk
- *	options.wake		something changed meanwhile: look at the accessors
- *	raft_close()
+ *	raft_open()		reads quorum-state, snapshots and log; changes nothing that was
+ *agreed raft_tick()		now and then, at raft_deadline_us(): elections raft_append()
+ *leader: adds a batch raft_flush()		at the end of a turn: brings what was added to the
+ *disk options.wake		something changed meanwhile: look at the accessors raft_close()
  *
- * What always holds: log start <= high watermark <= log end; records below the high watermark are on
- * the disks of a majority and never change; an epoch has at most one leader; nothing is done in an
- * epoch before quorum-state says so on the disk.
+ * What always holds: log start <= high watermark <= log end; records below the high watermark are
+ *on the disks of a majority and never change; an epoch has at most one leader; nothing is done in
+ *an epoch before quorum-state says so on the disk.
  *
- * A leader begins its epoch with a LeaderChange control batch (and, under kraft.version 1, the voters
- * if they changed); the high watermark moves when a record of its own epoch is durable.
+ * A leader begins its epoch with a LeaderChange control batch (and, under kraft.version 1, the
+ *voters if they changed); the high watermark moves when a record of its own epoch is durable.
  *
  * Several voters need messages (Vote, Fetch, ...), which are events like the others; raft_open()
  * refuses a quorum that this node is not all of. Belongs to shard 0.
@@ -30,12 +28,12 @@
 struct raft;
 
 enum raft_role {
-	RAFT_UNATTACHED,	/* knows no leader */
-	RAFT_PROSPECTIVE,	/* asks whether it would win */
-	RAFT_CANDIDATE,		/* asks for votes in a new epoch */
+	RAFT_UNATTACHED,  /* knows no leader */
+	RAFT_PROSPECTIVE, /* asks whether it would win */
+	RAFT_CANDIDATE,   /* asks for votes in a new epoch */
 	RAFT_LEADER,
 	RAFT_FOLLOWER,
-	RAFT_RESIGNED,		/* was leader of this epoch and will not be again */
+	RAFT_RESIGNED, /* was leader of this epoch and will not be again */
 	RAFT_ROLES,
 };
 const char *raft_role_name(enum raft_role role);
@@ -44,20 +42,22 @@ const char *raft_role_name(enum raft_role role);
 #define METADATA_TOPIC_ID ((struct uuid){{[15] = 1}})
 
 struct raft_options {
-	struct env *env;		/* borrowed until raft_close() */
-	const char *metadata_dir;	/* METADATA_TOPIC-0 is in it */
+	struct env *env;          /* borrowed until raft_close() */
+	const char *metadata_dir; /* METADATA_TOPIC-0 is in it */
 	int32_t node_id;
 	struct uuid directory_id;
-	/* Static voters (controller.quorum.voters): used while the log says nothing (kraft.version 0). */
+	/* Static voters (controller.quorum.voters): used while the log says nothing (kraft.version
+	 * 0). */
 	const struct quorum_voter *voters;
 	size_t voter_count;
-	/* This node's endpoint for the voters record: listener name, host, port. host null: none. */
+	/* This node's endpoint for the voters record: listener name, host, port. host null: none.
+	 */
 	struct image_endpoint endpoint;
 
-	int32_t segment_bytes;		/* metadata.log.segment.bytes */
-	int64_t segment_ms;		/* metadata.log.segment.ms */
-	int64_t retention_bytes;	/* metadata.max.retention.bytes, of log and snapshots */
-	int64_t retention_ms;		/* metadata.max.retention.ms, of snapshots */
+	int32_t segment_bytes;   /* metadata.log.segment.bytes */
+	int64_t segment_ms;      /* metadata.log.segment.ms */
+	int64_t retention_bytes; /* metadata.max.retention.bytes, of log and snapshots */
+	int64_t retention_ms;    /* metadata.max.retention.ms, of snapshots */
 
 	/* Called from the loop when a flush is done, or within raft_flush() if the env works at
 	 * once; never otherwise. */
@@ -90,11 +90,11 @@ MUST_USE int raft_resign(struct raft *r, struct err *err);
 int raft_failed(const struct raft *r, struct err *err);
 enum raft_role raft_role(const struct raft *r);
 int32_t raft_epoch(const struct raft *r);
-int32_t raft_leader_id(const struct raft *r);		/* -1: none known */
-int64_t raft_epoch_start(const struct raft *r);		/* leader only */
-int64_t raft_high_watermark(const struct raft *r);	/* -1: not known yet */
+int32_t raft_leader_id(const struct raft *r);      /* -1: none known */
+int64_t raft_epoch_start(const struct raft *r);    /* leader only */
+int64_t raft_high_watermark(const struct raft *r); /* -1: not known yet */
 int64_t raft_log_start(const struct raft *r);
-int64_t raft_log_end(const struct raft *r);		/* where the next record goes */
+int64_t raft_log_end(const struct raft *r); /* where the next record goes */
 int16_t raft_kraft_version(const struct raft *r);
 /* Borrowed until the next event. */
 const struct voters_record *raft_voters(const struct raft *r);

@@ -9,11 +9,11 @@
 /* A flush on its way: outlives its raft if that is closed meanwhile. */
 struct raft_flush {
 	struct env_work work;
-	struct raft *raft;	/* NULL: closed meanwhile */
+	struct raft *raft; /* NULL: closed meanwhile */
 	struct env *env;
-	int fd;			/* of the segment, the flush's own */
+	int fd; /* of the segment, the flush's own */
 	int64_t segment_base;
-	int64_t end_offset;	/* what is durable once it is done */
+	int64_t end_offset; /* what is durable once it is done */
 	bool is_running;
 };
 
@@ -26,21 +26,21 @@ struct raft {
 
 	/* the election */
 	enum raft_role role;
-	struct quorum_state state;	/* as it is on the disk, but for RAFT_PROSPECTIVE's nothing */
+	struct quorum_state state; /* as it is on the disk, but for RAFT_PROSPECTIVE's nothing */
 	int64_t deadline_us;
 
 	/* the voters: of the newest control record, or of the snapshot, or of the config */
 	struct arena voters_arena;
-	struct voters_record *voters;	/* never NULL, maybe empty */
-	int64_t voters_offset;		/* of that record; -1: not of the log */
+	struct voters_record *voters; /* never NULL, maybe empty */
+	int64_t voters_offset;        /* of that record; -1: not of the log */
 	int16_t kraft_version;
 
 	/* the log */
 	struct log_pool *pool;
 	struct log *log;
-	int64_t epoch_start;		/* leader: first offset of its epoch */
-	int64_t high_watermark;		/* -1: unknown */
-	int64_t durable_end;		/* below it everything is on this disk */
+	int64_t epoch_start;    /* leader: first offset of its epoch */
+	int64_t high_watermark; /* -1: unknown */
+	int64_t durable_end;    /* below it everything is on this disk */
 	struct raft_flush *flush;
 	int failed;
 	struct err failure;
@@ -49,7 +49,7 @@ struct raft {
 		struct snapshot_entry {
 			struct snapshot_id id;
 			int64_t size_bytes, timestamp_ms;
-		} *items;		/* ascending */
+		} * items; /* ascending */
 		size_t count, cap;
 	} snapshots;
 };

@@ -46,7 +46,9 @@ static int raft_scan_batch(struct raft *r, const struct batch *b, struct arena *
 
 		rc = record_next(&it, &record);
 		if (rc <= 0)
-			return rc < 0 ? err_sys(err, rc, "control batch at %" PRId64, b->base_offset) : 0;
+			return rc < 0 ? err_sys(err, rc, "control batch at %" PRId64,
+						b->base_offset)
+				      : 0;
 		rc = control_record_decode(&record, arena, &type, &message, err);
 		if (rc == 0 && type == CONTROL_KRAFT_VERSION)
 			r->kraft_version = ((struct kraft_version_record *)message)->kraft_version;
@@ -139,8 +141,8 @@ int raft_log_open(struct raft *r, struct err *err)
 	from = MAX(log_start_offset(r->log), id.end_offset);
 	if (log_start_offset(r->log) > 0 && id.end_offset < log_start_offset(r->log))
 		return err_set(err, E_CORRUPT,
-			       "%s: the log starts at %" PRId64 ", but no snapshot reaches it", r->dir,
-			       log_start_offset(r->log));
+			       "%s: the log starts at %" PRId64 ", but no snapshot reaches it",
+			       r->dir, log_start_offset(r->log));
 	rc = raft_scan(r, from, err);
 	/* what recovery left, and the names of the files, are durable from here on */
 	if (rc == 0)
@@ -155,8 +157,8 @@ int raft_log_open(struct raft *r, struct err *err)
 int raft_append_batch(struct raft *r, struct batch_builder *batch, int64_t *last_offset,
 		      struct err *err)
 {
-	struct log_append request = {
-		.leader_epoch = r->state.leader_epoch, .origin = LOG_ORIGIN_RAFT};
+	struct log_append request = {.leader_epoch = r->state.leader_epoch,
+				     .origin = LOG_ORIGIN_RAFT};
 	struct log_append_info info;
 	struct slice bytes = SLICE_NULL;
 	struct arena arena;

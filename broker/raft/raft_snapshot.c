@@ -35,8 +35,7 @@ static void snapshot_list_add(struct raft *r, struct snapshot_id id)
 		stat.mtime_ms = env_wall_ms(r->options.env);
 	free(path);
 	list->items = grow_array(list->items, list->count, &list->cap, sizeof(*list->items));
-	list->items[list->count++] =
-		(struct snapshot_entry){id, stat.size_bytes, stat.mtime_ms};
+	list->items[list->count++] = (struct snapshot_entry){id, stat.size_bytes, stat.mtime_ms};
 	qsort(list->items, list->count, sizeof(*list->items), entry_cmp);
 }
 

@@ -8,7 +8,7 @@
 static const struct {
 	const char *name;
 	unsigned next;
-	bool is_durable;	/* quorum-state is written when it is entered */
+	bool is_durable; /* quorum-state is written when it is entered */
 } roles[RAFT_ROLES] = {
 	[RAFT_UNATTACHED] = {"Unattached", TO(UNATTACHED) | TO(PROSPECTIVE) | TO(FOLLOWER), true},
 	[RAFT_PROSPECTIVE] = {"Prospective", TO(CANDIDATE) | TO(FOLLOWER) | TO(UNATTACHED), false},

@@ -19,10 +19,10 @@ static void test_first_start(void **state)
 	assert_int_equal(b->registered_offset, b->epoch);
 	assert_true(uuid_eq(b->log_dirs[0], w.log_dir->meta.directory_id));
 	assert_int_equal(image_broker_endpoint(b, STR_LIT("PLAINTEXT"))->port, 9092);
-	assert_true(str_is(image_config_value(
-				   image_config(w.image, CONFIG_RESOURCE_BROKER, STR_LIT("")),
+	assert_true(str_is(
+		image_config_value(image_config(w.image, CONFIG_RESOURCE_BROKER, STR_LIT("")),
 				   STR_LIT("min.insync.replicas")),
-			   "1"));
+		"1"));
 	world_stop(&w);
 	world_fini(&w);
 	world_remove(&w);

@@ -31,14 +31,14 @@ struct world {
 	const struct image *image;
 	const char *cluster_id;
 
-	struct task *first, **last;	/* posted */
+	struct task *first, **last; /* posted */
 	struct heap timers;
 	struct env_work *works[64];
 	unsigned work_count;
 	int64_t now_us;
 	int64_t previous_broker_epoch;
 
-	long writes_left;		/* changes of the disk until it is gone; -1: never */
+	long writes_left; /* changes of the disk until it is gone; -1: never */
 	bool caught_up, ready, stopped, fatal;
 	unsigned image_count;
 };

@@ -178,7 +178,8 @@ static void fill(struct image_delta *d)
 	struct register_controller_record controller;
 	struct register_controller_record_controller_endpoint endpoint = {
 		STR_LIT("CONTROLLER"), STR_LIT("localhost"), 9093, 0};
-	struct producer_ids_record ids = {.broker_id = 1, .broker_epoch = 5, .next_producer_id = 1000};
+	struct producer_ids_record ids = {
+		.broker_id = 1, .broker_epoch = 5, .next_producer_id = 1000};
 
 	set_feature(d, "metadata.version", 33);
 	set_feature(d, "group.version", 1);
@@ -245,7 +246,8 @@ static void test_snapshot_round_trip(void **state)
 	struct arena arena;
 	char dir[] = "/tmp/kavka-test-XXXXXX", name[SNAPSHOT_NAME_MAX], path[256];
 	struct snapshot_id id = {4711, 3};
-	struct snapshot_header header = {.last_timestamp_ms = 99, .now_ms = 100, .kraft_version = 1};
+	struct snapshot_header header = {
+		.last_timestamp_ms = 99, .now_ms = 100, .kraft_version = 1};
 	struct voters_record voters;
 	struct voters_record_voter voter;
 	struct snapshot_contents contents;
@@ -266,8 +268,7 @@ static void test_snapshot_round_trip(void **state)
 	fill(fresh(&d));
 	image = delta_publish(&d, 4710, 3, 99);
 	assert_int_equal(snapshot_write_image(&env, dir, id, &header, image, &err), 0);
-	assert_int_equal(
-		snapshot_read_image(&env, dir, id, &arena, &contents, &again, &err), 0);
+	assert_int_equal(snapshot_read_image(&env, dir, id, &arena, &contents, &again, &err), 0);
 	assert_same(image, again);
 	assert_int_equal(image_offset(again), 4710);
 	assert_int_equal(image_epoch(again), 3);
@@ -351,8 +352,8 @@ static void test_lookups(void **state)
 	assert_int_equal(image_broker_next(i, -1)->id, 1);
 	assert_int_equal(image_broker_next(i, 1)->id, 2);
 	assert_null(image_broker_next(i, 2));
-	assert_int_equal(
-		image_broker_endpoint(image_broker(i, 1), STR_LIT("plaintext"))->port, 9092);
+	assert_int_equal(image_broker_endpoint(image_broker(i, 1), STR_LIT("plaintext"))->port,
+			 9092);
 	assert_true(str_is(image_broker(i, 1)->rack, "north"));
 	assert_true(str_is_null(image_broker(i, 2)->rack));
 	assert_false(image_broker_is_active(image_broker(i, 1)));
@@ -360,10 +361,10 @@ static void test_lookups(void **state)
 	assert_int_equal(image_feature_level(i, STR_LIT("metadata.version")), 33);
 	assert_int_equal(image_feature_level(i, STR_LIT("group.version")), 1);
 	assert_int_equal(image_feature_level(i, STR_LIT("kraft.version")), 0);
-	assert_true(str_is(image_config_value(image_config(i, CONFIG_RESOURCE_TOPIC,
-							   STR_LIT("orders")),
-					      STR_LIT("retention.ms")),
-			   "1000"));
+	assert_true(
+		str_is(image_config_value(image_config(i, CONFIG_RESOURCE_TOPIC, STR_LIT("orders")),
+					  STR_LIT("retention.ms")),
+		       "1000"));
 	assert_true(str_is(image_config_value(image_config(i, CONFIG_RESOURCE_BROKER, STR_LIT("")),
 					      STR_LIT("log.retention.ms")),
 			   "5"));
@@ -445,7 +446,10 @@ static void note(void *ctx, const struct image_topic *before, const struct image
 	size_t len = strlen(log->text);
 
 	snprintf(log->text + len, sizeof(log->text) - len, "%c%.*s ",
-		 before && after ? '*' : after ? '+' : '-', STR(after ? after->name : before->name));
+		 before && after ? '*'
+		 : after         ? '+'
+				 : '-',
+		 STR(after ? after->name : before->name));
 }
 
 static void test_diff(void **state)
@@ -509,7 +513,8 @@ static void test_broker_changes(void **state)
 	assert_true(image_broker_is_active(image_broker(delta_image(&d), 1)));
 	assert_true(image_broker_dir_online(image_broker(delta_image(&d), 1), id_of(100)));
 	assert_false(image_broker_dir_online(image_broker(delta_image(&d), 1), id_of(101)));
-	assert_true(image_broker_dir_online(image_broker(delta_image(&d), 1), DIRECTORY_UNASSIGNED));
+	assert_true(
+		image_broker_dir_online(image_broker(delta_image(&d), 1), DIRECTORY_UNASSIGNED));
 	assert_false(image_broker_dir_online(image_broker(delta_image(&d), 1), DIRECTORY_LOST));
 	r.fenced = 0;
 	r.in_controlled_shutdown = 1;
@@ -619,7 +624,8 @@ static void test_removals(void **state)
 {
 	struct image_delta d;
 	struct remove_access_control_entry_record acl = {.id = id_of(60)};
-	struct remove_user_scram_credential_record scram = {.name = STR_LIT("alice"), .mechanism = 1};
+	struct remove_user_scram_credential_record scram = {.name = STR_LIT("alice"),
+							    .mechanism = 1};
 	struct unregister_controller_record controller = {.controller_id = 3000};
 	struct remove_delegation_token_record token = {.token_id = STR_LIT("token-1")};
 
@@ -678,12 +684,11 @@ static void test_many_topics(void **state)
 			char name[32];
 
 			snprintf(name, sizeof(name), "topic-%d", t);
-			assert_int_equal(
-				image_topic_by_name(images[round], str_of(name)) != NULL,
-				model[round][t]);
-			assert_int_equal(
-				image_topic_by_id(images[round], id_of((uint8_t)t)) != NULL,
-				model[round][t]);
+			assert_int_equal(image_topic_by_name(images[round], str_of(name)) != NULL,
+					 model[round][t]);
+			assert_int_equal(image_topic_by_id(images[round], id_of((uint8_t)t)) !=
+						 NULL,
+					 model[round][t]);
 			count += model[round][t];
 		}
 		assert_int_equal(image_topic_count(images[round]), count);
