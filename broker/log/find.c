@@ -51,7 +51,7 @@ static int find_start(struct segment *s, int64_t timestamp, int64_t *pos)
 	rc = index_floor(s, &s->times, false, timestamp, &slot, &key, &offset);
 	if (rc == 1)
 		rc = index_floor(s, &s->offsets, false, offset, &slot, &last, pos);
-	if (rc == 0)
+	if (rc == 0 || *pos < 0 || *pos > s->size_bytes)
 		*pos = 0;
 	return rc < 0 ? rc : 0;
 }

@@ -133,17 +133,26 @@ int segment_header(struct segment *s, int64_t pos, struct batch *out)
 int segment_find(struct segment *s, int64_t offset, int64_t *pos, struct batch *out)
 {
 	struct header_walk w = {.segment = s};
-	int64_t key = 0;
+	int64_t key = -1;
 	uint32_t slot;
 	int rc;
 
 	/* What lies before the first entry needs no index at all. */
 	rc = s->size_bytes > s->log->config.index_interval_bytes
 		     ? index_floor(s, &s->offsets, false, offset, &slot, &key, &w.pos) : 0;
-	if (rc < 0)
+	if (rc < 0 && rc != E_CORRUPT)
 		return rc;
-	if (rc == 0)
+	/* An entry that does not point at its batch is damaged: then without it. */
+	if (rc == 1) {
+		*pos = w.pos;
+		rc = w.pos >= 0 && w.pos < s->size_bytes ? header_walk_next(&w, out) : 0;
+		if (rc == 1 && batch_last_offset(out) == key && key >= offset)
+			return 1;
+		if (rc != 1 || batch_last_offset(out) != key)
+			w.pos = 0;
+	} else {
 		w.pos = 0;
+	}
 	do {
 		*pos = w.pos;
 		rc = header_walk_next(&w, out);
@@ -177,7 +186,7 @@ int segment_max_timestamp(struct segment *s)
 		rc = index_floor(s, &s->offsets, false, s->max_timestamp_offset, &slot, &key, &w.pos);
 		if (rc < 0)
 			return rc;
-		if (rc == 0)
+		if (rc == 0 || w.pos < 0 || w.pos > s->size_bytes)
 			w.pos = 0;
 		while ((rc = header_walk_next(&w, &b)) == 1) {
 			if (b.max_timestamp <= s->max_timestamp)

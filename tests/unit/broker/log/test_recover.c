@@ -1,6 +1,8 @@
 /* If these fail, a crash loses acknowledged records, or leaves a log that cannot be opened. */
 #include "log_fixture.h"
 
+#include "base/rng.h"
+
 #include <fcntl.h>
 
 static void copy_dir(const char *from, const char *to)
@@ -356,6 +358,61 @@ static void test_old_formats_are_not_cut_off(void **state UNUSED)
 	fixture_fini(&f);
 }
 
+/* Whatever is in the files: the log opens, or says why not, and never ends the process. */
+static void test_random_damage(void **state UNUSED)
+{
+	struct fixture f;
+	char image[128], command[512], name[128];
+	struct rng rng;
+
+	fixture_init(&f);
+	snprintf(image, sizeof(image), "%s/image", f.root);
+	f.config.segment_bytes = 8192;
+	fixture_open_log(&f);
+	fill(&f);
+	fixture_close_log(&f);
+	copy_dir(f.path, image);
+	rng_init(&rng, 4711);
+	for (int round = 0; round < 250; round++) {
+		FILE *list;
+		int64_t size;
+
+		copy_dir(image, f.path);
+		snprintf(command, sizeof(command), "ls '%s'", f.path);
+		list = popen(command, "r");
+		assert_non_null(list);
+		for (uint64_t n = rng_below(&rng, 24); fgets(name, sizeof(name), list) && n > 0; n--)
+			;
+		pclose(list);
+		name[strcspn(name, "\n")] = '\0';
+		size = file_size(f.path, name);
+		for (uint64_t n = rng_below(&rng, 4) + 1; size > 0 && n > 0; n--)
+			change_byte(f.path, name, (int64_t)rng_below(&rng, (uint64_t)size));
+		if (rng_below(&rng, 4) == 0)
+			cut_file(f.path, name, (int64_t)rng_below(&rng, (uint64_t)size + 100));
+		f.options.was_clean = rng_below(&rng, 2);
+		f.options.recovery_point = (int64_t)rng_below(&rng, 400);
+		if (fixture_try_open_log(&f) < 0) {
+			f.log = NULL;
+			continue;
+		}
+		for (int64_t offset = log_start_offset(f.log); offset < log_end_offset(f.log);
+		     offset += 3) {
+			struct log_read_result r;
+			struct log_timestamp found;
+
+			if (log_read(f.log, offset, 5000, true, log_end_offset(f.log), &r, NULL) == 0)
+				file_unref(r.records.file);
+			(void)!log_find_timestamp(f.log, 1700000000000 + offset, INT64_MAX, &found,
+						  NULL);
+		}
+		for (int i = 0; i < 30 && !log_is_offline(f.log); i++)
+			append_ok(&f, (struct batch_spec){.count = 2, .value_len = 300});
+		fixture_crash(&f);
+	}
+	fixture_fini(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -367,6 +424,7 @@ int main(void)
 		cmocka_unit_test(test_leftovers_of_the_cleaner),
 		cmocka_unit_test(test_log_start_beyond_the_end),
 		cmocka_unit_test(test_old_formats_are_not_cut_off),
+		cmocka_unit_test(test_random_damage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
