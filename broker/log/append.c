@@ -129,7 +129,7 @@ static int note_written(struct log *log, const uint8_t *data, size_t len,
 /* The epoch cache knows each epoch before its first batch is on the disk. */
 static int note_epochs(struct log *log, const uint8_t *data, size_t len, struct err *err)
 {
-	bool changed = false;
+	bool changed = log->epochs.is_unwritten;
 	struct batch b;
 	int rc;
 

@@ -64,6 +64,8 @@ int epochs_store(struct log *log)
 		out_printf(&out, "%" PRId32 " %" PRId64 "\n", e->entries[i].leader_epoch,
 			   e->entries[i].start_offset);
 	rc = env_write_file(log_env(log), path, out.data, out.len);
+	if (rc == 0)
+		log->epochs.is_unwritten = false;
 	out_fini(&out);
 	free(path);
 	return rc;
@@ -124,6 +126,12 @@ int log_assign_epoch(struct log *log, int32_t leader_epoch, int64_t start_offset
 		return rc;
 	if (!epochs_assign(&log->epochs, leader_epoch, start_offset))
 		return 0;
+	/* An epoch without records would not survive a restart anyway. A broker that becomes leader
+	 * of thousands of partitions at once is spared as many fsyncs. */
+	if (start_offset == log->end_offset) {
+		log->epochs.is_unwritten = true;
+		return 0;
+	}
 	rc = epochs_store(log);
 	return rc < 0 ? log_fail(log, rc, err, "writing leader epochs") : 0;
 }

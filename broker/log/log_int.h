@@ -181,6 +181,7 @@ struct epoch_entry {
 struct epochs {
 	struct epoch_entry *entries;
 	size_t count, cap;
+	bool is_unwritten;	/* the last one, which has no records yet, is not in the file */
 };
 void epochs_fini(struct epochs *e);
 MUST_USE int epochs_load(struct log *log, struct err *err);

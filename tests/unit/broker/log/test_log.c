@@ -333,6 +333,39 @@ static void test_truncate_and_epochs(void **state UNUSED)
 	fixture_fini(&f);
 }
 
+/* A leader's epoch is known before its first record, and in the file with it. */
+static void test_epoch_of_a_new_leader(void **state UNUSED)
+{
+	struct fixture f;
+	int64_t end_offset;
+	int32_t epoch;
+
+	fixture_init(&f);
+	fixture_open_log(&f);
+	append_ok(&f, (struct batch_spec){.count = 3});
+	assert_int_equal(log_assign_epoch(f.log, 7, 3, NULL), 0);
+	assert_int_equal(log_latest_epoch(f.log), 7);
+	log_epoch_end(f.log, 1, &epoch, &end_offset);
+	assert_int_equal(end_offset, 3);
+	fixture_crash(&f);
+	fixture_open_log(&f);
+	assert_int_equal(log_latest_epoch(f.log), 1);
+	assert_int_equal(log_assign_epoch(f.log, 8, 3, NULL), 0);
+	{
+		struct batch_spec spec = {.count = 1};
+		struct log_append_info info;
+
+		assert_int_equal(append_as(&f, &spec, 8, LOG_ORIGIN_CLIENT, &info), 0);
+	}
+	fixture_close_log(&f);
+	f.options.was_clean = true;
+	fixture_open_log(&f);
+	assert_int_equal(log_latest_epoch(f.log), 8);
+	assert_int_equal(log_epoch_start(f.log, 8), 3);
+	fixture_close_log(&f);
+	fixture_fini(&f);
+}
+
 static void test_retention(void **state UNUSED)
 {
 	struct fixture f;
@@ -441,6 +474,7 @@ int main(void)
 		cmocka_unit_test(test_find_by_timestamp),
 		cmocka_unit_test(test_follower),
 		cmocka_unit_test(test_truncate_and_epochs),
+		cmocka_unit_test(test_epoch_of_a_new_leader),
 		cmocka_unit_test(test_retention),
 		cmocka_unit_test(test_read_survives_deletion),
 		cmocka_unit_test(test_roll_by_time),
