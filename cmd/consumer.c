@@ -12,7 +12,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 static int consumer_run(struct run *run, void *args);
 
@@ -104,6 +106,8 @@ struct consuming {
 	uint64_t count;
 	int64_t last_ms;	/* when the last record came, or the start */
 	bool is_done;
+	uv_poll_t output; /* stdout, to learn that its reader went away while nothing is written */
+	bool watches_output, output_gone;
 };
 
 static void log_line(const char *level, const char *text, const char *detail)
@@ -117,6 +121,31 @@ static void log_line(const char *level, const char *text, const char *detail)
 	strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &parts);
 	print_error("[%s,%03d] %s %s (org.apache.kafka.tools.consumer.ConsoleConsumer)\n%s%s", when,
 		    (int)(now_ms % 1000), level, text, detail ? detail : "", detail ? "\n" : "");
+}
+
+static void output_polled(uv_poll_t *handle, int status, int events)
+{
+	struct consuming *k = handle->data;
+
+	if (status == 0 && !(events & UV_DISCONNECT))
+		return;
+	k->output_gone = true;
+	uv_poll_stop(handle);
+	client_interrupt(k->connection.client);
+}
+
+/* Only pipes and the like can be watched, and only they lose their reader. */
+static void output_watch(struct consuming *k)
+{
+	struct stat st = {0};
+
+	if (fstat(STDOUT_FILENO, &st) < 0 || S_ISREG(st.st_mode) || print_to_terminal() ||
+	    uv_poll_init(client_loop(k->connection.client), &k->output, STDOUT_FILENO) < 0)
+		return;
+	k->output.data = k;
+	k->watches_output = true;
+	uv_poll_start(&k->output, UV_DISCONNECT, output_polled);
+	uv_unref((uv_handle_t *)&k->output);
 }
 
 static int consuming_begin(struct consuming *k, struct err *err)
@@ -256,7 +285,7 @@ static int consuming_end(struct consuming *k, int rc, const struct err *err)
 	struct err close_err = {0};
 	int code = consuming_tell(k, rc, err);
 
-	if (print_flush() == -EPIPE) {
+	if (print_flush() == -EPIPE || k->output_gone) {
 		/* The reader of our output has enough, as `head` does. */
 		if (k->run->is_apache)
 			print_error("Unable to write to standard out, closing consumer.\n");
@@ -282,10 +311,13 @@ static int consuming_run(struct consuming *k)
 	if (rc < 0)
 		return help_failure(k->run, &err);
 	signals_start(&k->signals, k->connection.client);
+	output_watch(k);
 	rc = consuming_begin(k, &err);
 	if (rc == 0)
 		rc = consuming_loop(k, &err);
 	code = consuming_end(k, rc, &err);
+	if (k->watches_output)
+		uv_close((uv_handle_t *)&k->output, NULL);
 	signals_stop(&k->signals);
 	consumer_free(k->consumer);
 	return code;

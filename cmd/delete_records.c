@@ -156,9 +156,9 @@ static int delete_records_run(struct run *run, void *data)
 {
 	struct delete_records_args *args = data;
 	struct connection connection;
-	struct position *items;
+	struct position *items = NULL;
 	struct err err = {0};
-	size_t count;
+	size_t count = 0;
 	bool all;
 	int rc = 0;
 

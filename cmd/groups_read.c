@@ -133,6 +133,10 @@ static void read_coordinator(struct groups *g, struct group_view *view)
 	int32_t id = client_coordinator(g->client, TARGET_GROUP, view->id);
 	const struct client_broker *b = id >= 0 ? client_broker(g->client, id) : NULL;
 
+	/* FindCoordinator told who it is; where it is, as clients are told, is in Metadata. */
+	if (id >= 0 && !b && client_refresh_wait(g->client, NULL) == 0)
+		b = client_broker(g->client, id);
+
 	view->coordinator_id = id;
 	view->coordinator_host = b ? str_of(b->host) : STR_LIT("unknown");
 	view->coordinator_port = b ? b->port : -1;

@@ -36,8 +36,9 @@ static const struct {
 } error_texts[] = {
 	{KERR_NON_EMPTY_GROUP, "The group is not empty."},
 	{KERR_GROUP_ID_NOT_FOUND, "The group id does not exist."},
-	{KERR_GROUP_SUBSCRIBED_TO_TOPIC, "Deleting offsets of a topic is forbidden while the consumer "
-					 "group is actively subscribed to it."},
+	{KERR_GROUP_SUBSCRIBED_TO_TOPIC,
+	 "Deleting offsets of a topic is forbidden while the consumer "
+	 "group is actively subscribed to it."},
 };
 
 const char *kafka_error_sentence(int kafka_error)

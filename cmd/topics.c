@@ -262,7 +262,7 @@ struct delete_call {
 /* Names moved into structs with version 6. */
 static void delete_prepare(struct call *call, int16_t version)
 {
-	struct delete_call *d = call->owner;
+	struct delete_call *d = CONTAINER_OF(call, struct delete_call, call);
 	struct delete_topics_request *r = &d->request;
 
 	WIRE_INIT(delete_topics_request, r);
@@ -287,7 +287,7 @@ static int topics_delete(struct run *run, const struct topics_args *args, struct
 	if (rc < 0 || d.names.count == 0)
 		return rc;
 	d.call = (struct call){.target = TO_CONTROLLER, .api_key = API_DELETE_TOPICS,
-			       .request = &d.request, .prepare = delete_prepare, .owner = &d};
+			       .request = &d.request, .prepare = delete_prepare};
 	rc = client_call_all(c, &d.call, 1, err);
 	if (rc == 0 && d.call.rc < 0) {
 		*err = d.call.err;
