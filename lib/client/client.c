@@ -429,14 +429,17 @@ static void client_unreachable_fire(struct client_timer *t)
 {
 	struct client *c = CONTAINER_OF(t, struct client, unreachable_timer);
 	struct err err = {0};
-	bool is_busy = false;
+	bool is_busy = false, is_asked = false;
 
 	if (c->is_connected)
 		return;
-	for (unsigned i = 0; i < c->bootstrap_count; i++)
-		is_busy |= c->bootstrap[i]->links[LANE_MAIN] &&
-			   c->bootstrap[i]->links[LANE_MAIN]->state != LINK_DOWN;
-	if (is_busy && client_now(c) - c->trying_ms < c->unreachable_ms * 5 / 4) {
+	for (unsigned i = 0; i < c->bootstrap_count; i++) {
+		struct link *l = c->bootstrap[i]->links[LANE_MAIN];
+
+		is_busy |= l && l->state != LINK_DOWN;
+		is_asked |= l && l->state == LINK_READY && l->in_flight_count > 0;
+	}
+	if (is_asked || (is_busy && client_now(c) - c->trying_ms < c->unreachable_ms * 5 / 4)) {
 		/* Somebody may still answer: half as long again. */
 		client_timer_start(c, t, c->unreachable_ms / 2);
 		return;

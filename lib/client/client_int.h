@@ -83,6 +83,9 @@ struct link {
 	bool is_muted;
 	unsigned fail_count;
 	struct err err;			/* of the last failure */
+	struct out tried;		/* why addresses failed in this round: "reason (address)" */
+	char first_reason[256];
+	bool is_same_reason;
 	/* setup */
 	const struct api *setup_api;	/* asked, or NULL */
 	int16_t setup_version;

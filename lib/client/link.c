@@ -41,6 +41,7 @@ static void link_free(struct link *l)
 	client_timer_stop(l->client, &l->retry_timer);
 	client_timer_stop(l->client, &l->unmute_timer);
 	l->magic = 0;
+	out_fini(&l->tried);
 	free(l);
 }
 
@@ -91,6 +92,7 @@ struct link *node_link(struct client *c, struct node *n, enum lane lane)
 	l->retry_timer.fire = link_retry_fire;
 	l->unmute_timer.fire = link_unmute;
 	l->in_flight_max = LINK_IN_FLIGHT_MAX;
+	out_init(&l->tried, 2048);
 	if (client_config_role(c->cfg) == CLIENT_PRODUCER)
 		l->in_flight_max = (unsigned)client_config_int(c->cfg, CC_MAX_IN_FLIGHT);
 	n->links[lane] = l;
@@ -114,25 +116,55 @@ static void link_connected(struct conn *conn)
 		setup_start(l);
 }
 
+/* Remembers why an address failed. */
+static void link_tried(struct link *l, const char *reason)
+{
+	char ip[CONN_ADDR_TEXT_MAX];
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s", reason);
+	/* The system's messages begin with a capital; names such as TLS stay. */
+	if (text[0] >= 'A' && text[0] <= 'Z' && text[1] >= 'a' && text[1] <= 'z')
+		text[0] = (char)(text[0] - 'A' + 'a');
+	if (l->tried.len == 0) {
+		memcpy(l->first_reason, text, sizeof(text));
+		l->is_same_reason = true;
+	} else if (strcmp(text, l->first_reason) != 0) {
+		l->is_same_reason = false;
+	}
+	out_printf(&l->tried, "%s%s (%s)", l->tried.len ? ", " : "", text,
+		   conn_addr_format((struct sockaddr *)&l->addrs[l->addr_at], ip));
+}
+
+/* "HOST:PORT: reason", with each address if their reasons differ. */
+static void link_tried_text(struct link *l, int rc, struct err *err)
+{
+	bool is_v6 = strchr(l->node->host, ':') != NULL;
+
+	err_set(err, rc, is_v6 ? "[%s]:%d: %.*s" : "%s:%d: %.*s", l->node->host, l->node->port,
+		l->is_same_reason ? (int)strlen(l->first_reason) : (int)l->tried.len,
+		l->is_same_reason ? l->first_reason : (const char *)l->tried.data);
+}
+
 static void link_closed(struct conn *conn, int rc, const struct err *err)
 {
 	struct link *l = link_of(conn);
 	struct err named = {0};
-	char address[300];
 
 	if (!l)
 		return;
-	link_address(l, address, sizeof(address));
-	err_set(&named, rc ? rc : E_CLOSED, "%s: %s", address,
-		rc == 0 ? "closed by the broker"
-			: err->text[0] ? err->text : err_text(rc));
+	if (rc == 0 && l->state == LINK_READY && !l->client->is_connected)
+		link_tried(l, "closed by the broker at the first request (does it want SASL?)");
+	else
+		link_tried(l, rc == 0 ? "closed by the broker"
+				      : err->text[0] ? err->text : err_text(rc));
 	if (l->state == LINK_CONNECTING && ++l->addr_at < l->addr_count && rc != E_AUTH) {
 		/* The name has more addresses. */
-		l->err = named;
 		link_let_go(l);
 		link_connect(l);
 		return;
 	}
+	link_tried_text(l, rc ? rc : E_CLOSED, &named);
 	link_fail(l, rc ? rc : E_CLOSED, &named);
 }
 
@@ -162,6 +194,10 @@ static void link_frame(struct conn *conn, struct slice frame)
 		return;
 	}
 	l->used_ms = client_now(l->client);
+	/* Only an answer counts: a broker that wants SASL hangs up after ApiVersions. */
+	l->client->is_connected = true;
+	l->client->trying_ms = 0;
+	client_timer_stop(l->client, &l->client->unreachable_timer);
 	p = LIST_FIRST(&l->in_flight, struct pending, link);
 	if (!p || response_correlation_id(frame, &id) < 0 || id != p->correlation_id) {
 		slice_unref(&frame);
@@ -314,6 +350,7 @@ void link_start(struct link *l)
 	for (unsigned i = 0; i < l->fail_count && ms < max; i++)
 		ms *= 2;
 	l->addr_count = l->addr_at = 0;
+	out_reset(&l->tried);
 	client_timer_start(c, &l->setup_timer, MIN(ms, MAX(max, ms / 2)));
 	if (link_known_address(l)) {
 		l->state = LINK_CONNECTING;
@@ -332,7 +369,6 @@ static void link_connect(struct link *l)
 	for (; l->addr_at < l->addr_count; l->addr_at++) {
 		struct link_conn *lc = xcalloc(1, sizeof(*lc));
 		struct err err = {0};
-		char address[300];
 		int rc;
 
 		lc->link = l;
@@ -348,12 +384,14 @@ static void link_connect(struct link *l)
 			return;
 		}
 		free(lc);
-		link_address(l, address, sizeof(address));
-		err_set(&l->err, rc, "%s: %s", address, err_message(&err));
+		link_tried(l, err_message(&err));
+		l->err.code = rc;
 	}
 	if (l->addr_count == 0)
 		err_set(&l->err, E_UNREACHABLE, "%s:%d: the name has no address", l->node->host,
 			l->node->port);
+	else
+		link_tried_text(l, l->err.code ? l->err.code : E_UNREACHABLE, &l->err);
 	client_timer_start(c, &l->retry_timer, 0);
 }
 
@@ -392,11 +430,8 @@ void link_ready(struct link *l)
 	client_timer_stop(c, &l->setup_timer);
 	l->state = LINK_READY;
 	l->fail_count = 0;
-	l->err = (struct err){0};
+	out_reset(&l->tried);
 	l->used_ms = client_now(c);
-	c->is_connected = true;
-	c->trying_ms = 0;
-	client_timer_stop(c, &c->unreachable_timer);
 	link_pump(l);
 	call_route_all(c);
 }

@@ -74,13 +74,14 @@ static int conn_in_size(struct conn_impl *ci, const uint8_t *head, struct err *e
 {
 	uint32_t size = be32(head);
 
+	/* A TLS alert, or HTTP: no frame has such a size in practice. */
+	if (memcmp(head, "HTTP", 4) == 0 || memcmp(head, "\x15\x03", 2) == 0)
+		return err_set(err, E_MALFORMED, "the peer does not speak Kafka's protocol but %s",
+			       head[0] == 'H' ? "HTTP" : "TLS");
 	if (size <= ci->conn->frame_bytes_max) {
 		ci->frame_size = size;
 		return 0;
 	}
-	if (memcmp(head, "HTTP", 4) == 0 || memcmp(head, "\x15\x03", 2) == 0)
-		return err_set(err, E_MALFORMED, "the peer does not speak Kafka's protocol (%s)",
-			       head[0] == 'H' ? "HTTP" : "TLS");
 	if (size > INT32_MAX)
 		return err_set(err, E_MALFORMED, "frame of negative size");
 	return err_set(err, E_TOO_LARGE, "frame of %u bytes, %zu are allowed", size,

@@ -38,7 +38,8 @@ int tls_context_new(struct tls_context **out, const struct tls_options *o, struc
 	ctx->verify_host = o->verify_host;
 	ERR_clear_error();
 	ctx->ssl_ctx = SSL_CTX_new(o->is_server ? TLS_server_method() : TLS_client_method());
-	if (!ctx->ssl_ctx) {
+	ctx->socket_method = tls_socket_method();
+	if (!ctx->ssl_ctx || !ctx->socket_method) {
 		rc = tls_error(err, E_MALFORMED, "TLS");
 		goto fail;
 	}
@@ -78,6 +79,7 @@ void tls_context_unref(struct tls_context *ctx)
 	if (!ctx || atomic_fetch_sub(&ctx->ref_count, 1) > 1)
 		return;
 	SSL_CTX_free(ctx->ssl_ctx);
+	BIO_meth_free(ctx->socket_method);
 	free(ctx);
 }
 

@@ -11,9 +11,13 @@
 struct tls_context {
 	atomic_uint ref_count;	/* any thread, atomic */
 	SSL_CTX *ssl_ctx;	/* fixed after tls_context_new */
+	BIO_METHOD *socket_method;
 	bool is_server;
 	bool verify_host;
 };
+
+/* The kind of BIO that sessions of a context use; freed with BIO_meth_free(). */
+BIO_METHOD *tls_socket_method(void);
 
 /* Sets "WHAT: OpenSSL's reason" and empties OpenSSL's queue; returns `code`. */
 int tls_error(struct err *err, int code, const char *what);

@@ -7,6 +7,7 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 struct tls_session {
 	SSL *ssl;
@@ -16,6 +17,66 @@ struct tls_session {
 	bool has_failed;
 };
 
+/* ---- The socket, as OpenSSL sees it ---------------------------------------------------------- */
+
+/* OpenSSL's own socket BIO writes with write(), which raises SIGPIPE. */
+static int socket_write(BIO *bio, const char *data, int len)
+{
+	ssize_t n = send((int)(intptr_t)BIO_get_data(bio), data, (size_t)len, MSG_NOSIGNAL);
+
+	BIO_clear_retry_flags(bio);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		BIO_set_retry_write(bio);
+	return (int)n;
+}
+
+static int socket_read(BIO *bio, char *data, int len)
+{
+	ssize_t n = recv((int)(intptr_t)BIO_get_data(bio), data, (size_t)len, 0);
+
+	BIO_clear_retry_flags(bio);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		BIO_set_retry_read(bio);
+	if (n == 0)
+		BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+	return (int)n;
+}
+
+static long socket_ctrl(BIO *bio, int cmd, long number, void *pointer)
+{
+	(void)number;
+	(void)pointer;
+	if (cmd == BIO_CTRL_EOF)
+		return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0;
+	return cmd == BIO_CTRL_FLUSH || cmd == BIO_CTRL_DUP;
+}
+
+BIO_METHOD *tls_socket_method(void)
+{
+	BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "kavka socket");
+
+	if (!m)
+		return NULL;
+	BIO_meth_set_write(m, socket_write);
+	BIO_meth_set_read(m, socket_read);
+	BIO_meth_set_ctrl(m, socket_ctrl);
+	return m;
+}
+
+static bool session_socket(struct tls_session *s, struct tls_context *ctx, int fd)
+{
+	BIO *bio = BIO_new(ctx->socket_method);
+
+	if (!bio)
+		return false;
+	BIO_set_data(bio, (void *)(intptr_t)fd);
+	BIO_set_init(bio, 1);
+	SSL_set_bio(s->ssl, bio, bio);
+	return true;
+}
+
+/* ---- Sessions -------------------------------------------------------------------------------- */
+
 int tls_session_new(struct tls_session **out, struct tls_context *ctx, int fd,
 		    const char *server_name, struct err *err)
 {
@@ -24,7 +85,7 @@ int tls_session_new(struct tls_session **out, struct tls_context *ctx, int fd,
 
 	ERR_clear_error();
 	s->ssl = SSL_new(ctx->ssl_ctx);
-	if (!s->ssl || SSL_set_fd(s->ssl, fd) != 1) {
+	if (!s->ssl || !session_socket(s, ctx, fd)) {
 		tls_session_free(s);
 		return tls_error(err, E_MALFORMED, "TLS");
 	}
