@@ -157,6 +157,7 @@ static enum kafka_error delete_write(struct group *g, int64_t *required_offset)
 	MAP_FOREACH(&g->offsets, o, struct group_offset, node)
 		group_write_offset_tombstone(&w, g->id, o->topic, o->partition);
 	group_txn_write_tombstones(&w, g);
+	group_foreign_write_tombstones(&w, g);
 	group_write_group_tombstone(&w, g->id);
 	return group_write_append(&w, required_offset);
 }

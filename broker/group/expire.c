@@ -113,8 +113,10 @@ static void group_expire(struct group *g, struct expiry *e)
 	left = g->offsets.count - due;
 	ends = left == 0 && g->state == GROUP_EMPTY && g->pending.count == 0 &&
 	       !group_txn_is_pending(g->gp, g->id, STR_NULL, 0);
-	if (ends)
+	if (ends) {
+		group_foreign_write_tombstones(&w, g);
 		group_write_group_tombstone(&w, g->id);
+	}
 	if (group_write_append(&w, &required_offset) != KERR_NONE) {
 		arena_fini(&arena);
 		return;	/* the next check tries again */

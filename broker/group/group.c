@@ -78,6 +78,7 @@ struct group *group_new(struct group_partition *gp, struct str id)
 	map_init(&g->members_by_instance);
 	map_init(&g->pending);
 	map_init(&g->offsets);
+	map_init(&g->foreign);
 	map_put(&gp->groups, &g->by_id, g->id.data, g->id.len);
 	return g;
 }
@@ -104,6 +105,8 @@ void group_free(struct group *g)
 	map_fini(&g->members_by_instance);
 	map_fini(&g->pending);
 	map_fini(&g->offsets);
+	group_foreign_free(g);
+	map_fini(&g->foreign);
 	free(g->protocol_type);
 	free(g->protocol_name);
 	text_free(&g->id);

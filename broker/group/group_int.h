@@ -154,6 +154,7 @@ void group_write_offset_tombstone(struct group_write *w, struct str group_id, st
 /* The group as it is, with the members' assignments. */
 void group_write_group(struct group_write *w, struct group *g);
 void group_write_group_tombstone(struct group_write *w, struct str group_id);
+void group_write_raw_tombstone(struct group_write *w, struct slice key);
 /* Appends; mapped as the coordinator's clients expect. Nothing to write: NONE, and
  * *required_offset is 0. Ends the write. */
 enum kafka_error group_write_append(struct group_write *w, int64_t *required_offset);
@@ -251,6 +252,7 @@ struct group {
 	int32_t member_count, joining_count;	/* joining: with a parked JoinGroup */
 	struct map pending;
 	struct map offsets;
+	struct map foreign;		/* foreign.c: keys of another protocol's records */
 	bool is_recorded;		/* its GroupMetadata record is in the log */
 	bool new_member_added;
 	int64_t initial_delay_ms, initial_left_ms;	/* of the first rebalance */
@@ -350,6 +352,13 @@ void group_txn_forget(struct group_partition *gp, struct str group_id, struct st
 /* Tombstones for what is pending for the group and nowhere else. */
 void group_txn_write_tombstones(struct group_write *w, const struct group *g);
 void group_txns_free(struct group_partition *gp);
+
+/* ---- Records of other protocols: foreign.c ---- */
+
+void group_foreign_put(struct group *g, struct slice key, bool is_tombstone);
+bool group_foreign_is_share(const struct group *g);
+void group_foreign_write_tombstones(struct group_write *w, const struct group *g);
+void group_foreign_free(struct group *g);
 
 /* A topic is gone: its offsets go too. `id` may be zero. */
 void group_topic_deleted(struct group_partition *gp, struct str name, struct uuid id);

@@ -264,6 +264,24 @@ static struct group *group_begin(struct group_partition *gp, struct str id, enum
 	return NULL;
 }
 
+/* A classic group takes the name of one of another protocol: nothing of that may stay. */
+static enum kafka_error group_replace_foreign(struct group *g)
+{
+	struct group_write w;
+	int64_t required_offset;
+	enum kafka_error error;
+
+	if (group_foreign_is_share(g))
+		return KERR_INCONSISTENT_GROUP_PROTOCOL;
+	group_write_begin(&w, g->gp);
+	group_foreign_write_tombstones(&w, g);
+	group_write_group(&w, g);
+	error = group_write_append(&w, &required_offset);
+	if (error == KERR_NONE)
+		group_foreign_free(g);
+	return error;
+}
+
 void group_join(struct group_coordinator *gc, struct join_call *j)
 {
 	const struct join_group_request *r = j->request;
@@ -290,7 +308,9 @@ void group_join(struct group_coordinator *gc, struct join_call *j)
 		}
 		g = group_begin(gp, r->group_id, &error);
 	}
-	if (!g) {
+	if (g && g->foreign.count && r->member_id.len == 0)
+		error = group_replace_foreign(g);
+	if (error != KERR_NONE) {
 		group_answer_join(j, error, STR_LIT(""));
 		return;
 	}

@@ -25,6 +25,14 @@ static struct group *load_group(struct group_partition *gp, struct str id)
 	return g ? g : group_new(gp, id);
 }
 
+/* Forgets a group of which nothing is left. */
+static void load_group_settle(struct group *g)
+{
+	if (g && !g->is_recorded && g->offsets.count == 0 && g->foreign.count == 0 &&
+	    !group_txn_is_pending(g->gp, g->id, STR_NULL, 0))
+		group_free(g);
+}
+
 static void load_offset_tombstone(struct group_partition *gp, struct str group, struct str topic,
 				  int32_t partition)
 {
@@ -34,10 +42,7 @@ static void load_offset_tombstone(struct group_partition *gp, struct str group, 
 	group_txn_forget(gp, group, topic, partition);
 	if (o)
 		group_offset_remove(g, o);
-	/* A group that was nothing but offsets is gone with the last of them. */
-	if (g && !g->is_recorded && g->offsets.count == 0 &&
-	    !group_txn_is_pending(gp, group, STR_NULL, 0))
-		group_free(g);
+	load_group_settle(g);
 }
 
 /* What a record says of an offset; in a transaction it counts when that commits. */
@@ -158,8 +163,7 @@ static void load_group_tombstone(struct group_partition *gp, struct str id)
 	if (!g)
 		return;
 	load_group_reset(g);
-	if (g->offsets.count == 0)
-		group_free(g);
+	load_group_settle(g);
 }
 
 static int load_group_record(struct group_partition *gp, const struct load_from *from,
@@ -201,6 +205,20 @@ static int load_group_record(struct group_partition *gp, const struct load_from 
 
 /* ---- Batches ---- */
 
+/* The key of every other kind begins with the group's id. */
+static void load_foreign(struct group_partition *gp, const struct load_from *from,
+			 const void *key)
+{
+	struct str group_id = *(const struct str *)key;
+	bool is_tombstone = !from->record->value.data;
+	struct group *g = is_tombstone ? group_find(gp, group_id) : load_group(gp, group_id);
+
+	if (!g)
+		return;
+	group_foreign_put(g, from->record->key, is_tombstone);
+	load_group_settle(g);
+}
+
 static int load_record(struct group_partition *gp, const struct load_from *from, struct err *err)
 {
 	const struct record_type *type;
@@ -217,11 +235,13 @@ static int load_record(struct group_partition *gp, const struct load_from *from,
 		return load_legacy_offset(gp, from, key, err);
 	if (rc == 0 && type->key == &group_metadata_key_desc)
 		return load_group_record(gp, from, key, err);
+	if (rc == 0)
+		load_foreign(gp, from, key);
 	if (rc < 0 && rc != E_UNSUPPORTED)
 		return rc;
 	if (!gp->warned_unknown)
-		say_warn("%s-%d: records of groups that are not classic are skipped (first at "
-			 "offset %lld)", OFFSETS_TOPIC, gp->index, (long long)from->record->offset);
+		say_warn("%s-%d: records of groups that are not classic have no effect (first "
+			 "at offset %lld)", OFFSETS_TOPIC, gp->index, (long long)from->record->offset);
 	gp->warned_unknown = true;
 	return 0;
 }

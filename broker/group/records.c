@@ -160,6 +160,12 @@ void group_write_group_tombstone(struct group_write *w, struct str group_id)
 			   false);
 }
 
+void group_write_raw_tombstone(struct group_write *w, struct slice key)
+{
+	out_bytes(&w->key, key.data, key.len);
+	group_write_record(w, 0, false);
+}
+
 enum kafka_error group_write_append(struct group_write *w, int64_t *required_offset)
 {
 	struct group_coordinator *gc = w->gp->gc;

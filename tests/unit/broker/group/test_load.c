@@ -170,6 +170,50 @@ static void broken_record_fails_the_load(void **state)
 	world_free(w);
 }
 
+static void write_record(struct world *w, const char *key, size_t key_len, const char *value,
+			 size_t value_len)
+{
+	struct batch_options options = BATCH_OPTIONS_DEFAULT;
+	struct batch_builder bb;
+	struct slice batch;
+	int64_t required_offset;
+
+	batch_builder_init(&bb, &options);
+	assert_int_equal(
+		batch_builder_add(&bb, 0, (struct slice){.data = (const uint8_t *)key, .len = key_len},
+				  (struct slice){.data = (const uint8_t *)value, .len = value_len},
+				  NULL, 0), 0);
+	assert_int_equal(batch_builder_finish(&bb, NULL, &batch), 0);
+	world_append(w, 0, batch, &required_offset);
+	slice_unref(&batch);
+	batch_builder_fini(&bb);
+}
+
+/* A group of the consumer protocol, left by another broker, makes way for a classic one. */
+static void other_protocols(void **state)
+{
+	struct world *w = world_new();
+	size_t before;
+
+	(void)state;
+	write_record(w, "\0\3\0\1g", 5, "\0\0\0\0\0\7\0", 7);
+	write_record(w, "\0\6\0\1g", 5, "\0\0\0\0\0\7\0", 7);
+	write_record(w, "\0\13\0\1s", 5, "\0\0\0\0\0\7\0\0\0\0\0\0\0\0\0", 15);
+	world_crash(w);
+	assert_int_equal(world_group(w, "g")->foreign.count, 2);
+	before = world_records(w);
+	world_join(w, (struct who){0});
+	assert_int_equal(world_records(w), before + 3);
+	assert_int_equal(world_join(w, (struct who){.group = "s"})->join.response->error_code,
+			 KERR_INCONSISTENT_GROUP_PROTOCOL);
+	world_crash(w);
+	assert_int_equal(world_group(w, "g")->foreign.count, 0);
+	assert_int_equal(world_delete(w, "s"), KERR_NONE);
+	world_crash(w);
+	assert_null(world_group(w, "s"));
+	world_free(w);
+}
+
 /* One offset of group "g" in a transaction, and the marker of its end, as the log has them. */
 static void write_txn(struct world *w, int64_t producer_id, uint8_t offset, bool is_commit)
 {
@@ -309,6 +353,7 @@ int main(void)
 		cmocka_unit_test(records_are_kafkas),
 		cmocka_unit_test(broken_record_fails_the_load),
 		cmocka_unit_test(transactions),
+		cmocka_unit_test(other_protocols),
 		cmocka_unit_test(compressed_and_large),
 		cmocka_unit_test(described_and_listed),
 		cmocka_unit_test(partition_of_a_group),
