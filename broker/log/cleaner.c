@@ -102,7 +102,7 @@ const struct cleaner_stats *cleaner_get_stats(const struct cleaner *c)
 	return &c->stats;
 }
 
-/* ---- What wants cleaning ----------------------------------------------------------------------- */
+/* ---- What wants cleaning --------------------------------------------------------------------- */
 
 static int64_t first_dirty_of(const struct log *log)
 {
@@ -163,7 +163,7 @@ double cleaner_ratio(struct log *log)
 	return ratio > log->config.min_cleanable_dirty_ratio ? ratio : -1;
 }
 
-/* ---- Mapping ----------------------------------------------------------------------------------- */
+/* ---- Mapping --------------------------------------------------------------------------------- */
 
 static int scan_begin(struct cleaner *c, size_t index)
 {
@@ -272,7 +272,7 @@ static int step_map(struct cleaner *c, size_t bytes_max)
 	return rc;
 }
 
-/* ---- Copying ----------------------------------------------------------------------------------- */
+/* ---- Copying --------------------------------------------------------------------------------- */
 
 /* As many segments from `first` on as one segment may hold. */
 static size_t group_end(const struct log *log, size_t first, int64_t end_offset)
@@ -373,7 +373,8 @@ static int keep_batch(struct cleaner *c, const uint8_t *data, size_t len)
 	return rc;
 }
 
-/* The batch that the producer's state rests on stays, if only as a header: sequences go on there. */
+/* The batch that the producer's state rests on stays, if only as a header: sequences go on from
+ * there. */
 static bool is_last_of_producer(const struct log *log, const struct batch *b)
 {
 	const struct producer *p = producers_get(&log->producers, b->producer_id);
@@ -510,7 +511,8 @@ static int copy_batch(struct cleaner *c, const struct batch *b)
 	if (rc < 0)
 		return rc;
 	c->stats.dropped_records += b->record_count - kept;
-	if (kept == 0 && !v.keeps_empty && !(b->record_count == 0 && b->base_offset >= c->mapped_end))
+	if (kept == 0 && !v.keeps_empty &&
+	    !(b->record_count == 0 && b->base_offset >= c->mapped_end))
 		return 0;
 	if ((has_tombstone || v.wants_horizon) && horizon == NO_TIMESTAMP && kept > 0)
 		horizon = c->now_ms + c->log->config.delete_retention_ms;
@@ -524,7 +526,7 @@ static int copy_batch(struct cleaner *c, const struct batch *b)
 	return rc;
 }
 
-/* ---- Swapping ---------------------------------------------------------------------------------- */
+/* ---- Swapping -------------------------------------------------------------------------------- */
 
 static int sync_file(struct env *env, const char *path, int64_t mtime_ms)
 {

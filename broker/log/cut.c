@@ -1,4 +1,4 @@
-/* Making the log shorter: truncation at the end, the start moving up, retention, delayed deletes. */
+/* Making the log shorter: truncation at the end, the start moving up, retention, deletes. */
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/say.h"
@@ -12,7 +12,7 @@
 /* log_tick wants to be called at least this often. */
 #define TICK_MS_MAX 60000
 
-/* ---- The end ----------------------------------------------------------------------------------- */
+/* ---- The end --------------------------------------------------------------------------------- */
 
 static int store_epochs(struct log *log, struct err *err)
 {
@@ -91,8 +91,8 @@ int log_truncate_to(struct log *log, int64_t offset, struct err *err)
 		return log_truncate_fully(log, offset, err);
 	say_info("%s: truncating to offset %" PRId64, log->name, offset);
 	truncation_begins(log);
-	rc = log_segments_drop(log, (size_t)index + 1, log->segment_count - (size_t)index - 1, false,
-			       err);
+	rc = log_segments_drop(log, (size_t)index + 1, log->segment_count - (size_t)index - 1,
+			       false, err);
 	if (rc < 0)
 		return rc;
 	s = log->segments[index];
@@ -112,7 +112,7 @@ int log_truncate_to(struct log *log, int64_t offset, struct err *err)
 	return rc;
 }
 
-/* ---- The start --------------------------------------------------------------------------------- */
+/* ---- The start ------------------------------------------------------------------------------- */
 
 int log_set_start(struct log *log, int64_t offset, struct err *err)
 {
@@ -145,7 +145,7 @@ int log_follow_start(struct log *log, int64_t offset, struct err *err)
 	return rc < 0 ? rc : log_set_start(log, MIN(offset, log->end_offset), err);
 }
 
-/* ---- Retention --------------------------------------------------------------------------------- */
+/* ---- Retention ------------------------------------------------------------------------------- */
 
 /* What is true of the oldest segments that may go. */
 struct retention {
@@ -242,7 +242,7 @@ int log_retain(struct log *log, unsigned *deleted_count, struct err *err)
 	return 0;
 }
 
-/* ---- Later ------------------------------------------------------------------------------------- */
+/* ---- Later ----------------------------------------------------------------------------------- */
 
 int log_doom_file(struct log *log, const char *path)
 {

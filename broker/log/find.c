@@ -18,7 +18,8 @@ static int read_batch(struct segment *s, int64_t pos, size_t size_bytes, struct 
 	return (size_t)n == size_bytes && batch_parse(out, bytes, size_bytes) == 0 ? 0 : E_CORRUPT;
 }
 
-/* The first record in the batch with timestamp >= `timestamp` and offset >= `from_offset`: 1 or 0. */
+/* The first record in the batch with timestamp >= `timestamp` and offset >= `from_offset`: 1; 0 if
+ * there is none. */
 static int find_in_batch(struct segment *s, int64_t pos, const struct batch *header,
 			 int64_t timestamp, int64_t from_offset, struct log_timestamp *out)
 {

@@ -36,7 +36,8 @@ static uint64_t hash_lane(struct slice key, uint64_t seed_a, uint64_t seed_b)
 
 		words[0] = words[1] = 0;
 		memcpy(words, p, part);
-		state = mix(words[0] ^ state ^ seed_b, words[1] ^ seed_a ^ (state >> 32 | state << 32));
+		state = mix(words[0] ^ state ^ seed_b,
+			    words[1] ^ seed_a ^ (state >> 32 | state << 32));
 		p += part;
 		left -= part;
 	}

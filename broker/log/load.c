@@ -2,8 +2,8 @@
  *
  *	X.deleted	was to be removed: removed now
  *	X.cleaned	the cleaner had not finished writing: removed
- *	X.swap		the cleaner had finished: what it replaces goes, and it gets its name; but not
- *			those at or above the smallest .cleaned, which belong to an unfinished group
+ *	X.swap		the cleaner had finished: what it replaces goes, and it gets its name; but
+ *			not those at or above the smallest .cleaned: their group was unfinished
  * Source: LogLoader.java. */
 #include "base/err.h"
 #include "base/mem.h"

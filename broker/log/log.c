@@ -41,7 +41,7 @@ void log_config_default(struct log_config *config)
 	};
 }
 
-/* ---- Failing ---------------------------------------------------------------------------------- */
+/* ---- Failing --------------------------------------------------------------------------------- */
 
 int log_fail(struct log *log, int rc, struct err *err, const char *fmt, ...)
 {
@@ -75,7 +75,7 @@ bool log_is_offline(const struct log *log)
 	return log->is_offline;
 }
 
-/* ---- Segments --------------------------------------------------------------------------------- */
+/* ---- Segments -------------------------------------------------------------------------------- */
 
 ssize_t log_segment_index(const struct log *log, int64_t offset)
 {
@@ -176,7 +176,7 @@ void log_recent_clear(struct log *log)
 	log->recent_count = log->recent_next = 0;
 }
 
-/* ---- Opening ---------------------------------------------------------------------------------- */
+/* ---- Opening --------------------------------------------------------------------------------- */
 
 static void log_free(struct log *log)
 {
@@ -375,7 +375,7 @@ fail:
 	return rc;
 }
 
-/* ---- Closing ---------------------------------------------------------------------------------- */
+/* ---- Closing --------------------------------------------------------------------------------- */
 
 static void log_close_now(struct log *log)
 {
@@ -461,7 +461,7 @@ int log_delete(struct log *log, struct err *err)
 	return rc;
 }
 
-/* ---- Numbers and names ------------------------------------------------------------------------ */
+/* ---- Numbers and names ----------------------------------------------------------------------- */
 
 void log_configure(struct log *log, const struct log_config *config)
 {
@@ -605,7 +605,9 @@ void log_check(const struct log *log)
 	}
 	assert(bytes == log->size_bytes);
 	for (size_t i = 1; i < log->epochs.count; i++) {
-		assert(log->epochs.entries[i].leader_epoch > log->epochs.entries[i - 1].leader_epoch);
-		assert(log->epochs.entries[i].start_offset > log->epochs.entries[i - 1].start_offset);
+		const struct epoch_entry *e = &log->epochs.entries[i];
+
+		assert(e[0].leader_epoch > e[-1].leader_epoch);
+		assert(e[0].start_offset > e[-1].start_offset);
 	}
 }

@@ -17,8 +17,8 @@
  * flushes after a roll and by time, which are env_work (done later, on the shard).
  *
  * Errors, for all functions that return int:
- *	E_OFFLINE	the disk failed, now or before; log_options.failed was called (once). The log
- *			takes no more calls but accessors, log_read of ranges given before, and
+ *	E_OFFLINE	the disk failed, now or before; log_options.failed was called (once). The
+ *			log takes no more calls but accessors, log_read of ranges given before, and
  *			log_close, which then only frees. fsync is never tried twice.
  *	-ENOSPC, -EDQUOT	(appends only) nothing was written, the log is as before and stays
  *			usable; whether the directory goes offline is the owner's choice.
@@ -43,12 +43,12 @@
 struct log;
 struct log_pool;
 
-/* ---- What the logs of a shard share ----------------------------------------------------------- */
+/* ---- What the logs of a shard share ---------------------------------------------------------- */
 
 struct log_pool_options {
 	unsigned open_files_max;	/* segment files kept open without a reader; 0: 1024 */
 	int64_t producer_id_expiration_ms;		/* 0: 86400000 */
-	int64_t producer_check_interval_ms;		/* producer.id.expiration.check...; 0: 600000 */
+	int64_t producer_check_interval_ms;		/* 0: 600000 */
 	int64_t retention_check_interval_ms;		/* 0: 300000 */
 	int64_t flush_check_interval_ms;		/* log.flush.scheduler...; 0: 1000 */
 	int64_t transaction_timeout_max_ms;		/* 0: 900000; for log_late_txn_count */
@@ -62,7 +62,7 @@ struct env *log_pool_env(struct log_pool *pool);
 /* The shard's codecs, for any use that ends before the next call of a log function. */
 struct compressor *log_pool_compressor(struct log_pool *pool);
 
-/* ---- Configuration ------------------------------------------------------------------------------ */
+/* ---- Configuration --------------------------------------------------------------------------- */
 
 #define LOG_COMPRESSION_PRODUCER (-1)	/* keep what the producer chose */
 
@@ -95,7 +95,7 @@ struct log_config {
 /* Kafka's defaults (1 GiB segments, 7 days, ...). */
 void log_config_default(struct log_config *config);
 
-/* ---- Opening and closing ------------------------------------------------------------------------ */
+/* ---- Opening and closing --------------------------------------------------------------------- */
 
 struct log_options {
 	struct uuid topic_id;		/* zero: as partition.metadata has it, if there */
@@ -140,7 +140,8 @@ const struct log_config *log_get_config(const struct log *log);
 const char *log_path(const struct log *log);
 const char *log_name(const struct log *log);	/* "orders-0" */
 struct uuid log_topic_id(const struct log *log);
-/* Writes partition.metadata for a log opened without an id. 0, E_INVALID (has another), E_OFFLINE. */
+/* Writes partition.metadata for a log opened without an id. 0, E_INVALID (has another id),
+ * E_OFFLINE. */
 MUST_USE int log_set_topic_id(struct log *log, struct uuid topic_id, struct err *err);
 bool log_is_offline(const struct log *log);
 /* A background flush is under way. */
@@ -153,7 +154,7 @@ struct log_recovery {
 };
 const struct log_recovery *log_get_recovery(const struct log *log);
 
-/* ---- Offsets ------------------------------------------------------------------------------------ */
+/* ---- Offsets --------------------------------------------------------------------------------- */
 
 int64_t log_start_offset(const struct log *log);
 int64_t log_end_offset(const struct log *log);
@@ -176,12 +177,12 @@ bool log_wants_start_checkpoint(const struct log *log);
  * offsets; this is for quotas and metrics). */
 int64_t log_bytes_from(struct log *log, int64_t offset);
 
-/* ---- Appending ---------------------------------------------------------------------------------- */
+/* ---- Appending ------------------------------------------------------------------------------- */
 
 enum log_origin {
 	LOG_ORIGIN_CLIENT,	/* Produce: exactly one batch, everything is checked */
 	LOG_ORIGIN_COORDINATOR,	/* our coordinators: one or more batches, may be control batches */
-	LOG_ORIGIN_RAFT,	/* the metadata log: batches as they are but for offsets and epoch */
+	LOG_ORIGIN_RAFT,	/* the metadata log: only offsets and epoch are set */
 };
 
 struct log_append {
@@ -208,9 +209,9 @@ struct log_append_info {
 	const char *error_text;		/* NULL: none; a literal or in the arena */
 	struct log_record_error *record_errors;	/* in the arena */
 	unsigned record_error_count;
-	int64_t first_offset, last_offset;	/* -1 when refused; of a duplicate: the first time's */
+	int64_t first_offset, last_offset;	/* -1: refused; duplicate: the first time's */
 	int64_t max_timestamp;
-	int64_t log_append_time_ms;	/* -1 unless LogAppendTime, or a duplicate (its timestamp) */
+	int64_t log_append_time_ms;	/* -1 unless LogAppendTime; duplicate: its timestamp */
 	int64_t log_start_offset;
 	int32_t last_leader_epoch;	/* of the last batch; -1: none */
 	bool is_duplicate;		/* nothing was written */
@@ -247,7 +248,7 @@ struct log_marker {
 MUST_USE int log_append_marker(struct log *log, const struct log_marker *marker,
 			       struct log_append_info *info, struct err *err);
 
-/* ---- Reading ------------------------------------------------------------------------------------ */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 struct log_read_result {
 	struct file_range records;	/* gives one reference; file == NULL: no records */
@@ -293,7 +294,7 @@ MUST_USE int log_find_timestamp(struct log *log, int64_t timestamp, int64_t boun
 /* The record with the largest timestamp; the first of them. */
 MUST_USE int log_find_max_timestamp(struct log *log, struct log_timestamp *out, struct err *err);
 
-/* ---- Leader epochs ------------------------------------------------------------------------------ */
+/* ---- Leader epochs --------------------------------------------------------------------------- */
 
 int32_t log_latest_epoch(const struct log *log);	/* -1: none */
 /* A leader's first deed: its epoch begins at the log end. 0 or E_OFFLINE. */
@@ -308,7 +309,7 @@ int32_t log_epoch_at(const struct log *log, int64_t offset);
 /* The start of the given epoch; -1 if it is not in the cache. */
 int64_t log_epoch_start(const struct log *log, int32_t leader_epoch);
 
-/* ---- Cutting ------------------------------------------------------------------------------------ */
+/* ---- Cutting --------------------------------------------------------------------------------- */
 
 /* Cuts off everything from `offset` on (at the batch that holds it; also when it is beyond the end:
  * then only later epochs go). Below the first segment: starts anew there. */
@@ -322,7 +323,7 @@ MUST_USE int log_move_start(struct log *log, int64_t offset, struct err *err);
 /* The same for a follower or raft: only bounded by the log end. */
 MUST_USE int log_follow_start(struct log *log, int64_t offset, struct err *err);
 
-/* ---- Upkeep ------------------------------------------------------------------------------------- */
+/* ---- Upkeep ---------------------------------------------------------------------------------- */
 
 /* Writes and fsyncs everything up to the log end, inside the call. */
 MUST_USE int log_flush(struct log *log, struct err *err);
@@ -335,7 +336,7 @@ MUST_USE int log_retain(struct log *log, unsigned *deleted_count, struct err *er
  * until it has something to do again. Errors go to log_options.failed. */
 int64_t log_tick(struct log *log);
 
-/* ---- Producers ---------------------------------------------------------------------------------- */
+/* ---- Producers ------------------------------------------------------------------------------- */
 
 struct log_producer {
 	int64_t producer_id;

@@ -31,7 +31,7 @@ struct loaded_entry {
 	char key[];
 };
 
-/* ---- Opening ---------------------------------------------------------------------------------- */
+/* ---- Opening --------------------------------------------------------------------------------- */
 
 static int lock_take(struct log_dir *dir, struct err *err)
 {
@@ -171,7 +171,7 @@ void log_dir_close(struct log_dir *dir)
 	free(dir);
 }
 
-/* ---- Identity --------------------------------------------------------------------------------- */
+/* ---- Identity -------------------------------------------------------------------------------- */
 
 static void put_property(struct out *out, const char *key, const char *value)
 {
@@ -219,7 +219,7 @@ int log_dir_write_meta(struct log_dir *dir, const char *cluster_id, int32_t node
 	return 0;
 }
 
-/* ---- Checkpoints ------------------------------------------------------------------------------ */
+/* ---- Checkpoints ----------------------------------------------------------------------------- */
 
 static int load_line(void *ctx, const struct str *words)
 {

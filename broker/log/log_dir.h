@@ -82,7 +82,7 @@ MUST_USE int log_dir_write_checkpoint(struct log_dir *dir, enum log_dir_checkpoi
 /* Writes the clean-shutdown marker; broker_epoch -1: unknown. -errno. */
 MUST_USE int log_dir_mark_clean(struct log_dir *dir, int64_t broker_epoch, struct err *err);
 
-/* ---- Partitions --------------------------------------------------------------------------------- */
+/* ---- Partitions ------------------------------------------------------------------------------ */
 
 enum log_dir_kind {
 	LOG_DIR_PARTITION,	/* TOPIC-N */
@@ -129,7 +129,7 @@ MUST_USE int log_dir_discard(struct log_dir *dir, const char *name, struct err *
  * How many are left goes to *left (may be NULL). -errno. */
 MUST_USE int log_dir_sweep(struct log_dir *dir, int64_t delay_ms, unsigned *left, struct err *err);
 
-/* ---- Files of one partition, also used without a log -------------------------------------------- */
+/* ---- Files of one partition, also used without a log ----------------------------------------- */
 
 /* Reads or writes PATH/partition.metadata. -ENOENT, E_MALFORMED, -errno. */
 MUST_USE int partition_metadata_read(struct env *env, const char *path, struct uuid *topic_id,

@@ -13,7 +13,7 @@
 /* One read of a walk over batch headers behind an index entry: two index intervals. */
 #define LOG_HEADERS_BYTES 8192
 
-/* ---- Files (file.c) --------------------------------------------------------------------------- */
+/* ---- Files (file.c) -------------------------------------------------------------------------- */
 
 /* A file that is opened when used and closed again when the pool has too many open. */
 struct log_file {
@@ -44,7 +44,7 @@ void file_drop(struct log_pool *pool, struct log_file *file);
 void file_path(char path[LOG_PATH_MAX], const char *dir, int64_t base, const char *suffix);
 uint8_t *pool_scratch(struct log_pool *pool, size_t len);
 
-/* ---- Indexes (index.c) ------------------------------------------------------------------------ */
+/* ---- Indexes (index.c) ----------------------------------------------------------------------- */
 
 /* An offset index (key: offset, value: position, 8 bytes an entry) or a time index (key: timestamp,
  * value: offset, 12 bytes). Entries wait in memory and are written in groups. */
@@ -80,7 +80,7 @@ MUST_USE int index_truncate(struct segment *s, struct index *x, uint32_t count);
 MUST_USE int index_at(struct segment *s, struct index *x, uint32_t slot, int64_t *key,
 		      int64_t *value);
 
-/* ---- Segments (segment.c) --------------------------------------------------------------------- */
+/* ---- Segments (segment.c) -------------------------------------------------------------------- */
 
 struct segment {
 	struct log *log;
@@ -94,14 +94,20 @@ struct segment {
 	bool has_max_timestamp;		/* the three below are known */
 	int64_t max_timestamp;		/* -1: none */
 	int64_t max_timestamp_offset;	/* last offset of the batch that has it */
-	int64_t first_timestamp;	/* max of the first batch, INT64_MIN: not read yet; -1: none */
+	int64_t first_timestamp;	/* of the first batch; INT64_MIN: not read yet; -1: none */
 	int64_t created_ms;
 	int64_t mtime_ms;		/* when closed; of the active one 0 */
 	uint32_t unindexed_bytes;
 };
 
 /* The files of a segment, in the order in which they are flushed. */
-enum segment_file { SEGMENT_LOG, SEGMENT_INDEX, SEGMENT_TIMEINDEX, SEGMENT_TXNINDEX, SEGMENT_FILES };
+enum segment_file {
+	SEGMENT_LOG,
+	SEGMENT_INDEX,
+	SEGMENT_TIMEINDEX,
+	SEGMENT_TXNINDEX,
+	SEGMENT_FILES
+};
 const char *segment_suffix(const struct segment *s, enum segment_file file);
 /* Its name now; the path of the file with this and perhaps another suffix behind. */
 void segment_path(const struct segment *s, enum segment_file file, char path[LOG_PATH_MAX]);
@@ -158,7 +164,7 @@ MUST_USE int segment_truncate(struct segment *s, int64_t offset);
 /* Renames the files to *.deleted (they go later), or unlinks them now. */
 MUST_USE int segment_delete(struct segment *s, bool delayed);
 
-/* ---- Aborted transactions (txn_index.c) ------------------------------------------------------- */
+/* ---- Aborted transactions (txn_index.c) ------------------------------------------------------ */
 
 struct aborted_txn {
 	int64_t producer_id, first_offset, last_offset, last_stable_offset;
@@ -172,7 +178,7 @@ MUST_USE int txn_index_truncate(struct segment *s, int64_t offset);
 /* Unlinks it. */
 MUST_USE int txn_index_reset(struct segment *s);
 
-/* ---- Leader epochs (epochs.c) ----------------------------------------------------------------- */
+/* ---- Leader epochs (epochs.c) ---------------------------------------------------------------- */
 
 struct epoch_entry {
 	int32_t leader_epoch;
@@ -191,7 +197,7 @@ bool epochs_assign(struct epochs *e, int32_t leader_epoch, int64_t start_offset)
 bool epochs_truncate_end(struct epochs *e, int64_t offset);
 bool epochs_truncate_start(struct epochs *e, int64_t offset);
 
-/* ---- Producers (producers.c, snapshot.c) ------------------------------------------------------ */
+/* ---- Producers (producers.c, snapshot.c) ----------------------------------------------------- */
 
 #define PRODUCER_BATCHES 5
 
@@ -274,7 +280,7 @@ MUST_USE int snapshot_remove(struct log *log, int64_t from, int64_t to);
 /* Removes those that belong to no segment, but for the newest. */
 MUST_USE int snapshot_remove_strays(struct log *log);
 
-/* ---- The log ---------------------------------------------------------------------------------- */
+/* ---- The log --------------------------------------------------------------------------------- */
 
 /* Where the newest batches are: followers and tailing consumers ask for these. */
 struct recent_batch {
@@ -355,7 +361,7 @@ MUST_USE int log_set_start(struct log *log, int64_t offset, struct err *err);
 /* Renames a file to *.deleted and notes it for log_tick. -errno. */
 MUST_USE int log_doom_file(struct log *log, const char *path);
 
-/* ---- Checking what a leader appends (validate.c) ---------------------------------------------- */
+/* ---- Checking what a leader appends (validate.c) --------------------------------------------- */
 
 /* Checks and numbers the batches of the request; *data and *len become what is to be written
  * (rebuilt: `owned` then holds them). 0: see info->error. */

@@ -190,7 +190,7 @@ int log_dir_discard(struct log_dir *dir, const char *name, struct err *err)
 	return rename_aside(dir, name, "delete", err);
 }
 
-/* ---- Removing what was deleted ----------------------------------------------------------------- */
+/* ---- Removing what was deleted --------------------------------------------------------------- */
 
 struct names {
 	char **items;
@@ -266,7 +266,7 @@ int log_dir_sweep(struct log_dir *dir, int64_t delay_ms, unsigned *left, struct 
 	return rc;
 }
 
-/* ---- partition.metadata ------------------------------------------------------------------------ */
+/* ---- partition.metadata ---------------------------------------------------------------------- */
 
 static int metadata_parse(const char *text, struct uuid *topic_id)
 {

@@ -19,7 +19,7 @@ static bool recent_find(const struct log *log, int64_t offset, int64_t *pos, str
 		else if (!best || r->base_offset < best->base_offset)
 			best = r;
 	}
-	/* The oldest one in mind may not be the first that qualifies, unless it holds the offset. */
+	/* The oldest one in mind need not be the first that qualifies, unless it has the offset. */
 	if (!best || (!knows_before && best->base_offset > offset))
 		return false;
 	*pos = best->pos;
@@ -146,8 +146,8 @@ int log_read_copy(struct log *log, int64_t offset, size_t bytes_max, int64_t bou
 	if (rc == 0 && out->len > 0)
 		return 0;
 	slice_unref(out);
-	return err_set(err, E_CORRUPT, "%s: the segment at offset %" PRId64 " is damaged", log->name,
-		       offset);
+	return err_set(err, E_CORRUPT, "%s: the segment at offset %" PRId64 " is damaged",
+		       log->name, offset);
 }
 
 int64_t log_bytes_from(struct log *log, int64_t offset)
@@ -165,9 +165,10 @@ int64_t log_bytes_from(struct log *log, int64_t offset)
 	return bytes;
 }
 
-/* ---- Aborted transactions ---------------------------------------------------------------------- */
+/* ---- Aborted transactions -------------------------------------------------------------------- */
 
-/* An offset that is certainly behind the bytes read: of the next index entry, or the segment's end. */
+/* An offset that is certainly behind the bytes read: of the next index entry, or the segment's
+ * end. */
 static int range_end(struct log *log, const struct log_read_result *read, int64_t *end_offset)
 {
 	ssize_t index = log_segment_index(log, read->segment_base_offset);

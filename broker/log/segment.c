@@ -181,9 +181,10 @@ int segment_max_timestamp(struct segment *s)
 		s->max_timestamp = s->times.last_key;
 		s->max_timestamp_offset = s->times.last_value;
 	}
-	/* A closed segment's last entry is its maximum; behind the active one's there may be more. */
+	/* A closed segment's last entry is its maximum; behind the active one's may be more. */
 	if (s == log_active(s->log)) {
-		rc = index_floor(s, &s->offsets, false, s->max_timestamp_offset, &slot, &key, &w.pos);
+		rc = index_floor(s, &s->offsets, false, s->max_timestamp_offset, &slot, &key,
+				 &w.pos);
 		if (rc < 0)
 			return rc;
 		if (rc == 0 || w.pos < 0 || w.pos > s->size_bytes)

@@ -109,11 +109,11 @@ static int examine_records(struct log *log, const struct log_append *request,
 	info->error = x->has_bad_timestamp ? KERR_INVALID_TIMESTAMP : KERR_INVALID_RECORD;
 	info->error_text = "one or more records were refused";
 	if (request->arena)
-		info->error_text = arena_printf(request->arena,
-						"%u of %" PRId32 " records were refused; record %" PRId32
-						": %s", x->error_count, b->record_count,
-						info->record_errors[0].batch_index,
-						info->record_errors[0].text);
+		info->error_text = arena_printf(
+			request->arena,
+			"%u of %" PRId32 " records were refused; record %" PRId32 ": %s",
+			x->error_count, b->record_count, info->record_errors[0].batch_index,
+			info->record_errors[0].text);
 	return 0;
 }
 

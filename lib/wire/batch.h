@@ -55,7 +55,7 @@ struct batch {
 	int16_t producer_epoch;
 	int32_t base_sequence;
 	int32_t record_count;
-	const uint8_t *data;		/* borrowed: all size_bytes; NULL if only the header is known */
+	const uint8_t *data;		/* borrowed: size_bytes; NULL: only the header */
 };
 
 /* Parses the batch at the start of the bytes. 0; E_SHORT: the bytes end inside it (size_bytes is

@@ -99,8 +99,9 @@ struct record_parts {
 
 static size_t record_parts_size(const struct record_parts *r, int64_t timestamp_delta)
 {
-	size_t size = 1 + (size_t)varlong_len(timestamp_delta) + (size_t)varint_len(r->offset_delta);
+	size_t size = 1 + (size_t)varlong_len(timestamp_delta);
 
+	size += (size_t)varint_len(r->offset_delta);
 	size += bytes_size(r->key.data, r->key.len) + bytes_size(r->value.data, r->value.len);
 	size += (size_t)varint_len((int32_t)r->header_count) + r->headers_raw.len;
 	for (size_t i = 0; r->headers && i < r->header_count; i++)
@@ -123,7 +124,8 @@ static int batch_builder_write(struct batch_builder *bb, const struct record_par
 	    r->headers_raw.len > INT32_MAX / 2 || r->header_count > INT32_MAX / 2)
 		return E_TOO_LARGE;
 	for (size_t i = 0; r->headers && i < r->header_count; i++)
-		if (r->headers[i].key.len > INT32_MAX / 2 || r->headers[i].value.len > INT32_MAX / 2)
+		if (r->headers[i].key.len > INT32_MAX / 2 ||
+		    r->headers[i].value.len > INT32_MAX / 2)
 			return E_TOO_LARGE;
 	if (bb->record_count == INT32_MAX || r->offset_delta <= bb->last_offset_delta)
 		return E_TOO_LARGE;

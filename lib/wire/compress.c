@@ -99,7 +99,8 @@ bool compression_level_valid(enum compression codec, int level, int *min, int *m
 /* Room for the next piece of a stream whose length is not known; *room_len > 0, or NULL. */
 static uint8_t *out_room(struct out *o, size_t *room_len)
 {
-	size_t wanted = o->cap > o->len ? o->cap - o->len : MAX(o->cap, (size_t)COMPRESS_STEP_BYTES);
+	size_t wanted = o->cap > o->len ? o->cap - o->len
+					: MAX(o->cap, (size_t)COMPRESS_STEP_BYTES);
 
 	*room_len = MIN(wanted, o->max - o->len);
 	return *room_len ? out_reserve(o, *room_len) : NULL;
@@ -239,7 +240,8 @@ int compress_bytes(struct compressor *c, enum compression codec, int level, cons
 		   size_t len, struct out *out)
 {
 	assert(codec < COMPRESSION_COUNT);
-	if (level == COMPRESSION_LEVEL_DEFAULT || !compression_level_valid(codec, level, NULL, NULL))
+	if (level == COMPRESSION_LEVEL_DEFAULT ||
+	    !compression_level_valid(codec, level, NULL, NULL))
 		level = codecs[codec].level_default;
 	switch (codec) {
 	case COMPRESSION_NONE:
@@ -461,7 +463,8 @@ int decompress_bytes(struct compressor *c, int codec, const void *data, size_t l
 	if (rc == 0 && c->scratch.len > max_bytes)
 		rc = E_TOO_LARGE;
 	if (rc == 0)
-		*out = (struct slice){.data = c->scratch.data ? c->scratch.data : (const uint8_t *)"",
-				      .len = c->scratch.len};
+		*out = (struct slice){.data = c->scratch.data, .len = c->scratch.len};
+	if (rc == 0 && !out->data)
+		out->data = (const uint8_t *)"";
 	return rc;
 }

@@ -43,7 +43,8 @@ MUST_USE int compression_parse(struct str name, enum compression *out);
  * none and snappy have no levels: only the default is valid. */
 bool compression_level_valid(enum compression codec, int level, int *min, int *max);
 
-/* Appends the compressed bytes to `out`, which must have room for the worst case. A level outside the codec's range counts as the default.
+/* Appends the compressed bytes to `out`, which must have room for the worst case. A level outside
+ * the codec's range counts as the default.
  * Returns 0; E_TOO_LARGE (the contents of `out` are then undefined). */
 MUST_USE int compress_bytes(struct compressor *c, enum compression codec, int level,
 			    const void *data, size_t len, struct out *out);

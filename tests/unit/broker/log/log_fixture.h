@@ -215,7 +215,7 @@ static inline void fixture_crash(struct fixture *f)
 	f->log = NULL;
 }
 
-/* ---- Batches ---------------------------------------------------------------------------------- */
+/* ---- Batches --------------------------------------------------------------------------------- */
 
 struct batch_spec {
 	int count;
@@ -250,7 +250,8 @@ static inline uint8_t *spec_build(struct fixture *f, const struct batch_spec *sp
 		struct slice k = {.data = (const uint8_t *)spec->key,
 				  .len = spec->key ? strlen(spec->key) : 0};
 
-		assert_int_equal(batch_builder_add(&bb, spec->timestamp ? spec->timestamp : f->now_ms,
+		assert_int_equal(batch_builder_add(&bb,
+						   spec->timestamp ? spec->timestamp : f->now_ms,
 						   k, v, NULL, 0), 0);
 	}
 	assert_int_equal(batch_builder_finish(&bb, log_pool_compressor(f->pool), &out), 0);

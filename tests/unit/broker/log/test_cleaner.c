@@ -1,4 +1,5 @@
-/* If these fail, compaction loses the newest value of a key, or resurrects an old or aborted one. */
+/* If these fail, compaction loses the newest value of a key, or brings back an old or aborted
+ * one. */
 #include "log_fixture.h"
 
 #include "base/rng.h"

@@ -89,8 +89,10 @@ static void test_checkpoints_and_marker(void **state UNUSED)
 	assert_int_equal(log_dir_open(&dir, &f.env, f.root, NULL), 0);
 	assert_int_equal(log_dir_load(dir, NULL), 0);
 	assert_false(dir->was_clean);
-	assert_int_equal(log_dir_write_checkpoint(dir, LOG_DIR_RECOVERY_POINT, entries, 2, NULL), 0);
-	check_text(f.root, "recovery-point-offset-checkpoint", "0\n2\norders 0 17\na-b 12 5000000000\n");
+	assert_int_equal(log_dir_write_checkpoint(dir, LOG_DIR_RECOVERY_POINT, entries, 2, NULL),
+			 0);
+	check_text(f.root, "recovery-point-offset-checkpoint",
+		   "0\n2\norders 0 17\na-b 12 5000000000\n");
 	assert_int_equal(log_dir_mark_clean(dir, 42, NULL), 0);
 	check_text(f.root, ".kafka_cleanshutdown", "{\"version\":0,\"brokerEpoch\":42}");
 	log_dir_close(dir);

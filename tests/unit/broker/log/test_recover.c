@@ -381,7 +381,8 @@ static void test_random_damage(void **state UNUSED)
 		snprintf(command, sizeof(command), "ls '%s'", f.path);
 		list = popen(command, "r");
 		assert_non_null(list);
-		for (uint64_t n = rng_below(&rng, 24); fgets(name, sizeof(name), list) && n > 0; n--)
+		for (uint64_t n = rng_below(&rng, 24);
+		     fgets(name, sizeof(name), list) && n > 0; n--)
 			;
 		pclose(list);
 		name[strcspn(name, "\n")] = '\0';
@@ -401,7 +402,8 @@ static void test_random_damage(void **state UNUSED)
 			struct log_read_result r;
 			struct log_timestamp found;
 
-			if (log_read(f.log, offset, 5000, true, log_end_offset(f.log), &r, NULL) == 0)
+			if (log_read(f.log, offset, 5000, true, log_end_offset(f.log), &r,
+				     NULL) == 0)
 				file_unref(r.records.file);
 			(void)!log_find_timestamp(f.log, 1700000000000 + offset, INT64_MAX, &found,
 						  NULL);
