@@ -107,7 +107,10 @@ void raft_close(struct raft *r)
 			free(r->flush);
 		}
 	}
-	if (r->log && log_close(r->log, &err) < 0)
+	/* after a failed fsync there must be no other one */
+	if (r->log && r->failed < 0)
+		log_abandon(r->log);
+	else if (r->log && log_close(r->log, &err) < 0)
 		raft_fail(r, err.code, &err);
 	log_pool_free(r->pool);
 	free(r->snapshots.items);
