@@ -92,7 +92,11 @@ static void side_freed(struct conn *c)
 }
 
 static const struct conn_ops side_ops = {
-	side_connected, side_frame, side_drained, side_closed, side_freed,
+	.connected = side_connected,
+	.frame = side_frame,
+	.drained = side_drained,
+	.closed = side_closed,
+	.freed = side_freed,
 };
 
 static void side_init(struct side *s, size_t frame_bytes_max)
