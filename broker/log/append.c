@@ -140,6 +140,10 @@ static int note_epochs(struct log *log, const uint8_t *data, size_t len, struct 
 	if (!changed)
 		return 0;
 	rc = epochs_store(log);
+	if (rc == -ENOSPC || rc == -EDQUOT) {
+		log->epochs.is_unwritten = true;
+		return err_sys(err, rc, "%s: writing leader epochs", log->path);
+	}
 	return rc < 0 ? log_fail(log, rc, err, "writing leader epochs") : 0;
 }
 

@@ -256,8 +256,6 @@ static int find_end(struct log *log, struct err *err)
 
 	if (rc == 1 && pos >= 0 && pos < s->size_bytes)
 		w.pos = pos;
-	if (rc >= 0)
-		rc = index_load(s, &s->times);
 	while (rc >= 0 && (rc = header_walk_next(&w, &b)) == 1 && batch_check(&b) == 0)
 		end_offset = batch_next_offset(&b);
 	if (rc == 1 || (rc == 0 && w.pos != s->size_bytes) || end_offset < s->base_offset)
@@ -265,9 +263,6 @@ static int find_end(struct log *log, struct err *err)
 	/* Appends go on from the last entries. */
 	if (rc == 0 && s->offsets.count > 0 &&
 	    (s->offsets.last_key >= end_offset || s->offsets.last_value >= s->size_bytes))
-		rc = E_CORRUPT;
-	if (rc == 0 && s->times.count > 0 &&
-	    (s->times.last_value >= end_offset || s->times.last_value < s->base_offset))
 		rc = E_CORRUPT;
 	log->end_offset = end_offset;
 	return rc < 0 ? err_sys(err, rc, "%s: segment %" PRId64, log->path, s->base_offset) : 0;

@@ -177,6 +177,12 @@ int segment_max_timestamp(struct segment *s)
 		rc = index_load(s, &s->offsets);
 	if (rc < 0)
 		return rc;
+	/* Appends go on from the last entry: not from a damaged one. */
+	if (s->times.count > 0 && s == log_active(s->log) &&
+	    (s->times.last_value >= s->log->end_offset || s->times.last_value < s->base_offset))
+		rc = index_truncate(s, &s->times, 0);
+	if (rc < 0)
+		return rc;
 	if (s->times.count > 0) {
 		s->max_timestamp = s->times.last_key;
 		s->max_timestamp_offset = s->times.last_value;
