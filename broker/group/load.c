@@ -241,7 +241,8 @@ static int load_record(struct group_partition *gp, const struct load_from *from,
 		return rc;
 	if (!gp->warned_unknown)
 		say_warn("%s-%d: records of groups that are not classic have no effect (first "
-			 "at offset %lld)", OFFSETS_TOPIC, gp->index, (long long)from->record->offset);
+			 "at offset %lld)",
+			 OFFSETS_TOPIC, gp->index, (long long)from->record->offset);
 	gp->warned_unknown = true;
 	return 0;
 }

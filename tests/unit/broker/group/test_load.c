@@ -180,9 +180,10 @@ static void write_record(struct world *w, const char *key, size_t key_len, const
 
 	batch_builder_init(&bb, &options);
 	assert_int_equal(
-		batch_builder_add(&bb, 0, (struct slice){.data = (const uint8_t *)key, .len = key_len},
-				  (struct slice){.data = (const uint8_t *)value, .len = value_len},
-				  NULL, 0), 0);
+		batch_builder_add(
+			&bb, 0, (struct slice){.data = (const uint8_t *)key, .len = key_len},
+			(struct slice){.data = (const uint8_t *)value, .len = value_len}, NULL, 0),
+		0);
 	assert_int_equal(batch_builder_finish(&bb, NULL, &batch), 0);
 	world_append(w, 0, batch, &required_offset);
 	slice_unref(&batch);
