@@ -17,11 +17,12 @@ static struct config_synonym *synonym_add(struct config_description *d, const ch
 }
 
 /* The chain of a broker config or of its family: each layer in order, in it the members in order,
- * at last the compiled defaults. */
+ * at last the compiled defaults. What comes before the first that is called `named` does not say
+ * where its value is from, and is left out. */
 static void synonyms_of_broker(const struct config *c, struct config_description *d,
-			       const int *keys, bool only_set)
+			       const int *keys, int named)
 {
-	size_t count;
+	size_t count, first = d->synonym_count, skip = first;
 	const struct config_def *defs = config_defs(CONFIG_RESOURCE_BROKER, &count);
 
 	for (int layer = 0; layer < CONFIG_LAYERS; layer++)
@@ -29,10 +30,15 @@ static void synonyms_of_broker(const struct config *c, struct config_description
 			if (c->layers[layer].texts[*key])
 				synonym_add(d, defs[*key].name, c->layers[layer].texts[*key],
 					    config_layer_source(layer));
-	for (const int *key = keys; *key >= 0 && !only_set; key++)
+	for (const int *key = keys; *key >= 0; key++)
 		if (defs[*key].default_text)
 			synonym_add(d, defs[*key].name, defs[*key].default_text,
 				    CONFIG_SOURCE_DEFAULT);
+	while (skip < d->synonym_count && !str_is(d->synonyms[skip].name, defs[named].name))
+		skip++;
+	memmove(d->synonyms + first, d->synonyms + skip,
+		(d->synonym_count - skip) * sizeof(*d->synonyms));
+	d->synonym_count -= skip - first;
 }
 
 static size_t keys_count(const int *keys)
@@ -95,7 +101,7 @@ static struct config_description describe_row(const struct config *c, struct are
 			str_dup(arena, override->value);
 	}
 	if (def->synonyms)
-		synonyms_of_broker(c, &d, def->synonyms, false);
+		synonyms_of_broker(c, &d, def->synonyms, def->synonyms[0]);
 	else if (resource == CONFIG_RESOURCE_GROUP && def->default_text)
 		synonym_add(&d, def->name, def->default_text, CONFIG_SOURCE_DEFAULT);
 	if (d.synonym_count)
@@ -118,12 +124,21 @@ static const char *raw_text(const struct config *c, int key)
 	return defs[key].default_text;
 }
 
+/* Names that replace each other without being shown as synonyms are no family here. */
+static const int *describe_family(int key)
+{
+	if (key == CONFIG_NODE_ID || key == CONFIG_BROKER_ID || key == CONFIG_LOG_DIRS ||
+	    key == CONFIG_LOG_DIR)
+		return NULL;
+	return config_family((enum config_key)key);
+}
+
 static struct config_description describe_broker_row(const struct config *c, struct arena *arena,
 						     int key)
 {
-	size_t count, skip = 0;
+	size_t count;
 	const struct config_def *def = &config_defs(CONFIG_RESOURCE_BROKER, &count)[key];
-	const int alone[] = {key, -1}, *family = config_family((enum config_key)key);
+	const int alone[] = {key, -1}, *family = describe_family(key);
 	const int *keys = family ? family : alone;
 	const char *text = raw_text(c, key);
 	struct config_description d = {
@@ -136,17 +151,9 @@ static struct config_description describe_broker_row(const struct config *c, str
 	};
 
 	synonyms_alloc(&d, arena, keys_count(keys));
-	synonyms_of_broker(c, &d, keys, false);
-	/* Synonyms that come before the config's own name do not say where its value is from. */
-	while (skip < d.synonym_count && !str_is(d.synonyms[skip].name, def->name))
-		skip++;
-	if (skip < d.synonym_count) {
-		d.synonyms += skip;
-		d.synonym_count -= skip;
+	synonyms_of_broker(c, &d, keys, key);
+	if (d.synonym_count)
 		d.source = d.synonyms[0].source;
-	} else {
-		d.synonym_count = 0;
-	}
 	d.value = d.is_sensitive || !text ? STR_NULL : str_dup(arena, str_of(text));
 	return d;
 }

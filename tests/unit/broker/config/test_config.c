@@ -278,9 +278,9 @@ static void describe(void **state)
 	struct config *base =
 		load(SERVER "log.retention.minutes=2\nssl.key.password=secret\n", NULL);
 	const struct config_entry cluster[] = {E("log.segment.bytes", "2097152"), E("x", "y"),
-					       E("num.io.threads", "none")};
+					       E("num.io.threads", "none"), E("node.id", "9")};
 	const struct config_entry broker[] = {E("log.segment.bytes", "4194304")};
-	struct config *c = config_with_dynamic(base, broker, 1, cluster, 3);
+	struct config *c = config_with_dynamic(base, broker, 1, cluster, 4);
 	const struct config_entry overrides[] = {E("retention.ms", "9")};
 	struct config_description *all;
 	const struct config_description *d;
@@ -292,6 +292,7 @@ static void describe(void **state)
 	assert_int_equal(config_i64(base, CONFIG_LOG_SEGMENT_BYTES), 1073741824);
 	assert_int_equal(config_i64(c, CONFIG_LOG_SEGMENT_BYTES), 4194304);
 	assert_int_equal(config_i64(c, CONFIG_NUM_IO_THREADS), 8);
+	assert_int_equal(config_node_id(c), 7);
 	n = config_describe(c, &arena, CONFIG_RESOURCE_BROKER, NULL, 0, &all);
 	d = find(all, n, "log.segment.bytes");
 	assert_int_equal(d->synonym_count, 3);
@@ -305,8 +306,11 @@ static void describe(void **state)
 	d = find(all, n, "retention.ms");
 	assert_true(str_is(d->value, "9"));
 	assert_int_equal(d->source, CONFIG_SOURCE_TOPIC);
+	/* Those of log.retention.ms, which is not set. */
+	assert_int_equal(d->synonym_count, 1);
+	d = find(all, n, "segment.bytes");
 	assert_int_equal(d->synonym_count, 3);
-	assert_true(str_is(d->synonyms[1].name, "log.retention.minutes"));
+	assert_true(str_is(d->synonyms[1].name, "log.segment.bytes"));
 	assert_int_equal(find(all, n, "segment.bytes")->source, CONFIG_SOURCE_DYNAMIC_BROKER);
 	assert_int_equal(find(all, n, "preallocate")->source, CONFIG_SOURCE_DEFAULT);
 	n = config_describe(c, &arena, CONFIG_RESOURCE_GROUP, NULL, 0, &all);
