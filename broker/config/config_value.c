@@ -258,6 +258,9 @@ static const char *config_resource_word(enum config_resource resource)
 
 static int config_unknown(enum config_resource resource, struct str name, struct err *err)
 {
+	if (resource == CONFIG_RESOURCE_CLIENT_METRICS)
+		return err_set(err, E_NOT_FOUND, "Unknown client metrics configuration: %.*s",
+			       STR(name));
 	return err_set(err, E_NOT_FOUND, "Unknown %s config name: %.*s",
 		       config_resource_word(resource), STR(name));
 }
