@@ -65,14 +65,14 @@ static struct refusal check_downgrade(struct control_op *op, struct str name, in
 		if (type == UNSAFE_DOWNGRADE)
 			return REFUSED(
 				KERR_INVALID_UPDATE_VERSION,
-				"Invalid metadata.version %d. Unsafe metadata downgrade is not "
-				"supported in this version.",
-				to);
+				"Unsupported metadata.version downgrade from %d to %d. Unsafe "
+				"metadata downgrade is not supported in this version.",
+				from, to);
 		return REFUSED(
 			KERR_INVALID_UPDATE_VERSION,
-			"Invalid metadata.version %d. Refusing to perform the requested downgrade "
-			"because it might delete metadata information.",
-			to);
+			"Unsupported metadata.version downgrade from %d to %d. Refusing to perform "
+			"the requested downgrade because it might delete metadata information.",
+			from, to);
 	}
 	return ACCEPTED;
 }
@@ -195,6 +195,11 @@ void update_features_run(struct change *ch, struct control_op *op)
 	}
 	ch->is_discarded = r->validate_only || refusal.error;
 	op->error = refusal.error;
+	if (refusal.error)
+		refusal.text = op_text(op,
+				       "The update failed for all features since the following "
+				       "feature had an error: %.*s",
+				       STR(refusal.text));
 	update_features_fail(op, refusal.error, refusal.text);
 	if (op->version >= 2)
 		return;
