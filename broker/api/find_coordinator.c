@@ -45,6 +45,10 @@ static enum kafka_error find_leader(struct request *r, enum coordinator_type typ
 	const struct image_broker *broker;
 	const struct image_endpoint *endpoint;
 
+	/* Transactions and share groups have no coordinator in this version (init_producer_id.c):
+	 * their topics, which only it would write, are not made. */
+	if (type != COORDINATOR_GROUP)
+		return KERR_COORDINATOR_NOT_AVAILABLE;
 	if (!topic || topic->partition_count == 0) {
 		control_auto_create(r->shard, name);
 		return KERR_COORDINATOR_NOT_AVAILABLE;
