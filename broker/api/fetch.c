@@ -176,7 +176,12 @@ static void fetch_add_item(struct fetch *f, struct uuid asked_id, struct str ask
 		return;
 	}
 	item->topic_id = topic->id;
-	item->topic = str_dup(f->arena, topic->name);
+	/* Copied, as the image may go while the fetch waits; partitions of a topic share the copy.
+	 */
+	if (f->item_count > 1 && uuid_eq(item[-1].topic_id, topic->id))
+		item->topic = item[-1].topic;
+	else
+		item->topic = str_dup(f->arena, topic->name);
 	if (!image_partition(topic, item->index)) {
 		item->result.error = KERR_UNKNOWN_TOPIC_OR_PARTITION;
 		return;

@@ -129,7 +129,7 @@ static void describe_add(struct fanout *f, const struct image_topic *topic, int3
 	if (!partition || !node_list_has(partition->replicas, r->shard->broker->node_id))
 		return;
 	item = arena_zalloc(&r->arena, sizeof(*item));
-	item->topic = topic->name;
+	item->topic = str_dup(&r->arena, topic->name); /* the image may be gone by then */
 	item->index = index;
 	fanout_add(f, topic->id, index, NULL, item);
 }

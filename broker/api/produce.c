@@ -112,6 +112,8 @@ static void produce_split_topic(struct produce *pr, int32_t topic_index)
 	const struct produce_request_topic_produce_data *in = &pr->body->topic_data[topic_index];
 	struct produce_response_topic_produce_response *out = &pr->response->responses[topic_index];
 	const struct image_topic *topic = produce_find_topic(r, in);
+	/* The image may be gone when the partitions are visited. */
+	struct str name = topic ? str_dup(&r->arena, topic->name) : STR_NULL;
 
 	out->name = in->name;
 	out->topic_id = in->topic_id;
@@ -132,7 +134,7 @@ static void produce_split_topic(struct produce *pr, int32_t topic_index)
 		item = arena_zalloc(&r->arena, sizeof(*item));
 		item->in = data;
 		item->out = &out->partition_responses[i];
-		item->topic = topic->name;
+		item->topic = name;
 		item->leader = (struct leader_hint){-1, -1};
 		fanout_add(pr->fanout, topic->id, data->index, NULL, item);
 	}
@@ -297,9 +299,9 @@ static void produce_add_node(struct produce *pr, int32_t node_id)
 						      pr->fanout->item_count);
 	node = &response->node_endpoints[response->node_endpoints_count++];
 	node->node_id = node_id;
-	node->host = endpoint->host;
+	node->host = str_dup(&r->arena, endpoint->host);
 	node->port = endpoint->port;
-	node->rack = rack;
+	node->rack = str_dup(&r->arena, rack);
 }
 
 static void produce_say_closing(const struct request *r, const struct produce_response *response)

@@ -271,8 +271,8 @@ static void call_finished(struct request *r)
 	arena_fini(&r->arena);
 }
 
-/* Starts a request on a connection of that shard. `body` is read only. */
-static inline struct call *call_start(struct node *n, unsigned shard, int16_t key, int16_t version,
+/* Starts a request on a connection of that shard. `body` is read only. Tasks do not run yet. */
+static inline struct call *call_begin(struct node *n, unsigned shard, int16_t key, int16_t version,
 				      const void *body)
 {
 	struct call *c = xcalloc(1, sizeof(*c));
@@ -304,6 +304,15 @@ static inline struct call *call_start(struct node *n, unsigned shard, int16_t ke
 	r->pending_count = 1;
 	assert_non_null(api_handler_of(key));
 	api_handler_of(key)(r);
+	return c;
+}
+
+/* The same, and runs tasks until there are none. */
+static inline struct call *call_start(struct node *n, unsigned shard, int16_t key, int16_t version,
+				      const void *body)
+{
+	struct call *c = call_begin(n, shard, key, version, body);
+
 	node_run(n);
 	return c;
 }

@@ -213,6 +213,29 @@ static void test_without_acks_nothing_is_sent(void **state)
 	slice_unref(&batch);
 }
 
+static void test_metadata_may_change_on_the_way(void **state)
+{
+	struct node *n = *state;
+	struct slice batch = world_batch(1, 10, 1700000000000);
+
+	for (int16_t version = 12; version <= 13; version++) {
+		struct produce_call p;
+		struct call *c;
+
+		produce_init(&p, "orders", -1);
+		for (int32_t i = 0; i < 4; i++)
+			produce_add(&p, i, batch);
+		c = call_begin(n, 0, API_PRODUCE, version, &p.body);
+		world_lead(&n->world, ORDERS, 0, 1); /* frees the topic that was looked up */
+		node_apply(n);
+		node_run(n);
+		for (int32_t i = 0; i < 4; i++)
+			assert_int_equal(answer(c, i)->error_code, KERR_NONE);
+		call_free(c);
+	}
+	slice_unref(&batch);
+}
+
 /* ---- With followers ------------------------------------------------------------------------ */
 
 #define SHARED world_id(2)
