@@ -190,10 +190,14 @@ static void config_set_dynamic(struct config *c, int layer, const struct config_
 {
 	for (size_t i = 0; i < count; i++) {
 		struct str name = entries[i].name;
+		const struct config_def *def = config_def_find(CONFIG_RESOURCE_BROKER, name);
 		struct err err;
 
-		if (config_def_find(CONFIG_RESOURCE_BROKER, name) &&
-		    config_check(CONFIG_RESOURCE_BROKER, name, entries[i].value, &err) < 0) {
+		if (def && def->scope == CONFIG_READ_ONLY && str_is(name, def->name)) {
+			say_error("dynamic config ignored: %s changes at a start only", def->name);
+			continue;
+		}
+		if (def && config_check(CONFIG_RESOURCE_BROKER, name, entries[i].value, &err) < 0) {
 			say_error("dynamic config ignored: %s", err.text);
 			continue;
 		}
