@@ -114,10 +114,13 @@ void producer_free(struct producer *p)
 	LIST_FOREACH(&p->requests, r, struct prequest, link)
 	{
 		client_cancel(&r->call);
+		for (size_t i = 0; i < r->batch_count; i++)
+			r->batches[i]->in_flight = false;
 		arena_fini(&r->arena);
 		free(r->batches);
 		free(r);
 	}
+	p->is_idempotent = false;	/* no more numbers are needed */
 	producer_drop(p);
 	MAP_FOREACH(&p->topics, t, struct ptopic, node)
 	{
