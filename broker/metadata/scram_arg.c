@@ -84,8 +84,10 @@ static struct slice scram_hash(struct arena *arena, const EVP_MD *md, struct sli
 	return (struct slice){NULL, result, len};
 }
 
-static int scram_check(const struct scram_parts *parts, int32_t *iterations, struct err *err)
+static int scram_check(const struct scram_parts *parts, int8_t mechanism, int32_t *iterations,
+		       struct err *err)
 {
+	const char *name = mechanism == SCRAM_SHA_256 ? "SCRAM_SHA_256" : "SCRAM_SHA_512";
 	char *end;
 	long n;
 
@@ -103,13 +105,16 @@ static int scram_check(const struct scram_parts *parts, int32_t *iterations, str
 			       "You must supply 'salt' with 'saltedpassword' to add-scram");
 	n = parts->iterations ? strtol(parts->iterations, &end, 10) : SCRAM_ITERATIONS_MIN;
 	if (parts->iterations && *end)
-		return err_set(err, E_INVALID, "Bad number of iterations: %s", parts->iterations);
+		return err_set(err, E_INVALID, "Failed to parse iterations count: %s",
+			       parts->iterations);
 	if (n < SCRAM_ITERATIONS_MIN)
-		return err_set(err, E_INVALID, "The 'iterations' value must be >= %d for add-scram",
-			       SCRAM_ITERATIONS_MIN);
+		return err_set(err, E_INVALID,
+			       "The 'iterations' value must be >= %d for add-scram using %s",
+			       SCRAM_ITERATIONS_MIN, name);
 	if (n > SCRAM_ITERATIONS_MAX)
-		return err_set(err, E_INVALID, "The 'iterations' value must be <= %d for add-scram",
-			       SCRAM_ITERATIONS_MAX);
+		return err_set(err, E_INVALID,
+			       "The 'iterations' value must be <= %d for add-scram using %s",
+			       SCRAM_ITERATIONS_MAX, name);
 	*iterations = (int32_t)n;
 	return 0;
 }
@@ -175,7 +180,7 @@ int scram_arg_parse(struct env *env, struct arena *arena, const char *text,
 	if (rc == 0)
 		rc = scram_split(arena, equals + 1, &parts, err);
 	if (rc == 0)
-		rc = scram_check(&parts, &out->iterations, err);
+		rc = scram_check(&parts, out->mechanism, &out->iterations, err);
 	if (rc == 0)
 		rc = scram_salted(env, arena, &parts, md, out, &salted, err);
 	if (rc < 0)

@@ -81,6 +81,21 @@ static int format_feature(struct formatter *f, const char *text, struct err *err
 	return feature_check_depends(&features[index], (int16_t)level, f->metadata_version, err);
 }
 
+static int format_unknown_release(const char *release, struct err *err)
+{
+	struct out names;
+	int rc;
+
+	out_init(&names, 4096);
+	for (int level = METADATA_VERSION_MIN; level <= METADATA_VERSION_MAX; level++)
+		out_printf(&names, "%s%s", names.len ? ", " : "", metadata_version_name(level));
+	rc = err_set(err, E_INVALID,
+		     "Unknown metadata.version '%s'. Supported metadata.version are: %.*s", release,
+		     (int)names.len, (const char *)names.data);
+	out_fini(&names);
+	return rc;
+}
+
 static int format_features(struct formatter *f, struct err *err)
 {
 	const struct storage_format_options *o = f->options;
@@ -91,7 +106,7 @@ static int format_features(struct formatter *f, struct err *err)
 	if (release)
 		f->metadata_version = metadata_version_by_name(str_of(release));
 	if (f->metadata_version < 0)
-		return err_set(err, E_INVALID, "Unknown metadata.version '%s'", release);
+		return format_unknown_release(release, err);
 	for (size_t i = 0; i < feature_count; i++)
 		f->levels[i] = feature_default_level(&features[i], f->metadata_version);
 	f->levels[feature_index(METADATA_VERSION_FEATURE)] = (int16_t)f->metadata_version;
@@ -537,6 +552,25 @@ static int ensure_format_new(struct formatter *f, struct env *env,
 	return rc;
 }
 
+/* Directories had no ids before 3.7. */
+static int ensure_ids(struct env *env, const struct storage_ensure_options *o,
+		      const char *cluster_id, struct err *err)
+{
+	struct uuid id;
+	uint8_t random[16];
+	int rc = 0;
+
+	for (unsigned i = 0; i < o->dir_count && rc == 0; i++) {
+		if (!o->dirs[i]->meta.exists || !uuid_is_zero(o->dirs[i]->meta.directory_id))
+			continue;
+		do
+			env->ops->random(env, random, sizeof(random));
+		while (!uuid_from_random(&id, random));
+		rc = log_dir_write_meta(o->dirs[i], cluster_id, config_node_id(o->config), id, err);
+	}
+	return rc;
+}
+
 int storage_ensure(struct env *env, const struct storage_ensure_options *options,
 		   const char **cluster_id, struct arena *arena, struct err *err)
 {
@@ -546,9 +580,12 @@ int storage_ensure(struct env *env, const struct storage_ensure_options *options
 	rc = ensure_same(options, cluster_id, err);
 	if (rc < 0)
 		return rc;
-	for (unsigned i = 0; i < options->dir_count; i++)
+	if (*cluster_id) {
+		*cluster_id = arena_strdup(arena, *cluster_id);
+		rc = ensure_ids(env, options, *cluster_id, err);
+	}
+	for (unsigned i = 0; i < options->dir_count && rc == 0; i++)
 		if (!options->dirs[i]->meta.exists)
 			return ensure_format_new(&f, env, options, arena, cluster_id, err);
-	*cluster_id = arena_strdup(arena, *cluster_id);
-	return 0;
+	return rc;
 }
