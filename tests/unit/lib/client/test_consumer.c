@@ -1,0 +1,372 @@
+/* A consumer must hand out every record once and in order, skip what it must not show, and begin
+ * where it was told. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "unit/lib/client/mock.h"
+
+#include "client/consumer.h"
+
+struct fixture {
+	struct mock m;
+	struct client_config *cfg;
+	struct client *c;
+	struct consumer *k;
+	int ends;
+	int64_t end_offset;
+};
+
+static void at_end(void *ctx, struct str topic, int32_t partition, int64_t offset)
+{
+	struct fixture *f = ctx;
+
+	(void)topic;
+	(void)partition;
+	f->ends++;
+	f->end_offset = offset;
+}
+
+static void setup_records(struct fixture *f, int32_t parts, const char *pairs, size_t records_max)
+{
+	struct consumer_options options = {.at_end = at_end, .ctx = f, .records_max = records_max};
+	char all[512];
+
+	memset(f, 0, sizeof(*f));
+	mock_init(&f->m, 2, parts);
+	snprintf(all, sizeof(all), "retry.backoff.ms=5 reconnect.backoff.ms=5 %s", pairs);
+	f->c = mock_client(&f->m, CLIENT_CONSUMER, all, &f->cfg);
+	assert_int_equal(consumer_new(&f->k, f->c, &options, NULL), 0);
+}
+
+static void setup(struct fixture *f, int32_t parts, const char *pairs)
+{
+	setup_records(f, parts, pairs, 0);
+}
+
+static void teardown(struct fixture *f)
+{
+	assert_int_equal(consumer_close(f->k, NULL), 0);
+	consumer_free(f->k);
+	client_free(f->c);
+	client_config_free(f->cfg);
+	mock_fini(&f->m);
+}
+
+/* A batch of `count` records whose values are their offsets. */
+static void put(struct fixture *f, int32_t partition, int count, enum compression codec,
+		int64_t producer_id, bool is_transactional)
+{
+	struct batch_options o = BATCH_OPTIONS_DEFAULT;
+	struct compressor *c = compressor_new();
+	struct batch_builder bb;
+	struct slice data;
+	int64_t offset;
+
+	o.codec = codec;
+	batch_builder_init(&bb, &o);
+	for (int i = 0; i < count; i++) {
+		char text[32];
+		int len = snprintf(text, sizeof(text), "%lld",
+				   (long long)f->m.parts[partition].end_offset + i);
+
+		assert_int_equal(batch_builder_add(&bb, 1000 + i, SLICE_NULL,
+						   (struct slice){NULL, (uint8_t *)text,
+								  (size_t)len},
+						   NULL, 0), 0);
+	}
+	assert_int_equal(batch_builder_finish(&bb, c, &data), 0);
+	if (producer_id >= 0)
+		batch_set_producer((uint8_t *)(uintptr_t)data.data, producer_id, 0,
+				   f->m.parts[partition].producer_id == producer_id
+					   ? f->m.parts[partition].next_sequence
+					   : 0,
+				   is_transactional);
+	assert_int_equal(mock_append(&f->m, f->m.parts[partition].leader, partition, data, &offset),
+			 0);
+	slice_unref(&data);
+	compressor_free(c);
+}
+
+static void put_marker(struct fixture *f, int64_t producer_id, bool is_commit)
+{
+	uint8_t marker[BATCH_MARKER_BYTES];
+	struct mock_partition *p = &f->m.parts[0];
+
+	batch_write_marker(marker, producer_id, 0, 0, is_commit, 1000, 0);
+	batch_set_base_offset(marker, p->end_offset++);
+	out_bytes(&p->log, marker, sizeof(marker));
+}
+
+static void assign(struct fixture *f, int32_t partition, int64_t offset)
+{
+	struct position p = {.topic = STR_LIT("t"), .partition = partition, .offset = offset};
+	struct err err = {0};
+
+	if (consumer_assign(f->k, &p, 1, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+/* Reads until `until` or nothing comes; the values are the offsets, in order, from `next` on. */
+static int64_t read_some(struct fixture *f, int64_t next, int64_t until, bool has_gaps)
+{
+	struct consumer_batch b;
+	struct err err = {0};
+
+	while (next < until) {
+		int rc = consumer_poll(f->k, 1000, &b, &err);
+
+		if (rc < 0)
+			fail_msg("%s", err.text);
+		if (rc == 0)
+			return next;
+		for (size_t i = 0; i < b.count; i++) {
+			char text[32];
+
+			snprintf(text, sizeof(text), "%.*s", (int)b.records[i].value.len,
+				 (const char *)b.records[i].value.data);
+			if (!has_gaps)
+				assert_int_equal(b.records[i].offset, next);
+			assert_true(b.records[i].offset >= next);
+			assert_int_equal(strtoll(text, NULL, 10), b.records[i].offset);
+			next = b.records[i].offset + 1;
+		}
+		assert_int_equal(consumer_position(f->k, b.topic, b.partition), b.next_offset);
+	}
+	return next;
+}
+
+static void records_come_once_and_in_order_from_all_codecs(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, 1, "auto.offset.reset=earliest");
+	for (int i = 0; i < 50; i++)
+		put(&f, 0, 1 + i * 7 % 40, (enum compression)(i % COMPRESSION_COUNT), -1, false);
+	assign(&f, 0, OFFSET_BEGINNING);
+	assert_int_equal(read_some(&f, 0, f.m.parts[0].end_offset, false),
+			 f.m.parts[0].end_offset);
+	assert_int_equal(consumer_lag(f.k, STR_LIT("t"), 0), 0);
+	/* And what comes later. */
+	put(&f, 0, 10, COMPRESSION_LZ4, -1, false);
+	assert_int_equal(read_some(&f, f.m.parts[0].end_offset - 10, f.m.parts[0].end_offset,
+				   false), f.m.parts[0].end_offset);
+	assert_true(f.ends >= 1);
+	assert_int_equal(f.m.full_fetches, 1);
+	assert_true(f.m.session_fetches > 0);
+	teardown(&f);
+}
+
+static void a_seek_into_a_batch_begins_at_that_record(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup_records(&f, 1, "", 7);
+	put(&f, 0, 100, COMPRESSION_ZSTD, -1, false);
+	put(&f, 0, 100, COMPRESSION_NONE, -1, false);
+	assign(&f, 0, 42);
+	assert_int_equal(read_some(&f, 42, 130, false), 135);
+	/* Back, with records of the old place already fetched. */
+	assert_int_equal(consumer_seek(f.k, STR_LIT("t"), 0, 10), 0);
+	assert_int_equal(read_some(&f, 10, 200, false), 200);
+	assert_int_equal(consumer_seek(f.k, STR_LIT("t"), 0, OFFSET_BEGINNING), 0);
+	assert_int_equal(read_some(&f, 0, 200, false), 200);
+	assert_int_equal(consumer_seek(f.k, STR_LIT("t"), 3, 0), E_NOT_FOUND);
+	teardown(&f);
+}
+
+static void a_pause_in_the_middle_of_a_batch_loses_nothing(void **state)
+{
+	struct consumer_batch b;
+	struct err err = {0};
+	struct fixture f;
+
+	(void)state;
+	setup_records(&f, 1, "", 10);
+	put(&f, 0, 100, COMPRESSION_GZIP, -1, false);
+	assign(&f, 0, 0);
+	assert_int_equal(read_some(&f, 0, 30, false), 30);
+	assert_int_equal(consumer_pause(f.k, STR_LIT("t"), 0, true), 0);
+	assert_int_equal(consumer_poll(f.k, 50, &b, &err), 0);
+	assert_int_equal(consumer_pause(f.k, STR_LIT("t"), 0, false), 0);
+	assert_int_equal(read_some(&f, 30, 100, false), 100);
+	teardown(&f);
+}
+
+static void aborted_transactions_are_left_out_for_those_who_want_it(void **state)
+{
+	static struct fetch_response_aborted_transaction aborted[] = {
+		{.producer_id = 8, .first_offset = 10}, {.producer_id = 7, .first_offset = 0}};
+	struct fixture f;
+	struct consumer_batch b;
+	struct err err = {0};
+	int64_t expected[64];
+	size_t count = 0, at = 0;
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		setup(&f, 1, round ? "isolation.level=read_committed" : "");
+		put(&f, 0, 5, COMPRESSION_NONE, 7, true);	/* 0-4 aborted */
+		put(&f, 0, 5, COMPRESSION_LZ4, 9, true);	/* 5-9 committed */
+		put(&f, 0, 5, COMPRESSION_NONE, 8, true);	/* 10-14 aborted */
+		put_marker(&f, 7, false);			/* 15 */
+		put(&f, 0, 5, COMPRESSION_NONE, 7, true);	/* 16-20: the next one, committed */
+		put_marker(&f, 9, true);			/* 21 */
+		put_marker(&f, 8, false);			/* 22 */
+		put(&f, 0, 3, COMPRESSION_NONE, -1, false);	/* 23-25 */
+		put_marker(&f, 7, true);			/* 26 */
+		count = at = 0;
+		for (int64_t i = 0; i < 26; i++)
+			if ((i < 5 && !round) || (i >= 5 && i < 10) || (i >= 10 && i < 15 && !round) ||
+			    (i >= 16 && i < 21) || i >= 23)
+				expected[count++] = i;
+		f.m.aborted = aborted;
+		f.m.aborted_count = 2;
+		assign(&f, 0, 0);
+		while (at < count) {
+			int rc = consumer_poll(f.k, 1000, &b, &err);
+
+			assert_int_equal(rc, 1);
+			for (size_t i = 0; i < b.count; i++)
+				assert_int_equal(b.records[i].offset, expected[at++]);
+		}
+		/* The last marker counts as read. */
+		assert_int_equal(consumer_poll(f.k, 50, &b, &err), 0);
+		assert_int_equal(consumer_position(f.k, STR_LIT("t"), 0), 27);
+		assert_int_equal(f.ends, 1);
+		assert_int_equal(f.end_offset, 27);
+		teardown(&f);
+	}
+}
+
+static void a_broken_batch_is_told_and_can_be_passed_over(void **state)
+{
+	struct fixture f;
+	struct consumer_batch b;
+	struct err err = {0};
+
+	(void)state;
+	setup(&f, 1, "");
+	put(&f, 0, 10, COMPRESSION_NONE, -1, false);
+	f.m.parts[0].log.data[f.m.parts[0].log.len - 3] ^= 1;
+	put(&f, 0, 10, COMPRESSION_NONE, -1, false);
+	assign(&f, 0, 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(consumer_poll(f.k, 2000, &b, &err), E_CORRUPT);
+		assert_string_equal(err.text, "t-0: the batch at offset 0 fails its checksum");
+	}
+	assert_int_equal(consumer_seek(f.k, STR_LIT("t"), 0, 10), 0);
+	assert_int_equal(read_some(&f, 10, 20, false), 20);
+	teardown(&f);
+}
+
+static void an_offset_out_of_range_is_reset_as_configured(void **state)
+{
+	struct fixture f;
+	struct consumer_batch b;
+	struct err err = {0};
+
+	(void)state;
+	setup(&f, 1, "auto.offset.reset=earliest");
+	put(&f, 0, 10, COMPRESSION_NONE, -1, false);
+	assign(&f, 0, 1000);
+	assert_int_equal(read_some(&f, 0, 10, false), 10);
+	teardown(&f);
+
+	setup(&f, 1, "auto.offset.reset=none");
+	put(&f, 0, 10, COMPRESSION_NONE, -1, false);
+	assign(&f, 0, 1000);
+	assert_int_equal(consumer_poll(f.k, 2000, &b, &err), E_KAFKA);
+	assert_int_equal(err.kafka_error, KERR_OFFSET_OUT_OF_RANGE);
+	teardown(&f);
+
+	setup(&f, 1, "");
+	put(&f, 0, 10, COMPRESSION_NONE, -1, false);
+	assign(&f, 0, OFFSET_COMMITTED);
+	assert_int_equal(consumer_poll(f.k, 100, &b, &err), 0);
+	assert_int_equal(consumer_position(f.k, STR_LIT("t"), 0), 10);
+	teardown(&f);
+}
+
+static void a_moved_leader_and_a_lost_connection_are_followed(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, 1, "");
+	for (int i = 0; i < 5; i++)
+		put(&f, 0, 10, COMPRESSION_NONE, -1, false);
+	assign(&f, 0, 0);
+	assert_int_equal(read_some(&f, 0, 50, false), 50);
+	f.m.parts[0].leader = 2;
+	f.m.parts[0].leader_epoch = 1;
+	put(&f, 0, 10, COMPRESSION_NONE, -1, false);
+	assert_int_equal(read_some(&f, 50, 60, false), 60);
+	mock_kick(&f.m, 1);
+	mock_kick(&f.m, 0);
+	put(&f, 0, 10, COMPRESSION_NONE, -1, false);
+	assert_int_equal(read_some(&f, 60, 70, false), 70);
+	teardown(&f);
+}
+
+static void several_partitions_share_a_session(void **state)
+{
+	struct position p[4];
+	struct fixture f;
+	struct consumer_batch b;
+	struct err err = {0};
+	int64_t next[4] = {0};
+	int total = 0;
+
+	(void)state;
+	setup(&f, 4, "");
+	for (int i = 0; i < 400; i++)
+		put(&f, i % 4, 5, COMPRESSION_NONE, -1, false);
+	for (int i = 0; i < 4; i++)
+		p[i] = (struct position){.topic = STR_LIT("t"), .partition = i};
+	assert_int_equal(consumer_assign(f.k, p, 4, &err), 0);
+	while (total < 2000) {
+		assert_int_equal(consumer_poll(f.k, 1000, &b, &err), 1);
+		for (size_t i = 0; i < b.count; i++)
+			assert_int_equal(b.records[i].offset, next[b.partition]++);
+		total += (int)b.count;
+	}
+	assert_int_equal(f.m.full_fetches, 1);
+	teardown(&f);
+}
+
+static void bad_patterns_and_missing_groups_are_refused(void **state)
+{
+	struct fixture f;
+	struct str topic = STR_LIT("t");
+	struct err err = {0};
+
+	(void)state;
+	setup(&f, 1, "");
+	assert_int_equal(consumer_subscribe(f.k, &topic, 1, &err), E_INVALID);
+	assert_int_equal(consumer_subscribe_pattern(f.k, "a(b", &err), E_INVALID);
+	assert_non_null(strstr(err.text, "at character"));
+	teardown(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(records_come_once_and_in_order_from_all_codecs),
+		cmocka_unit_test(a_seek_into_a_batch_begins_at_that_record),
+		cmocka_unit_test(a_pause_in_the_middle_of_a_batch_loses_nothing),
+		cmocka_unit_test(aborted_transactions_are_left_out_for_those_who_want_it),
+		cmocka_unit_test(a_broken_batch_is_told_and_can_be_passed_over),
+		cmocka_unit_test(an_offset_out_of_range_is_reset_as_configured),
+		cmocka_unit_test(a_moved_leader_and_a_lost_connection_are_followed),
+		cmocka_unit_test(several_partitions_share_a_session),
+		cmocka_unit_test(bad_patterns_and_missing_groups_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
