@@ -328,10 +328,15 @@ int main(void)
 {
 #define ONE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		ONE(test_every_version_and_shard),         ONE(test_refusals),
-		ONE(test_unknown_ids_and_internal_topics), ONE(test_record_errors_name_the_records),
-		ONE(test_without_acks_nothing_is_sent),    ONE(test_waits_for_all),
-		ONE(test_times_out_where_it_waits),        ONE(test_says_who_leads_now),
+		ONE(test_every_version_and_shard),
+		ONE(test_refusals),
+		ONE(test_unknown_ids_and_internal_topics),
+		ONE(test_record_errors_name_the_records),
+		ONE(test_without_acks_nothing_is_sent),
+		ONE(test_metadata_may_change_on_the_way),
+		ONE(test_waits_for_all),
+		ONE(test_times_out_where_it_waits),
+		ONE(test_says_who_leads_now),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
