@@ -161,7 +161,7 @@ static void test_wrong_options(void **state)
 		{.standalone = true, .release_version = "3.9", .features = elr, .feature_count = 1},
 		{.standalone = true, .scram = scram, .scram_count = 1},
 		{.initial_controllers = "1@localhost:9093"},
-		{.initial_controllers = "1@localhost:0:AdvamAeKTH6lHo5WMJHr5g"},
+		{.initial_controllers = "1@localhost:65536:AdvamAeKTH6lHo5WMJHr5g"},
 	};
 	struct err err;
 	char path[128];
