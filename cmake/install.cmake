@@ -72,6 +72,21 @@ foreach(page ${man_pages})
 	install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
 endforeach()
 
+# The manual under Apache's names.
+set(man_links)
+foreach(pair topics:topics console-producer:producer console-consumer:consumer
+		consumer-groups:groups configs:configs get-offsets:offsets
+		delete-records:delete-records broker-api-versions:api-versions
+		server-start:broker storage:storage)
+	string(REPLACE ":" ";" pair ${pair})
+	list(GET pair 0 apache)
+	list(GET pair 1 own)
+	string(APPEND man_links
+		"execute_process(COMMAND \${CMAKE_COMMAND} -E create_symlink kavka-${own}.1
+			\"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_MANDIR}/man1/kafka-${apache}.1\")\n")
+endforeach()
+install(CODE "${man_links}")
+
 # bash looks for a file of each command's name, fish too.
 set(bash_dir ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
 set(fish_dir ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)

@@ -7,6 +7,7 @@
 #include "cmd/signals.h"
 
 #include "base/clock.h"
+#include "client/admin.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -94,6 +95,9 @@ const struct command cmd_consumer = {
 	.run = consumer_run,
 };
 
+#define HINT_MS 3000			/* without a record, before somebody wonders */
+#define HINT_PARTITIONS_MAX 256
+
 /* ---- One run ------------------------------------------------------------------------------ */
 
 struct consuming {
@@ -108,6 +112,7 @@ struct consuming {
 	bool is_done;
 	uv_poll_t output; /* stdout, to learn that its reader went away while nothing is written */
 	bool watches_output, output_gone;
+	bool hinted;
 };
 
 static void log_line(const char *level, const char *text, const char *detail)
@@ -209,6 +214,43 @@ static int consuming_batch(struct consuming *k, const struct consumer_batch *b, 
 	return rc;
 }
 
+/* Whoever looks at a terminal and sees nothing wonders why: tells how many records lie before the
+ * place where this run began. Once, and only if that is known. */
+static void consuming_hint(struct consuming *k)
+{
+	struct position now[HINT_PARTITIONS_MAX], first[HINT_PARTITIONS_MAX];
+	size_t count = consumer_assignment(k->consumer, now, HINT_PARTITIONS_MAX);
+	int64_t before = 0;
+
+	k->hinted = true;
+	if (count == 0 || count > HINT_PARTITIONS_MAX)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		first[i] = now[i];
+		first[i].offset = OFFSET_BEGINNING;
+		first[i].error = 0;
+	}
+	if (admin_offsets(k->connection.client, first, count, false, NULL, NULL) < 0)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		if (first[i].error == 0 && now[i].offset > first[i].offset && first[i].offset >= 0)
+			before += now[i].offset - first[i].offset;
+	}
+	if (before > 0)
+		print_error("%s: waiting for new records; %" PRId64 " older one%s: "
+			    "--from-beginning shows them\n", k->run->name, before,
+			    before == 1 ? " is there" : "s are there");
+}
+
+/* May the hint still come, and when? */
+static int64_t consuming_hint_ms(const struct consuming *k)
+{
+	if (k->hinted || k->count > 0 || k->args->from_beginning || k->args->has_group ||
+	    k->args->offset || !print_to_terminal())
+		return -1;
+	return MAX(k->last_ms + HINT_MS - clock_mono_ms(), 0);
+}
+
 static int consuming_wait_ms(const struct consuming *k, int64_t *wait_ms)
 {
 	int64_t left;
@@ -228,7 +270,7 @@ static int consuming_loop(struct consuming *k, struct err *err)
 
 	k->last_ms = clock_mono_ms();
 	while (!k->is_done && print_failed() == 0) {
-		int64_t wait_ms;
+		int64_t wait_ms, hint_ms;
 		int timed_out;
 
 		/* Output leaves when nothing more is at hand, or the buffer is full. */
@@ -239,6 +281,11 @@ static int consuming_loop(struct consuming *k, struct err *err)
 			if (timed_out < 0)
 				return err_set(err, E_TIMEOUT, "no record came for %" PRId64 " ms",
 					       k->args->timeout_ms);
+			hint_ms = consuming_hint_ms(k);
+			if (hint_ms == 0)
+				consuming_hint(k);
+			else if (hint_ms > 0 && (wait_ms < 0 || hint_ms < wait_ms))
+				wait_ms = hint_ms;
 			rc = consumer_poll(k->consumer, wait_ms, &batch, err);
 		}
 		if (rc < 0)

@@ -4,10 +4,12 @@
 #include "cmd/topics_int.h"
 
 #include "base/mem.h"
+#include "base/near.h"
 #include "client/admin.h"
 #include "config/config.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +84,24 @@ int assignment_parse(struct arena *a, const char *text, struct assignment **out,
 	return assignment_check(*out, n, err);
 }
 
+/* A name that no topic config has is a slip of the fingers: the nearest one is named. */
+static int create_unknown(const struct run *run, struct str name, struct err *err)
+{
+	struct near near;
+	size_t count;
+	const struct config_def *defs = config_defs(CONFIG_RESOURCE_TOPIC, &count);
+	char text[256];
+
+	snprintf(text, sizeof(text), "%.*s", STR(name));
+	near_init(&near, text);
+	for (size_t i = 0; i < count; i++)
+		near_offer(&near, defs[i].name);
+	if (run->is_apache || !near.best)
+		return err_set(err, E_INVALID, "Unknown topic config name: %s", text);
+	return err_set(err, E_INVALID, "unknown topic config '%s'; did you mean %s?", text,
+		       near.best);
+}
+
 /* "name=value", blanks around both dropped. Apache's tool refuses a second '=', ours keeps it. */
 static int create_config(struct run *run, const char *pair,
 			 struct create_topics_request_creatable_topic_config *out, struct err *err)
@@ -109,6 +129,8 @@ static int create_config(struct run *run, const char *pair,
 			       "to be added must be in the format \"key=val\".");
 	out->name = (struct str){pair, (size_t)(name_end - pair)};
 	out->value = (struct str){equals, (size_t)(end - equals)};
+	if (!config_def_find(CONFIG_RESOURCE_TOPIC, out->name))
+		return create_unknown(run, out->name, err);
 	return config_check(CONFIG_RESOURCE_TOPIC, out->name, out->value, err);
 }
 
