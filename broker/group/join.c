@@ -190,6 +190,10 @@ static void group_join_new(struct group *g, struct join_call *j)
 		return;
 	}
 	id = group_new_member_id(g, j, is_static ? r->group_instance_id : j->client_id);
+	if (id.len > INT16_MAX) {	/* no message could carry it */
+		group_answer_join(j, KERR_UNKNOWN_SERVER_ERROR, STR_LIT(""));
+		return;
+	}
 	if (!is_static && j->call.version >= 4) {
 		/* Joins for nothing leave no member behind (KIP-394). */
 		group_pending_add(g, id, r->session_timeout_ms);

@@ -177,6 +177,7 @@ static void old_clients_get_no_second_trip(void **state)
 
 static void refused_joins(void **state)
 {
+	static char long_id[32760];
 	struct world *w = world_new();
 
 	(void)state;
@@ -193,6 +194,10 @@ static void refused_joins(void **state)
 	w->gc->settings.group_size_max = 1;
 	assert_int_equal(world_join(w, (struct who){0})->join.response->error_code,
 			 KERR_GROUP_MAX_SIZE_REACHED);
+	w->gc->settings.group_size_max = 9;
+	memset(long_id, 'x', sizeof(long_id) - 1);
+	assert_int_equal(world_join(w, (struct who){.instance = long_id})->join.response->error_code,
+			 KERR_UNKNOWN_SERVER_ERROR);
 	w->append_error = KERR_NOT_LEADER_OR_FOLLOWER;
 	assert_int_equal(world_join(w, (struct who){.group = "h"})->join.response->error_code,
 			 KERR_NOT_COORDINATOR);
