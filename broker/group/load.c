@@ -247,13 +247,16 @@ static int load_record(struct group_partition *gp, const struct load_from *from,
 	return 0;
 }
 
-/* The end of a transaction. */
+/* The end of a transaction; other control records say nothing of groups. */
 static int load_control(struct group_partition *gp, const struct batch *b, const struct record *r)
 {
 	enum control_type type;
 	int32_t coordinator_epoch;
-	int rc = control_marker_parse(r, &type, &coordinator_epoch);
+	int rc = control_record_type(r);
 
+	if (rc != CONTROL_ABORT && rc != CONTROL_COMMIT)
+		return 0;
+	rc = control_marker_parse(r, &type, &coordinator_epoch);
 	if (rc == 0)
 		group_txn_end(gp, b->producer_id, type == CONTROL_COMMIT);
 	return rc;
