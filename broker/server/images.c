@@ -49,6 +49,16 @@ static void shard_apply_configs(struct server_shard *s, const struct image *befo
 	config_unref(old);
 }
 
+/* A topic that is gone has no counters any more, unless another of its name is there. */
+static void shard_topic_changed(void *ctx, const struct image_topic *before,
+				const struct image_topic *after)
+{
+	struct shard *s = ctx;
+
+	if (!after && !image_topic_by_name(s->image, before->name))
+		metrics_forget_topic(s->metrics, before->name);
+}
+
 static void image_applied(struct task *task, struct shard *on);
 
 static void image_apply(struct task *task, struct shard *on)
@@ -60,6 +70,7 @@ static void image_apply(struct task *task, struct shard *on)
 	replica_set_apply(on->replicas, before, delivery->image);
 	group_coordinator_apply(on->groups, before, delivery->image);
 	on->image = delivery->image;
+	image_diff_topics(before, on->image, shard_topic_changed, on);
 	image_unref(before);
 	task->run = image_applied;
 	shard_post(shard_control(on->broker), task);
