@@ -164,15 +164,20 @@ void handle_produce(struct request *r)
 
 /* ---- On the partition's shard -------------------------------------------------------------- */
 
-static void produce_count(struct shard *on, struct str topic, const struct append_result *result)
+static void produce_count(struct shard *on, const struct produce_item *item,
+			  const struct append_result *result)
 {
-	struct topic_metrics *of_topic = metrics_topic(on->metrics, topic);
+	struct topic_metrics *of_topic = metrics_topic(on->metrics, item->topic);
 
 	of_topic->produce_requests++;
 	on->metrics->all.produce_requests++;
 	if (result->error != KERR_NONE) {
 		of_topic->failed_produce_requests++;
 		on->metrics->all.failed_produce_requests++;
+		if (result->error == KERR_MESSAGE_TOO_LARGE) {
+			of_topic->bytes_rejected += item->in->records.len;
+			on->metrics->all.bytes_rejected += item->in->records.len;
+		}
 		return;
 	}
 	of_topic->bytes_in += result->bytes;
@@ -230,7 +235,7 @@ static void produce_one(struct fanout_part *part, const struct fanout_item *at)
 		partition_append(p, item->in->records, APPEND_CLIENT, pr->body->acks, part->arena,
 				 &result);
 	produce_set_result(item, &result, part->arena);
-	produce_count(part->on, item->topic, &result);
+	produce_count(part->on, item, &result);
 	if (result.error == KERR_NOT_LEADER_OR_FOLLOWER)
 		item->leader = leader_hint_of(part->on, at->topic_id, at->index);
 	if (result.error != KERR_NONE || pr->body->acks != -1)
