@@ -196,8 +196,9 @@ static void refused_joins(void **state)
 			 KERR_GROUP_MAX_SIZE_REACHED);
 	w->gc->settings.group_size_max = 9;
 	memset(long_id, 'x', sizeof(long_id) - 1);
-	assert_int_equal(world_join(w, (struct who){.instance = long_id})->join.response->error_code,
-			 KERR_UNKNOWN_SERVER_ERROR);
+	assert_int_equal(
+		world_join(w, (struct who){.instance = long_id})->join.response->error_code,
+		KERR_UNKNOWN_SERVER_ERROR);
 	w->append_error = KERR_NOT_LEADER_OR_FOLLOWER;
 	assert_int_equal(world_join(w, (struct who){.group = "h"})->join.response->error_code,
 			 KERR_NOT_COORDINATOR);
