@@ -126,25 +126,15 @@ static int note_written(struct log *log, const uint8_t *data, size_t len,
 	return rc;
 }
 
-/* The epoch cache knows each epoch before its first batch is on the disk. */
-static int note_epochs(struct log *log, const uint8_t *data, size_t len, struct err *err)
+/* New epochs go into the file with the next flush: until then recovery finds them in the batches. */
+static void note_epochs(struct log *log, const uint8_t *data, size_t len)
 {
-	bool changed = log->epochs.is_unwritten;
 	struct batch b;
-	int rc;
 
 	while (batch_next(&b, &data, &len) == 1)
 		if (b.partition_leader_epoch > log_latest_epoch(log))
-			changed |= epochs_assign(&log->epochs, b.partition_leader_epoch,
-						 b.base_offset);
-	if (!changed)
-		return 0;
-	rc = epochs_store(log);
-	if (rc == -ENOSPC || rc == -EDQUOT) {
-		log->epochs.is_unwritten = true;
-		return err_sys(err, rc, "%s: writing leader epochs", log->path);
-	}
-	return rc < 0 ? log_fail(log, rc, err, "writing leader epochs") : 0;
+			log->epochs.is_unwritten |= epochs_assign(
+				&log->epochs, b.partition_leader_epoch, b.base_offset);
 }
 
 static int write_and_note(struct log *log, const uint8_t *data, size_t len,
@@ -225,9 +215,7 @@ int log_append_leader(struct log *log, const struct log_append *request,
 		goto done;
 	if (check_producers(log, request, data, len, info) != KERR_NONE || info->is_duplicate)
 		goto done;
-	rc = note_epochs(log, data, len, err);
-	if (rc < 0)
-		goto done;
+	note_epochs(log, data, len);
 	in = incoming_of(data, len);
 	rc = roll_if_due(log, &in, info, err);
 	if (rc == 0)
@@ -318,9 +306,7 @@ int log_append_follower(struct log *log, uint8_t *data, size_t len, int32_t lead
 	}
 	if (len == 0)
 		return 0;
-	rc = note_epochs(log, data, len, err);
-	if (rc < 0)
-		return rc;
+	note_epochs(log, data, len);
 	in = incoming_of(data, len);
 	rc = roll_if_due(log, &in, info, err);
 	if (rc == 0)

@@ -126,8 +126,8 @@ int log_assign_epoch(struct log *log, int32_t leader_epoch, int64_t start_offset
 		return rc;
 	if (!epochs_assign(&log->epochs, leader_epoch, start_offset))
 		return 0;
-	/* An epoch without records would not survive a restart anyway. A broker that becomes leader
-	 * of thousands of partitions at once is spared as many fsyncs. */
+	/* The file can wait for the first flush behind it (see note_epochs): a broker that becomes
+	 * leader of thousands of partitions at once is spared as many fsyncs. */
 	if (start_offset == log->end_offset) {
 		log->epochs.is_unwritten = true;
 		return 0;

@@ -107,6 +107,9 @@ static int flush_job_new(struct flush_job **out, struct log *log, int64_t offset
 	job->env = log_env(log);
 	job->target_offset = offset;
 	job->truncations = log->truncations;
+	/* What recovery will not read any more must be in the file. */
+	if (log->epochs.is_unwritten)
+		rc = epochs_store(log);
 	for (size_t i = 0; rc == 0 && i < count; i++)
 		rc = flush_take_segment(job, log->segments[first + i]);
 	if (rc < 0) {

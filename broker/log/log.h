@@ -14,7 +14,9 @@
  *
  * Shard: a pool and its logs belong to one shard; no locks. File ranges that log_read gives may go
  * to other threads. All I/O goes through the pool's env and happens inside the call, but for
- * flushes after a roll and by time, which are env_work (done later, on the shard).
+ * flushes after a roll and by time, which are env_work: its run() calls the env's fsync and
+ * fsync_dir on files that it owns, on whatever thread runs it; the last reference to a file calls
+ * close() on any thread.
  *
  * Errors, for all functions that return int:
  *	E_OFFLINE	the disk failed, now or before; log_options.failed was called (once). The
@@ -117,7 +119,8 @@ struct log_options {
  * files, torn tails, indexes, producer state (was_clean skips the scan). The name of the log in
  * messages is the last part of the path. Copies config, options and path.
  * 0; -errno (the disk; `failed` is not called), E_CORRUPT (not one of the states that a crash or
- * Kafka leave), E_INVALID (partition.metadata names another topic id). */
+ * Kafka leave), E_UNSUPPORTED (messages of a format before version 2 where it had to look: nothing
+ * was changed), E_INVALID (partition.metadata names another topic id). */
 MUST_USE int log_open(struct log **out, struct log_pool *pool, const char *path,
 		      const struct log_config *config, const struct log_options *options,
 		      struct err *err);

@@ -187,7 +187,7 @@ struct epoch_entry {
 struct epochs {
 	struct epoch_entry *entries;
 	size_t count, cap;
-	bool is_unwritten;	/* the last one, which has no records yet, is not in the file */
+	bool is_unwritten;	/* the file misses some, all of them behind the recovery point */
 };
 void epochs_fini(struct epochs *e);
 MUST_USE int epochs_load(struct log *log, struct err *err);

@@ -208,7 +208,7 @@ static void keyed(struct fixture *f, int key)
 /* At every fsync of the cleaner: the newest value of each key is there after the failure. */
 static void test_cleaner(void **state UNUSED)
 {
-	for (int steps = 1; steps < 60; steps++) {
+	for (int steps = 1; steps < 100; steps += 3) {
 		struct cleaner *c;
 		struct fixture *f;
 		int64_t end;
@@ -219,7 +219,7 @@ static void test_cleaner(void **state UNUSED)
 		f->config.min_cleanable_dirty_ratio = 0;
 		fixture_open_log(f);
 		for (int i = 0; i < 200; i++)
-			keyed(f, i % 10);
+			keyed(f, i % 2 ? 1000 + i : i % 10);
 		assert_int_equal(log_roll(f->log, NULL), 0);
 		assert_int_equal(log_flush(f->log, NULL), 0);
 		end = log_end_offset(f->log);
@@ -232,8 +232,8 @@ static void test_cleaner(void **state UNUSED)
 		power_fails();
 		fixture_open_log(f);
 		assert_int_equal(log_end_offset(f->log), end);
-		/* Each of the last ten records is the newest of its key. */
-		for (int64_t offset = end - 10; offset < end; offset++) {
+		/* Every second record is the only one of its key. */
+		for (int64_t offset = 1; offset < end; offset += 2) {
 			struct log_read_result r;
 
 			assert_int_equal(log_read(f->log, offset, 1, true, end, &r, NULL), 0);
@@ -245,11 +245,46 @@ static void test_cleaner(void **state UNUSED)
 	}
 }
 
+/* Epochs are written late, but not later than the records that they speak of. */
+static void test_epochs(void **state UNUSED)
+{
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct batch_spec spec = {.count = 1, .value_len = 300};
+		struct log_append_info info;
+		struct fixture *f;
+		struct rng rng;
+
+		power_init();
+		f = &power->f;
+		rng_init(&rng, seed);
+		fixture_open_log(f);
+		assert_int_equal(log_flush(f->log, NULL), 0);
+		for (int i = 0; i < 60; i++) {
+			if (i % 5 == 0)
+				assert_int_equal(log_assign_epoch(f->log, 1 + i / 5, i, NULL), 0);
+			assert_int_equal(append_as(f, &spec, 1 + i / 5, LOG_ORIGIN_CLIENT, &info),
+					 0);
+			if (rng_below(&rng, 15) == 0)
+				assert_int_equal(log_flush(f->log, NULL), 0);
+			if (i > 20 && rng_below(&rng, 20) == 0)
+				break;
+		}
+		f->options.recovery_point = log_recovery_point(f->log);
+		power_fails();
+		fixture_open_log(f);
+		assert_true(log_end_offset(f->log) >= f->options.recovery_point);
+		for (int64_t offset = 0; offset < log_end_offset(f->log); offset++)
+			assert_int_equal(log_epoch_at(f->log, offset), 1 + offset / 5);
+		power_fini();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_flushed_stays),
 		cmocka_unit_test(test_cleaner),
+		cmocka_unit_test(test_epochs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
