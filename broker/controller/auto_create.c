@@ -67,7 +67,7 @@ static void fill_internal(struct auto_create *a, const struct config *c,
 	}
 }
 
-void auto_create_free(struct auto_create *a)
+static void auto_create_free(struct auto_create *a)
 {
 	list_remove(&a->link);
 	arena_fini(&a->arena);
@@ -97,7 +97,7 @@ static bool is_under_way(const struct control *c, const char *name)
 	return false;
 }
 
-void auto_create_arrived(struct control *c, struct auto_create *a)
+static void auto_create_arrived(struct control *c, struct auto_create *a)
 {
 	struct create_topics_request *request;
 
@@ -128,7 +128,12 @@ void auto_create_arrived(struct control *c, struct auto_create *a)
 
 static void auto_create_run(struct task *task, struct shard *on)
 {
-	auto_create_arrived(on->control, CONTAINER_OF(task, struct auto_create, task));
+	struct auto_create *a = CONTAINER_OF(task, struct auto_create, task);
+
+	if (on->control)
+		auto_create_arrived(on->control, a);
+	else
+		auto_create_free(a);
 }
 
 void control_auto_create(struct shard *from, struct str topic_name)

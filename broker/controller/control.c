@@ -138,9 +138,14 @@ static void op_arrived(struct task *task, struct shard *on)
 {
 	struct control_op *op = CONTAINER_OF(task, struct control_op, task);
 
-	/* A shard's control is there until the last request has left. */
-	assert(on->control);
-	control_run(on->control, op);
+	if (on->control) {
+		control_run(on->control, op);
+		return;
+	}
+	/* The broker has ended but for this request, whose connection is gone. */
+	op->error = KERR_NOT_CONTROLLER;
+	op->task.run = op_return;
+	shard_post(op->home, &op->task);
 }
 
 void control_submit(struct shard *from, struct control_op *op)

@@ -98,11 +98,6 @@ void producer_ids_abandon(struct control *c);
 /* Hands an operation back to the shard that it came from. */
 void control_return(struct control *c, struct control_op *op);
 
-/* auto_create.c */
-struct auto_create;
-void auto_create_arrived(struct control *c, struct auto_create *a);
-void auto_create_free(struct auto_create *a);
-
 /* control_snapshots.c */
 void snapshots_init(struct control *c);
 void snapshots_fini(struct control *c);

@@ -31,7 +31,8 @@ static int raft_move(struct raft *r, enum raft_role to, struct quorum_state stat
 
 	assert(roles[r->role].next & (1u << to));
 	assert(state.leader_epoch >= r->state.leader_epoch);
-	if (roles[to].is_durable)
+	/* a candidate that has won at once comes to the disk as leader */
+	if (roles[to].is_durable && !(to == RAFT_CANDIDATE && raft_is_majority(r)))
 		rc = quorum_state_write(r->options.env, r->state_path, &state, r->kraft_version,
 					r->voters, err);
 	if (rc < 0)
