@@ -223,7 +223,8 @@ static void fetch_count(struct fetch *f, const struct fetch_item *item)
 	struct topic_metrics *of_topic;
 	size_t bytes = item_bytes(item);
 
-	if (str_is_null(item->topic) || f->replica_id >= 0)
+	/* A topic that is gone has no counters any more. */
+	if (f->replica_id >= 0 || !image_topic_by_id(f->home->image, item->topic_id))
 		return;
 	of_topic = metrics_topic(f->home->metrics, item->topic);
 	of_topic->fetch_requests++;
