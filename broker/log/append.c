@@ -126,7 +126,7 @@ static int note_written(struct log *log, const uint8_t *data, size_t len,
 	return rc;
 }
 
-/* New epochs go into the file with the next flush: until then recovery finds them in the batches. */
+/* New epochs go into the file with the next flush; until then recovery finds them in batches. */
 static void note_epochs(struct log *log, const uint8_t *data, size_t len)
 {
 	struct batch b;
