@@ -1,14 +1,14 @@
 # Installation and packages, and what is generated from the option tables: manual and completions.
 #
 #	cmake --install BUILD --prefix /usr	binary, links, manual, completions, systemd unit
-#	cpack -G DEB --config BUILD/CPackConfig.cmake	the Debian package
+#	cpack -G DEB			the Debian package (in the build directory)
 #	cmake --build BUILD -t tools		BUILD/bin-kafka/ with Apache's names, for tests
 include(GNUInstallDirs)
 
 # Apache's names of the commands, each also with ".sh".
 set(KAVKA_LINKS kafka-topics kafka-console-producer kafka-console-consumer kafka-consumer-groups
-	kafka-configs kafka-get-offsets kafka-delete-records kafka-broker-api-versions kafka-server-start
-	kafka-storage)
+	kafka-configs kafka-get-offsets kafka-delete-records kafka-broker-api-versions
+	kafka-server-start kafka-storage)
 
 # ---- Links -----------------------------------------------------------------------------------
 set(tools_dir ${CMAKE_BINARY_DIR}/bin-kafka)

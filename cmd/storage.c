@@ -5,8 +5,10 @@
 #include "base/env.h"
 #include "base/uuid.h"
 #include "config/config.h"
+#include "metadata/features.h"
 #include "metadata/storage_format.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct storage_args {
@@ -24,6 +26,8 @@ struct storage_args {
 static int storage_format_run(struct run *run, void *args);
 static int storage_info_run(struct run *run, void *args);
 static int storage_random_run(struct run *run, void *args);
+static int storage_mapping_run(struct run *run, void *args);
+static int storage_depends_run(struct run *run, void *args);
 
 static const struct opt format_opts[] = {
 	OPT_CONFIG,
@@ -48,6 +52,16 @@ static const struct opt format_opts[] = {
 };
 
 static const struct opt info_opts[] = {OPT_CONFIG, OPT_END};
+static const struct opt mapping_opts[] = {
+	{"release-version", OPT_STRING, AT(release_version), .arg = "version", .brief = 'r',
+	 .help = "The release to show; the newest without it."},
+	OPT_END,
+};
+static const struct opt depends_opts[] = {
+	{"feature", OPT_LIST, AT(features), .arg = "name=level", .brief = 'f',
+	 .flags = OPT_REQUIRED, .help = "A level of a feature; may be repeated."},
+	OPT_END,
+};
 static const struct opt no_opts[] = {OPT_END};
 
 static const struct command storage_info_command = {
@@ -62,9 +76,20 @@ static const struct command storage_random_command = {
 	.name = "random-uuid", .dialect = ARGPARSE, .summary = "print a random id",
 	.opts = no_opts, .args_size = 1, .run = storage_random_run,
 };
+static const struct command storage_mapping_command = {
+	.name = "version-mapping", .dialect = ARGPARSE,
+	.summary = "show the levels of features that a release brings",
+	.opts = mapping_opts, .args_size = sizeof(struct storage_args), .run = storage_mapping_run,
+};
+static const struct command storage_depends_command = {
+	.name = "feature-dependencies", .dialect = ARGPARSE,
+	.summary = "show what levels of features need",
+	.opts = depends_opts, .args_size = sizeof(struct storage_args), .run = storage_depends_run,
+};
 
 static const struct command *const storage_subs[] = {
-	&storage_info_command, &storage_format_command, &storage_random_command, NULL,
+	&storage_info_command, &storage_format_command, &storage_mapping_command,
+	&storage_depends_command, &storage_random_command, NULL,
 };
 
 const struct command cmd_storage = {
@@ -153,5 +178,85 @@ static int storage_random_run(struct run *run, void *data)
 		uuid_format(uuid_random(), text);
 	while (strchr(text, '-'));
 	print_text("%s\n", text);
+	return EXIT_OK;
+}
+
+/* ---- Features ----------------------------------------------------------------------------- */
+
+static int storage_mapping_run(struct run *run, void *data)
+{
+	struct storage_args *args = data;
+	int version = METADATA_VERSION_DEFAULT;
+	struct err err = {0};
+
+	if (args->release_version)
+		version = metadata_version_by_name(str_of(args->release_version));
+	if (version < 0) {
+		err_set(&err, E_INVALID,
+			"Unknown release version '%s'. Supported versions are: %s to %s",
+			args->release_version, metadata_version_name(METADATA_VERSION_MIN),
+			metadata_version_name(METADATA_VERSION_MAX));
+		return storage_failure(run, &err);
+	}
+	print_text("metadata.version=%d (%s)\n", version, metadata_version_name(version));
+	for (size_t i = 0; i < feature_count; i++) {
+		if (strcmp(features[i].name, METADATA_VERSION_FEATURE) != 0)
+			print_text("%s=%d\n", features[i].name,
+				   feature_default_level(&features[i], version));
+	}
+	return EXIT_OK;
+}
+
+/* The first metadata.version that has all that the level needs. */
+static int depends_print(const struct feature *f, int16_t level, struct err *err)
+{
+	int version = METADATA_VERSION_MIN;
+
+	if (level < f->min || level > f->max)
+		return err_set(err, E_INVALID, "Feature level %d is not supported for feature %s",
+			       level, f->name);
+	if (strcmp(f->name, METADATA_VERSION_FEATURE) == 0) {
+		print_text("%s=%d (%s) has no dependencies.\n", f->name, level,
+			   metadata_version_name(level));
+		return 0;
+	}
+	while (version < METADATA_VERSION_MAX && feature_check_depends(f, level, version, NULL) < 0)
+		version++;
+	if (version == METADATA_VERSION_MIN)
+		print_text("%s=%d has no dependencies.\n", f->name, level);
+	else
+		print_text("%s=%d requires:\n    metadata.version=%d (%s)\n", f->name, level,
+			   version, metadata_version_name(version));
+	return 0;
+}
+
+static int depends_one(const char *text, struct err *err)
+{
+	const char *equals = strchr(text, '=');
+	const struct feature *f;
+	char *end;
+	long level;
+
+	level = equals ? strtol(equals + 1, &end, 10) : 0;
+	if (!equals || end == equals + 1 || *end)
+		return err_set(err, E_INVALID, "Invalid feature format: %s. Expected format: "
+			       "'feature=version' (e.g. 'group.version=1')", text);
+	f = feature_find((struct str){text, (size_t)(equals - text)});
+	if (!f)
+		return err_set(err, E_INVALID, "Unknown feature: %.*s", (int)(equals - text), text);
+	if (strcmp(f->name, METADATA_VERSION_FEATURE) == 0 && (level < f->min || level > f->max))
+		return err_set(err, E_INVALID, "Unknown metadata.version %ld", level);
+	return depends_print(f, (int16_t)MAX(MIN(level, INT16_MAX), INT16_MIN), err);
+}
+
+static int storage_depends_run(struct run *run, void *data)
+{
+	struct storage_args *args = data;
+	struct err err = {0};
+
+	for (unsigned i = 0; i < args->features.count; i++) {
+		if (depends_one(args->features.items[i], &err) < 0)
+			return storage_failure(run, &err);
+	}
 	return EXIT_OK;
 }
