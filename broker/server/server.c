@@ -532,8 +532,6 @@ static void server_wait_for_signal(struct server *server)
 	const sigset_t *signals = &server->signals;
 	int signal;
 
-	/* Until here a signal had its default effect: nothing was promised to anybody. */
-	pthread_sigmask(SIG_BLOCK, signals, NULL);
 	while (sigwait(signals, &signal) != 0 || (signal != SIGTERM && signal != SIGINT))
 		;
 	say_info("signal %d: shutting down (once more ends at once)", signal);
@@ -596,6 +594,8 @@ int server_run(const struct server_options *options, struct err *err)
 	rc = server_start(&server, options, err);
 	if (rc < 0)
 		return rc;	/* the process ends now; nothing was promised yet */
+	/* Until here a signal had its default effect: nothing was promised to anybody. */
+	pthread_sigmask(SIG_BLOCK, &server.signals, NULL);
 	server_ready_line(&server);
 	server_wait_for_signal(&server);
 	server_stop(&server);

@@ -118,6 +118,13 @@ static struct iovec conn_in_room(struct conn_impl *ci)
 	return (struct iovec){ci->frame->data + ci->frame_len, ci->frame->size - ci->frame_len};
 }
 
+/* Size of the first buffer of a frame of which `len` bytes are there. A large frame gets no more
+ * before it may have it (conn_ops.reserve). */
+static size_t conn_in_first_room(const struct conn_impl *ci, size_t len)
+{
+	return ci->frame_size > CONN_RESERVE_BYTES ? len : MIN(ci->frame_size, 2 * len);
+}
+
 /* Keeps the start of a frame: its size and the bytes that are there. */
 static void conn_in_keep(struct conn_impl *ci, const uint8_t *data, size_t len)
 {
@@ -128,7 +135,7 @@ static void conn_in_keep(struct conn_impl *ci, const uint8_t *data, size_t len)
 	if (head_len < 4)
 		return;
 	ci->frame_len = len - 4;
-	ci->frame = buf_new(MIN(ci->frame_size, 2 * ci->frame_len));
+	ci->frame = buf_new(conn_in_first_room(ci, ci->frame_len));
 	memcpy(ci->frame->data, data + 4, ci->frame_len);
 }
 
@@ -183,7 +190,7 @@ static int conn_in_head(struct conn_impl *ci, const uint8_t **data, size_t *len,
 	if (rc < 0)
 		return rc;
 	part = MIN(*len, ci->frame_size);
-	ci->frame = buf_new(MIN(ci->frame_size, 2 * part));
+	ci->frame = buf_new(conn_in_first_room(ci, part));
 	memcpy(ci->frame->data, *data, part);
 	ci->frame_len = part;
 	*data += part;
