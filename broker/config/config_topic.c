@@ -172,6 +172,10 @@ int config_check_topic(const struct config *c, const struct config_entry *overri
 			return rc;
 	}
 	config_topic(c, overrides, count, &topic);
+	if (topic.remote_storage_enable)
+		return err_set(err, E_INVALID, "Tiered Storage functionality is disabled in the "
+					       "broker. Topic cannot be configured with remote log "
+					       "storage.");
 	if (topic.min_compaction_lag_ms > topic.max_compaction_lag_ms)
 		return err_set(err, E_INVALID,
 			       "conflict topic config setting min.compaction.lag.ms "

@@ -177,9 +177,26 @@ static int config_parse_list(struct config_value *out, const struct config_def *
 	return rc;
 }
 
+/* A list as messages have it: "[a, b]". */
+static const char *config_list_text(const struct config_value *value, struct arena *arena)
+{
+	size_t size = sizeof("[]"), pos = 1;
+	char *text;
+
+	for (size_t i = 0; i < value->list.count; i++)
+		size += strlen(value->list.items[i]) + 2;
+	text = arena_alloc(arena, size);
+	text[0] = '[';
+	for (size_t i = 0; i < value->list.count; i++)
+		pos += (size_t)snprintf(text + pos, size - pos, "%s%s", i ? ", " : "",
+					value->list.items[i]);
+	snprintf(text + pos, size - pos, "]");
+	return text;
+}
+
 /* "*", or elements of the form partition:broker. */
 static int config_check_throttled(const struct config_value *value, const struct config_def *def,
-				  struct err *err)
+				  struct arena *arena, struct err *err)
 {
 	if (value->list.count == 1 && strcmp(value->list.items[0], "*") == 0)
 		return 0;
@@ -191,7 +208,7 @@ static int config_check_throttled(const struct config_value *value, const struct
 			broker = strspn(item + partition + 1, "0123456789");
 		if (partition == 0 || broker == 0 || item[partition + 1 + broker])
 			return config_refusef(
-				def, value->text, err,
+				def, config_list_text(value, arena), err,
 				"%s must be the literal '*' or a list of replicas in "
 				"the following format: "
 				"[partitionId]:[brokerId],[partitionId]:[brokerId],...",
@@ -234,7 +251,7 @@ int config_value_parse(struct config_value *out, const struct config_def *def, s
 	case CONFIG_TYPE_LIST:
 		rc = config_parse_list(out, def, copy, arena, err);
 		if (rc == 0 && def->valid.kind == CONFIG_VALID_THROTTLED_REPLICAS)
-			rc = config_check_throttled(out, def, err);
+			rc = config_check_throttled(out, def, arena, err);
 		return rc;
 	case CONFIG_TYPE_STRING:
 	case CONFIG_TYPE_CLASS:

@@ -234,6 +234,7 @@ static void topics(void **state)
 		E("cleanup.policy", "compact"), E("segment.bytes", "1048576"),
 		E("max.message.bytes", "junk"), E("compression.type", "zstd"),
 	};
+	const struct config_entry tiered[] = {E("remote.storage.enable", "true")};
 	const struct config_entry lags[] = {
 		E("min.compaction.lag.ms", "5"), E("max.compaction.lag.ms", "4"),
 	};
@@ -258,6 +259,8 @@ static void topics(void **state)
 	assert_int_equal(config_check(CONFIG_RESOURCE_TOPIC,
 				      STR_LIT("leader.replication.throttled.replicas"),
 				      STR_LIT("0:1,1:x"), &err), E_INVALID);
+	assert_non_null(strstr(err.text, "Invalid value [0:1, 1:x] for"));
+	assert_int_equal(config_check_topic(c, tiered, 1, &err), E_INVALID);
 	assert_int_equal(config_check(CONFIG_RESOURCE_TOPIC, STR_LIT("cleanup.policy"), STR_LIT(""),
 				      &err), 0);
 	config_unref(c);
