@@ -9,7 +9,7 @@ void handle_describe_acls(struct request *r)
 	struct describe_acls_response *response = r->response;
 
 	response->error_code = KERR_SECURITY_DISABLED;
-	response->error_message = NO_AUTHORIZER;
+	response->error_message = STR_LIT("No Authorizer is configured on the broker");
 	request_done(r);
 }
 
