@@ -1,8 +1,10 @@
 /* What may be read of a partition: records up to a bound, offsets by time, ends of epochs. */
 #include "replica/replica_int.h"
 
-static int64_t read_bound(const struct partition *p, enum read_isolation isolation)
+int64_t partition_read_bound(const struct partition *p, enum read_isolation isolation)
 {
+	if (!p->log)
+		return -1;
 	switch (isolation) {
 	case READ_UNCOMMITTED: return log_high_watermark(p->log);
 	case READ_COMMITTED: return log_last_stable_offset(p->log);
@@ -37,7 +39,7 @@ static enum kafka_error read_check_divergence(const struct partition *p,
 static enum kafka_error read_records(struct partition *p, const struct read_options *options,
 				     struct arena *arena, struct read_result *out)
 {
-	int64_t bound = read_bound(p, options->isolation);
+	int64_t bound = partition_read_bound(p, options->isolation);
 	struct log_read_result read = {0};
 	struct log_aborted_txn *aborted = NULL;
 	struct err err = {0};
@@ -137,7 +139,7 @@ static bool list_is_behind(const struct partition *p, enum read_isolation isolat
 static void list_offset(struct partition *p, int64_t timestamp, enum read_isolation isolation,
 			struct list_offset_result *out)
 {
-	int64_t bound = read_bound(p, isolation);
+	int64_t bound = partition_read_bound(p, isolation);
 	struct log_timestamp found = {-1, -1, -1};
 
 	switch (timestamp) {

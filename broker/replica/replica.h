@@ -258,6 +258,9 @@ struct read_result {
 void partition_read(struct partition *p, const struct read_options *options, struct arena *arena,
 		    struct read_result *out);
 
+/* Where reading ends now; -1 when offline. */
+int64_t partition_read_bound(const struct partition *p, enum read_isolation isolation);
+
 /* Copies the records of a result into a new buffer (gives a reference; SLICE_NULL if there are
  * none) and drops the file range. 0 or -errno (then also the log dir failed). */
 MUST_USE int partition_read_bytes(struct partition *p, struct read_result *result,

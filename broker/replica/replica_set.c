@@ -5,7 +5,7 @@
 
 #define TICK_MS_MAX 1000
 #define CLEAN_STEP_BYTES (256 * 1024) /* between two looks at the clock */
-#define CLEAN_TURN_MS 5               /* of a tick; then other work gets its turn */
+#define CLEAN_TURN_MS 2               /* of a tick; then other work gets its turn */
 #define SWEEP_INTERVAL_MS 5000
 
 struct replica_set *replica_set_new(const struct replica_options *options)
@@ -307,7 +307,7 @@ static int64_t replica_set_clean(struct replica_set *set, int64_t now_ms)
 	}
 	while (rc > 0 && replica_now_ms(set) - now_ms < CLEAN_TURN_MS)
 		rc = cleaner_step(set->cleaner, CLEAN_STEP_BYTES);
-	return rc > 0 ? 1 : 0;
+	return rc > 0 ? CLEAN_TURN_MS : 0;
 }
 
 static void replica_set_sweep(struct replica_set *set)
