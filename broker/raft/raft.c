@@ -54,6 +54,12 @@ static int raft_check_voters(struct raft *r, struct err *err)
 		       r->voters->voters_count);
 }
 
+/* The newest epoch that a record of the log, or of the snapshot before it, is of. */
+static int32_t raft_last_epoch(const struct raft *r)
+{
+	return MAX(log_latest_epoch(r->log), raft_latest_snapshot(r).epoch);
+}
+
 int raft_open(struct raft **out, const struct raft_options *options, struct err *err)
 {
 	struct raft *r = xcalloc(1, sizeof(*r));
@@ -83,9 +89,9 @@ int raft_open(struct raft **out, const struct raft_options *options, struct err 
 		raft_close(r);
 		return err_add(err, rc, "metadata log");
 	}
-	if (r->state.leader_epoch < log_latest_epoch(r->log))
+	if (r->state.leader_epoch < raft_last_epoch(r))
 		r->state = (struct quorum_state){
-			.leader_epoch = log_latest_epoch(r->log), .leader_id = -1, .voted_id = -1};
+			.leader_epoch = raft_last_epoch(r), .leader_id = -1, .voted_id = -1};
 	else if (r->state.leader_id == options->node_id)
 		r->role = RAFT_RESIGNED;
 	r->deadline_us = 0;
@@ -96,9 +102,11 @@ int raft_open(struct raft **out, const struct raft_options *options, struct err 
 void raft_close(struct raft *r)
 {
 	struct err err;
+	bool is_busy;
 
 	if (!r)
 		return;
+	is_busy = r->log && log_is_busy(r->log);
 	if (r->flush) {
 		r->flush->raft = NULL;
 		if (!r->flush->is_running) {
@@ -112,7 +120,10 @@ void raft_close(struct raft *r)
 		log_abandon(r->log);
 	else if (r->log && log_close(r->log, &err) < 0)
 		raft_fail(r, err.code, &err);
-	log_pool_free(r->pool);
+	/* after a roll the log flushes by itself, and frees itself out of the pool when that ends
+	 */
+	if (!is_busy)
+		log_pool_free(r->pool);
 	free(r->snapshots.items);
 	free(r->dir);
 	free(r->state_path);

@@ -23,6 +23,8 @@ struct place {
 	char dir[64];
 	struct env_work *work;
 	unsigned wake_count;
+	int32_t segment_bytes;
+	int64_t retention_bytes;
 	int fsync_rc;
 };
 
@@ -94,7 +96,9 @@ static struct voters_record_voter own_voter(void)
 
 static void place_init(struct place *p)
 {
-	*p = (struct place){.dir = "/tmp/kavka-test-XXXXXX"};
+	*p = (struct place){.dir = "/tmp/kavka-test-XXXXXX",
+			    .segment_bytes = 1 << 20,
+			    .retention_bytes = 1 << 30};
 	assert_non_null(mkdtemp(p->dir));
 	env_posix_init(&p->env);
 	p->ops = env_posix_ops;
@@ -102,6 +106,14 @@ static void place_init(struct place *p)
 	p->ops.fsync = place_fsync;
 	p->env.ops = &p->ops;
 	the_place = p;
+}
+
+/* Closes when nothing is under way. */
+static void place_close(struct place *p, struct raft *r)
+{
+	while (place_flush(p))
+		;
+	raft_close(r);
 }
 
 static void place_fini(struct place *p)
@@ -120,9 +132,9 @@ static int place_open(struct place *p, struct raft **out, struct err *err)
 		.node_id = 1,
 		.directory_id = dir_id(),
 		.endpoint = {STR_LIT("CONTROLLER"), STR_LIT("localhost"), 9093, 0},
-		.segment_bytes = 1 << 20,
+		.segment_bytes = p->segment_bytes,
 		.segment_ms = 1 << 30,
-		.retention_bytes = 1 << 30,
+		.retention_bytes = p->retention_bytes,
 		.retention_ms = 1 << 30,
 		.wake = place_wake,
 		.ctx = p,
@@ -369,6 +381,100 @@ static void test_resigned_leader_begins_a_new_epoch(void **state)
 	place_fini(&p);
 }
 
+/* Segments roll, snapshots make the oldest ones superfluous, and what is left is a whole log. */
+static void test_log_behind_a_snapshot_goes(void **state)
+{
+	struct place p;
+	struct voters_record_voter voter = own_voter();
+	struct snapshot_id id;
+	struct snapshot_header header = {.now_ms = 1, .kraft_version = 1};
+	const struct image *image = image_empty();
+	struct raft *r;
+	struct slice bytes;
+	struct err err = {0};
+	char path[128];
+	struct env_stat st;
+	int64_t last = -1;
+
+	(void)state;
+	place_init(&p);
+	p.segment_bytes = 400;
+	p.retention_bytes = 600;
+	place_format(&p, &voter, 1);
+	r = place_lead(&p);
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(append(r, &last), 0);
+		raft_flush(r);
+		while (place_flush(&p))
+			;
+		assert_int_equal(raft_high_watermark(r), last + 1);
+	}
+	assert_int_equal(last, 22);
+	assert_int_equal(raft_clean(r, &err), 0);
+	assert_int_equal(raft_log_start(r), 0);
+	id = (struct snapshot_id){20, 1};
+	header.voters = raft_voters(r);
+	assert_int_equal(snapshot_write_image(&p.env, raft_dir(r), id, &header, image, &err), 0);
+	raft_snapshot_written(r, id);
+	assert_true(snapshot_id_eq(raft_latest_snapshot(r), id));
+	assert_int_equal(raft_clean(r, &err), 0);
+	assert_int_equal(raft_log_start(r), 20);
+	assert_int_equal(raft_read(r, 3, 1000, &bytes, &err), E_OFFSET_RANGE);
+	assert_int_equal(raft_read(r, 20, 1000, &bytes, &err), 0);
+	slice_unref(&bytes);
+	snprintf(path, sizeof(path), "%s/%020d.log", raft_dir(r), 0);
+	assert_int_equal(p.env.ops->stat(&p.env, path, &st), -ENOENT);
+	place_close(&p, r);
+
+	r = place_lead(&p);
+	assert_int_equal(raft_epoch(r), 2);
+	assert_true(raft_log_start(r) > 0);
+	assert_int_equal(raft_log_end(r), 24);
+	assert_int_equal(raft_voters(r)->voters_count, 1);
+	assert_int_equal(raft_kraft_version(r), 1);
+	snprintf(path, sizeof(path), "%s/00000000000000000020-0000000001.checkpoint", raft_dir(r));
+	place_close(&p, r);
+
+	/* without the snapshot the log has no beginning */
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(place_open(&p, &r, &err), E_CORRUPT);
+	image_unref(image);
+	place_fini(&p);
+}
+
+/* A log that ends before its newest snapshot goes on from the snapshot. */
+static void test_snapshot_beyond_the_log(void **state)
+{
+	struct place p;
+	struct voters_record_voter voter = own_voter();
+	struct voters_record voters;
+	struct snapshot_header header = {.now_ms = 1, .kraft_version = 1, .voters = &voters};
+	const struct image *image = image_empty();
+	struct raft *r;
+	struct err err = {0};
+	char path[128];
+
+	(void)state;
+	WIRE_INIT(voters_record, &voters);
+	voters.voters = &voter;
+	voters.voters_count = 1;
+	place_init(&p);
+	place_format(&p, &voter, 1);
+	raft_close(place_lead(&p));
+	snprintf(path, sizeof(path), "%s/__cluster_metadata-0", p.dir);
+	assert_int_equal(snapshot_write_image(&p.env, path, (struct snapshot_id){100, 5}, &header,
+					      image, &err),
+			 0);
+	r = place_lead(&p);
+	assert_int_equal(raft_log_start(r), 100);
+	assert_int_equal(raft_epoch_start(r), 100);
+	/* its records are of epoch 5: nobody may lead a lower one, or the same one, again */
+	assert_true(raft_epoch(r) > 5);
+	raft_close(r);
+	image_unref(image);
+	place_fini(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -378,6 +484,8 @@ int main(void)
 		cmocka_unit_test(test_failed_flush_is_the_end),
 		cmocka_unit_test(test_closed_during_a_flush),
 		cmocka_unit_test(test_other_quorums_are_refused),
+		cmocka_unit_test(test_log_behind_a_snapshot_goes),
+		cmocka_unit_test(test_snapshot_beyond_the_log),
 		cmocka_unit_test(test_resigned_leader_begins_a_new_epoch),
 	};
 
