@@ -115,6 +115,23 @@ static int meta_read(struct log_dir *dir, struct err *err)
 	return rc;
 }
 
+/* Makes a directory and those above it that are missing. */
+static int make_dirs(struct env *env, const char *path)
+{
+	char *part = xstrdup(path);
+	int rc;
+
+	/* One that cannot be made shows in the next below it, at last in `path` itself. */
+	for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		(void)env->ops->mkdir(env, part);
+		*slash = '/';
+	}
+	rc = env->ops->mkdir(env, path);
+	free(part);
+	return rc == -EEXIST ? 0 : rc;
+}
+
 int log_dir_open(struct log_dir **out, struct env *env, const char *path, struct err *err)
 {
 	struct log_dir *dir = xcalloc(1, sizeof(*dir));
@@ -132,8 +149,9 @@ int log_dir_open(struct log_dir **out, struct env *env, const char *path, struct
 		map_init(&dir->checkpoints[i]);
 	rc = env->ops->stat(env, dir->path, &st);
 	if (rc == -ENOENT) {
-		rc = env->ops->mkdir(env, dir->path);
-		say_info("made log directory %s", dir->path);
+		rc = make_dirs(env, dir->path);
+		if (rc == 0)
+			say_info("made log directory %s", dir->path);
 	} else if (rc == 0 && !st.is_dir) {
 		rc = -ENOTDIR;
 	}

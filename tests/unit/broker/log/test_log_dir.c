@@ -50,7 +50,8 @@ static void test_identity(void **state UNUSED)
 	char path[128];
 
 	fixture_init(&f);
-	snprintf(path, sizeof(path), "%s/new/", f.root);
+	/* Made with what is above it, as on the first start of a machine. */
+	snprintf(path, sizeof(path), "%s/deep/er/new/", f.root);
 	assert_int_equal(log_dir_open(&dir, &f.env, path, NULL), 0);
 	assert_false(dir->meta.exists);
 	assert_int_equal(log_dir_write_meta(dir, "my cluster:1", 7, id, NULL), 0);
