@@ -41,7 +41,8 @@ int broker_logger_check(struct str name, int8_t op, struct str level, struct err
 	enum say_level parsed;
 
 	if (op == LOGGER_APPEND || op == LOGGER_SUBTRACT)
-		return err_set(err, E_USAGE, "%s operation is not allowed for the BROKER_LOGGER resource",
+		return err_set(err, E_USAGE,
+			       "%s operation is not allowed for the BROKER_LOGGER resource",
 			       op == LOGGER_APPEND ? "APPEND" : "SUBTRACT");
 	if (op != LOGGER_SET && op != LOGGER_DELETE)
 		return err_set(err, E_USAGE, "Unknown operation type %d is not allowed for the "
@@ -52,10 +53,11 @@ int broker_logger_check(struct str name, int8_t op, struct str level, struct err
 		return err_set(err, E_USAGE,
 			       "Removing the log level of the " ROOT " logger is not allowed");
 	if (!level_of(level, &parsed))
-		return err_set(err, E_INVALID,
-			       "Cannot set the log level of %.*s to %.*s as it is not a supported log "
-			       "level. Valid log levels are " LEVELS,
-			       STR(name), STR(level));
+		return err_set(
+			err, E_INVALID,
+			"Cannot set the log level of %.*s to %.*s as it is not a supported log "
+			"level. Valid log levels are " LEVELS,
+			STR(name), STR(level));
 	return 0;
 }
 

@@ -1,6 +1,6 @@
-/* The broker's loggers as the BROKER_LOGGER resource shows them: one, "root", whose level is that of
- * all log lines of the process. The levels of Kafka's clients are TRACE, DEBUG, INFO, WARN, ERROR,
- * FATAL; the outer ones count as their neighbours. Not kept over a restart, as in Kafka.
+/* The broker's loggers as the BROKER_LOGGER resource shows them: one, "root", whose level is that
+ * of all log lines of the process. The levels of Kafka's clients are TRACE, DEBUG, INFO, WARN,
+ * ERROR, FATAL; the outer ones count as their neighbours. Not kept over a restart, as in Kafka.
  * Source: core/src/main/scala/kafka/utils/LoggingController.scala */
 #ifndef KAVKA_BROKER_API_BROKER_LOGGER_H
 #define KAVKA_BROKER_API_BROKER_LOGGER_H

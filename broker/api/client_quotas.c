@@ -37,13 +37,15 @@ static struct quota_refusal match_check(
 	case MATCH_DEFAULT:
 		if (!has_match)
 			return ACCEPTED;
-		return REFUSED(KERR_INVALID_REQUEST, "Request specified MATCH_TYPE_DEFAULT, but also "
-						     "specified a match string.");
+		return REFUSED(KERR_INVALID_REQUEST,
+			       "Request specified MATCH_TYPE_DEFAULT, but also "
+			       "specified a match string.");
 	case MATCH_ANY:
 		if (!has_match)
 			return ACCEPTED;
-		return REFUSED(KERR_INVALID_REQUEST, "Request specified MATCH_TYPE_SPECIFIED, but also "
-						     "specified a match string.");
+		return REFUSED(KERR_INVALID_REQUEST,
+			       "Request specified MATCH_TYPE_SPECIFIED, but also "
+			       "specified a match string.");
 	default:
 		return REFUSED(KERR_INVALID_REQUEST, "Unknown match type %d", c->match_type);
 	}
@@ -63,10 +65,11 @@ static struct quota_refusal quotas_check(struct request *r)
 			return REFUSED(KERR_INVALID_REQUEST, "Invalid empty entity type.");
 		for (int32_t j = 0; j < i; j++)
 			if (str_eq(c->entity_type, request->components[j].entity_type))
-				return REFUSED(KERR_INVALID_REQUEST,
-					       "Entity type %.*s cannot appear more than once in the "
-					       "filter.",
-					       STR(c->entity_type));
+				return REFUSED(
+					KERR_INVALID_REQUEST,
+					"Entity type %.*s cannot appear more than once in the "
+					"filter.",
+					STR(c->entity_type));
 		if (str_is(c->entity_type, "ip"))
 			has_ip = true;
 		else if (str_is(c->entity_type, "user") || str_is(c->entity_type, "client-id"))

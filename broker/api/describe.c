@@ -64,7 +64,8 @@ int32_t any_broker_id(const struct request *r)
 
 bool topic_name_is_valid(struct str name)
 {
-	if (name.len == 0 || name.len > TOPIC_NAME_LEN_MAX || str_is(name, ".") || str_is(name, ".."))
+	if (name.len == 0 || name.len > TOPIC_NAME_LEN_MAX || str_is(name, ".") ||
+	    str_is(name, ".."))
 		return false;
 	for (size_t i = 0; i < name.len; i++) {
 		char c = name.data[i];

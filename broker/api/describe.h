@@ -6,7 +6,7 @@
 #include "api/partitions.h"
 #include "wire/codec.h"
 
-/* Bit n is AclOperation n (SEMANTICS of AclOperation.java): what an unrestricted principal may do. */
+/* Bit n is AclOperation n (AclOperation.java): what an unrestricted principal may do. */
 #define TOPIC_OPERATIONS_ALL 0xdf8	/* read write create delete alter describe, configs both */
 #define CLUSTER_OPERATIONS_ALL 0x1fa0	/* create alter describe action, configs both, idempotent */
 

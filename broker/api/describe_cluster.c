@@ -15,7 +15,8 @@ static enum kafka_error cluster_check(const struct request *r, const char **text
 	if (request->endpoint_type == ENDPOINT_BROKERS)
 		return KERR_NONE;
 	if (request->endpoint_type == ENDPOINT_CONTROLLERS) {
-		*text = "The request was sent to an endpoint of type BROKER, but we wanted an endpoint "
+		*text = "The request was sent to an endpoint of type BROKER, but we wanted an "
+			"endpoint "
 			"of type CONTROLLER";
 		return r->version == 0 ? KERR_INVALID_REQUEST : KERR_MISMATCHED_ENDPOINT_TYPE;
 	}
@@ -132,7 +133,8 @@ static void versions_features(struct request *r, struct api_versions_response *r
 
 		/* Clients of older versions stumble over a minimum of 0 (KAFKA-17011). */
 		if (r->version >= 4 || features[i].min > 0) {
-			supported = &response->supported_features[response->supported_features_count++];
+			supported =
+				&response->supported_features[response->supported_features_count++];
 			supported->name = name;
 			supported->min_version = features[i].min;
 			supported->max_version = features[i].max;

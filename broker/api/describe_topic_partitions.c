@@ -21,7 +21,8 @@ static int32_t *copy_ids(struct request *r, struct node_list list, int32_t *coun
 	return arena_memdup(&r->arena, list.ids, list.count * sizeof(*list.ids));
 }
 
-static struct describe_topic_partitions_response_topic *page_topic(struct page *page, struct str name)
+static struct describe_topic_partitions_response_topic *page_topic(struct page *page,
+								   struct str name)
 {
 	struct describe_topic_partitions_response *response = page->response;
 	struct describe_topic_partitions_response_topic *out;
@@ -101,7 +102,8 @@ static int name_compare(const void *a, const void *b)
 static void page_of_asked(struct page *page)
 {
 	const struct describe_topic_partitions_request *request = page->r->body;
-	struct str *names = arena_array(&page->r->arena, (size_t)request->topics_count, sizeof(*names));
+	struct str *names =
+		arena_array(&page->r->arena, (size_t)request->topics_count, sizeof(*names));
 
 	for (int32_t i = 0; i < request->topics_count; i++)
 		names[i] = request->topics[i].name;

@@ -29,7 +29,7 @@
 struct request {
 	struct shard *shard;		/* the connection's */
 	struct arena arena;
-	struct slice frame;		/* bytes as received: what is decoded points into it; ours to write */
+	struct slice frame; /* bytes as received: what is decoded points into it; ours to write */
 	const struct api *api;
 	int16_t version;
 	int32_t correlation_id;
@@ -65,9 +65,9 @@ void request_keep_buf(struct request *r, struct buf *buf);
 void request_release_kept(struct request *r);
 
 /* Records that stay in their file: gives a slice for a `records` field of the response, which the
- * codec takes for bytes elsewhere (wire/codec.h, struct wire_part). Copies `range` to the arena; its
- * file reference is the caller's to hand to request_keep_file(). A range of length 0 gives an empty
- * slice. */
+ * codec takes for bytes elsewhere (wire/codec.h, struct wire_part). Copies `range` to the arena;
+ * its file reference is the caller's to hand to request_keep_file(). A range of length 0 gives an
+ * empty slice. */
 struct slice request_file_slice(struct arena *arena, const struct file_range *range);
 /* Whether the slice (also of a wire_part) is one: then *range borrows what it stands for. Who
  * encodes the response makes a conn piece of it. */

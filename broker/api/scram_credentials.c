@@ -36,9 +36,9 @@ static void credential_add(struct request *r,
 	if (!s)
 		return;
 	if (to->credential_infos_count == 0)
-		to->credential_infos =
-			WIRE_ARRAY(&r->arena, describe_user_scram_credentials_response_credential_info,
-				   SCRAM_MECHANISMS);
+		to->credential_infos = WIRE_ARRAY(
+			&r->arena, describe_user_scram_credentials_response_credential_info,
+			SCRAM_MECHANISMS);
 	assert(to->credential_infos_count < SCRAM_MECHANISMS);
 	to->credential_infos[to->credential_infos_count].mechanism = s->mechanism;
 	to->credential_infos[to->credential_infos_count++].iterations = s->iterations;
@@ -76,11 +76,12 @@ static void scram_asked(struct request *r)
 
 		if (!is_new) {
 			to->error_code = KERR_DUPLICATE_RESOURCE;
-			to->error_message = str_of(arena_printf(
-				&r->arena,
-				"Cannot describe SCRAM credentials for the same user twice in a single "
-				"request: %.*s",
-				STR(user)));
+			to->error_message =
+				str_of(arena_printf(&r->arena,
+						    "Cannot describe SCRAM credentials for the "
+						    "same user twice in a single "
+						    "request: %.*s",
+						    STR(user)));
 			to->credential_infos_count = 0;
 			continue;
 		}
@@ -89,10 +90,10 @@ static void scram_asked(struct request *r)
 		if (to->credential_infos_count)
 			continue;
 		to->error_code = KERR_RESOURCE_NOT_FOUND;
-		to->error_message = str_of(
-			arena_printf(&r->arena,
-				     "Attempt to describe a user credential that does not exist: %.*s",
-				     STR(user)));
+		to->error_message = str_of(arena_printf(
+			&r->arena,
+			"Attempt to describe a user credential that does not exist: %.*s",
+			STR(user)));
 	}
 }
 
