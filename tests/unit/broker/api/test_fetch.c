@@ -286,6 +286,68 @@ static void test_min_bytes_are_summed_over_shards(void **state)
 	}
 }
 
+static void test_enough_together_is_answered_at_once(void **state)
+{
+	struct node *n = *state;
+	struct fetch_call f;
+	struct call *c;
+
+	append(n, 0, 1, 900);
+	append(n, 1, 1, 900);
+	fetch_init(&f, 5000, 1500); /* each shard alone would wait */
+	f.body.session_epoch = -1;
+	for (int32_t i = 0; i < PARTITIONS; i++)
+		fetch_add(&f, i, 0);
+	c = call_now(n, 2, API_FETCH, 12, &f.body);
+	assert_int_equal(count_records(answer(c, 0), 0), 1);
+	assert_int_equal(count_records(answer(c, 1), 0), 1);
+	call_free(c);
+	/* An error on one shard ends the wait on the others. */
+	f.partitions[2].fetch_offset = 77;
+	f.body.min_bytes = 1000000;
+	c = call_now(n, 2, API_FETCH, 12, &f.body);
+	assert_int_equal(answer(c, 2)->error_code, KERR_OFFSET_OUT_OF_RANGE);
+	assert_int_equal(count_records(answer(c, 0), 0), 1);
+	call_free(c);
+	/* Nobody is left waiting: appends find no waiter of a request that is gone. */
+	for (int32_t i = 0; i < PARTITIONS; i++) {
+		assert_true(list_empty(&node_partition(n, ORDERS, i)->fetch_waiters));
+		append(n, i, 1, 10);
+	}
+}
+
+/* Records come while the parts of the first read are still under way. */
+static void test_records_come_in_between(void **state)
+{
+	struct node *n = *state;
+	struct fetch_call f;
+	struct call *c;
+
+	fetch_init(&f, 5000, 1);
+	f.body.session_epoch = -1;
+	for (int32_t i = 0; i < PARTITIONS; i++)
+		fetch_add(&f, i, 0);
+	c = call_begin(n, 0, API_FETCH, 12, &f.body);
+	assert_false(c->is_done);
+	append(n, 0, 1, 10); /* shard 1: before it was visited */
+	assert_true(c->is_done);
+	assert_int_equal(count_records(answer(c, 0), 0), 1);
+	call_free(c);
+	for (int32_t i = 1; i < PARTITIONS; i++) {
+		fetch_init(&f, 5000, 1);
+		f.body.session_epoch = -1;
+		for (int32_t j = 0; j < PARTITIONS; j++)
+			fetch_add(&f, j, j < i);
+		/* Partition 2 is of this shard: its waiter is there before the others' parts are
+		 * back. */
+		c = call_begin(n, 0, API_FETCH, 12, &f.body);
+		append(n, i, 1, 10);
+		assert_true(c->is_done);
+		assert_int_equal(count_records(answer(c, i), 0), 1);
+		call_free(c);
+	}
+}
+
 static void test_a_waiting_fetch_is_told_of_losses(void **state)
 {
 	struct node *n = *state;
@@ -509,6 +571,8 @@ int main(void)
 		ONE(test_waits_for_records_of_any_shard),
 		ONE(test_waits_no_longer_than_asked),
 		ONE(test_min_bytes_are_summed_over_shards),
+		ONE(test_enough_together_is_answered_at_once),
+		ONE(test_records_come_in_between),
 		ONE(test_a_waiting_fetch_is_told_of_losses),
 		ONE(test_waiting_at_the_end),
 		ONE(test_session_tells_only_what_is_new),
