@@ -49,6 +49,7 @@ use_tools()
 	# A history file or defaults of the person who runs the tests must not change their outcome.
 	export HOME=$BATS_FILE_TMPDIR KAVKA_CACHE
 	unset KAFKA_OPTS XDG_CONFIG_HOME
+	export BATS_TEST_TIMEOUT=120
 }
 
 # improvement: the test is of something Apache's tools do not do; listed in README.md.
@@ -64,24 +65,25 @@ fresh_name()
 	cd "$BATS_TEST_TMPDIR" || return 1
 }
 
+# A command that hangs fails its test, not the whole run.
 topics()
 {
-	kafka-topics --bootstrap-server "$BROKER" "$@"
+	timeout 60 kafka-topics --bootstrap-server "$BROKER" "$@"
 }
 
 producer()
 {
-	kafka-console-producer --bootstrap-server "$BROKER" "$@"
+	timeout 60 kafka-console-producer --bootstrap-server "$BROKER" "$@"
 }
 
 consumer()
 {
-	kafka-console-consumer --bootstrap-server "$BROKER" "$@"
+	timeout 60 kafka-console-consumer --bootstrap-server "$BROKER" "$@"
 }
 
 groups()
 {
-	kafka-consumer-groups --bootstrap-server "$BROKER" "$@"
+	timeout 60 kafka-consumer-groups --bootstrap-server "$BROKER" "$@"
 }
 
 # put TOPIC [kcat's options]: each line of stdin becomes a record.
@@ -90,7 +92,7 @@ put()
 	local topic=$1
 
 	shift
-	kcat -q -b "$BROKER" -P -t "$topic" -X acks=all "$@"
+	timeout 60 kcat -q -b "$BROKER" -P -t "$topic" -X acks=all "$@"
 }
 
 # got TOPIC [kcat's options]: all records of the topic; one line each unless -f says otherwise.
@@ -99,7 +101,7 @@ got()
 	local topic=$1
 
 	shift
-	kcat -q -b "$BROKER" -C -t "$topic" -o beginning -e "$@"
+	timeout 60 kcat -q -b "$BROKER" -C -t "$topic" -o beginning -e "$@"
 }
 
 # The whole of a failed `run`, for whoever reads the log.

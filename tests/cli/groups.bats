@@ -29,7 +29,7 @@ teardown()
 read_topic()
 {
 	seq 1 10 | put "$T"
-	kcat -q -b "$BROKER" -G "$T" -X auto.offset.reset=earliest -X enable.auto.offset.store=true -c 7 "$T" >/dev/null
+	timeout 30 kcat -q -b "$BROKER" -G "$T" -X auto.offset.reset=earliest -c 7 "$T" >/dev/null
 	wait_for 20 is_committed 7
 }
 

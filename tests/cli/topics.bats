@@ -98,7 +98,7 @@ setup()
 
 @test "topics --list --exclude-internal: leaves out the offsets topic" {
 	put "$T" <<<x
-	kcat -q -b "$BROKER" -G "$T" -X auto.offset.reset=earliest -c 1 "$T"
+	timeout 30 kcat -q -b "$BROKER" -G "$T" -X auto.offset.reset=earliest -c 1 "$T"
 	run --separate-stderr topics --list
 	out_has "__consumer_offsets"
 	run --separate-stderr topics --list --exclude-internal
