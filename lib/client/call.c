@@ -241,11 +241,11 @@ static bool call_wants_metadata(struct call *call)
 
 	if (!call->refreshed) {
 		call->refreshed = true;
-		call->refresh_ms = client_now(c);
+		call->refresh_number = c->meta.begun_count + 1;
 		client_refresh(c);
 		return true;
 	}
-	return c->meta.asked_ms < call->refresh_ms;
+	return c->meta.answered < call->refresh_number;
 }
 
 static struct node *call_node_by_id(struct call *call, int32_t id, struct err *err, int *rc)
@@ -416,6 +416,9 @@ void call_retry(struct call *call, int rc, const struct err *err, bool was_sent)
 		call_finish(call, E_CLOSED, NULL);
 		return;
 	}
+	/* Another broker may be the coordinator by now. */
+	if (call->target.kind == TARGET_GROUP || call->target.kind == TARGET_TXN)
+		client_forget_coordinator(c, call->target.kind, call->target.key);
 	call->state = CALL_WAITING;
 	list_push_back(&c->waiting, &call->link);
 	if (!was_sent) {

@@ -128,7 +128,7 @@ struct call {
 	unsigned attempt_count;
 	int state;
 	bool refreshed;			/* metadata was asked for on its behalf */
-	int64_t refresh_ms;		/* when */
+	uint64_t refresh_number;	/* of the metadata request that will tell */
 };
 
 void client_request(struct client *c, struct call *call);

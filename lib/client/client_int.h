@@ -124,8 +124,8 @@ struct meta {
 	bool again;			/* wanted once more while asking */
 	unsigned fail_count;
 	int64_t not_before_ms;
-	int64_t begun_ms;		/* when the last request began */
-	int64_t asked_ms;		/* when the last one that was answered began */
+	uint64_t begun_count;		/* requests */
+	uint64_t answered;		/* number of the last one that was answered */
 	int64_t updated_ms;
 	uint64_t version;		/* counts updates */
 	struct client_timer timer;

@@ -152,6 +152,7 @@ int consumer_close(struct consumer *k, struct err *err)
 				*err = second;
 		}
 	}
+	fetch_close(k);
 	return rc;
 }
 

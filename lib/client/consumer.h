@@ -83,9 +83,10 @@ MUST_USE int consumer_assign(struct consumer *k, const struct position *position
 			     struct err *err);
 
 /* 1: a batch. 0: none within `timeout_ms` (< 0: no end). < 0: E_KAFKA (authorization; no offset and
- * auto.offset.reset=none; fenced; unknown topic when assigned by hand), E_INTERRUPTED, E_CORRUPT
+ * auto.offset.reset=none; fenced), E_INTERRUPTED, E_CORRUPT
  * (a batch fails its checksum or cannot be read; seek beyond it to go on), and a call's errors.
- * Errors are told once; polling again goes on where that makes sense. */
+ * Errors are told once; polling again goes on where that makes sense. A topic that does not exist
+ * is warned of (say_warn) and waited for. */
 MUST_USE int consumer_poll(struct consumer *k, int64_t timeout_ms, struct consumer_batch *out,
 			   struct err *err);
 

@@ -197,6 +197,7 @@ void fetched_free(struct consumer *k, struct fetched *f);
 
 /* fetch.c */
 void fetch_pump(struct consumer *k, int64_t now, int64_t *wake_ms);
+void fetch_close(struct consumer *k);	/* ends the sessions; waits for at most half a second */
 void fetch_fini(struct consumer *k);
 void fetch_part_gone(struct consumer *k, struct kpart *part);
 
@@ -225,6 +226,7 @@ void member_poll(struct consumer *k);
 void member_committed(struct consumer *k);	/* the commit before a rebalance is answered */
 /* The coordinator answered a commit with an error about the member. */
 void member_error(struct consumer *k, int code);
+/* Gives everything up; waits for the answer if the consumer closes. */
 int member_leave(struct consumer *k, struct err *err);
 
 /* subscription.c */

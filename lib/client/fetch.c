@@ -483,3 +483,47 @@ static void fetch_done(struct call *call)
 	call_fini(call);
 	consumer_pump(k);
 }
+
+/* ---- The end --------------------------------------------------------------------------------- */
+
+/* Tells each broker that keeps a session that it is over. Not behind the fetch that waits there
+ * for records: over the other connection. */
+void fetch_close(struct consumer *k)
+{
+	struct fetcher *f;
+	struct arena arena;
+	struct call *calls;
+	size_t count = 0;
+	struct err err = {0};
+
+	arena_init(&arena);
+	calls = arena_array(&arena, k->fetchers.count + 1, sizeof(*calls));
+	MAP_FOREACH(&k->fetchers, f, struct fetcher, map_node)
+	{
+		struct fetch_request *req;
+
+		if (f->in_flight)
+			client_cancel(&f->call);
+		f->in_flight = false;
+		/* Only where that costs no connecting. */
+		if (f->session_id == 0 || client_api_version(k->client, f->node_id, API_FETCH) < 7)
+			continue;
+		req = WIRE_NEW(&arena, fetch_request);
+		req->session_id = f->session_id;
+		req->session_epoch = -1;
+		calls[count++] = (struct call){
+			.target = TO_NODE(f->node_id),
+			.api_key = API_FETCH,
+			.request = req,
+			.version_min = 7,
+			.timeout_ms = CONSUMER_CLOSE_MS / 10,
+			.no_retry = true,
+		};
+		session_end(f, 0);
+	}
+	if (client_call_all(k->client, calls, count, &err) < 0)
+		say_debug("closing fetch sessions: %s", err.text);
+	for (size_t i = 0; i < count; i++)
+		call_fini(&calls[i]);
+	arena_fini(&arena);
+}

@@ -515,10 +515,9 @@ void link_fail(struct link *l, int rc, const struct err *err)
 		call_retry(LIST_ENTRY(node, struct call, link), rc, err, false);
 	if (link_is_fatal(rc) && !was_ready && !c->is_connected)
 		call_fail_all(c, rc, err);
-	if (was_ready && l->node->id >= 0 && !c->is_freeing)
+	/* It may have moved, and others lead what it led. */
+	if (l->node->id >= 0 && !c->is_freeing)
 		client_refresh(c);
-	/* The loss of the last connection starts the clock of "nobody answers" again only for a
-	 * client that never knew the cluster; others go on trying. */
 	call_route_all(c);
 }
 

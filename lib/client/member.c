@@ -738,32 +738,45 @@ void member_poll(struct consumer *k)
 struct leave {
 	struct call call;
 	struct arena arena;
-	struct consumer *consumer;
-	bool is_done, is_waited;
+	struct str group, id;
+	bool is_done;
+	bool is_alone;			/* nobody waits: frees itself */
 };
 
 static void leave_prepare(struct call *call, int16_t version)
 {
 	struct leave *l = call->owner;
-	const struct member *m = &l->consumer->member;
 	struct leave_group_request *req = WIRE_NEW(&l->arena, leave_group_request);
 
-	req->group_id = m->group;
+	req->group_id = l->group;
 	if (version < 3) {
-		req->member_id = str_dup(&l->arena, str_of(m->id));
+		req->member_id = l->id;
 	} else {
 		req->members = WIRE_ARRAY(&l->arena, leave_group_request_member_identity, 1);
 		req->members_count = 1;
-		req->members[0].member_id = str_dup(&l->arena, str_of(m->id));
+		req->members[0].member_id = l->id;
 		if (version >= 5)
-			req->members[0].reason = STR_LIT("the consumer is being closed");
+			req->members[0].reason =
+				l->is_alone ? STR_LIT("max.poll.interval.ms was exceeded")
+					    : STR_LIT("the consumer is being closed");
 	}
 	call->request = req;
 }
 
+static void leave_free(struct leave *l)
+{
+	client_cancel(&l->call);
+	arena_fini(&l->arena);
+	free(l);
+}
+
 static void leave_done(struct call *call)
 {
-	((struct leave *)call->owner)->is_done = true;
+	struct leave *l = call->owner;
+
+	l->is_done = true;
+	if (l->is_alone)
+		leave_free(l);
 }
 
 static bool leave_is_done(void *ctx)
@@ -771,11 +784,41 @@ static bool leave_is_done(void *ctx)
 	return ((struct leave *)ctx)->is_done;
 }
 
-/* Waits when the consumer closes; from the timer it sends and forgets the answer. */
+static int leave_send(struct consumer *k, bool is_waited, struct err *err)
+{
+	struct member *m = &k->member;
+	struct leave *l = xcalloc(1, sizeof(*l));
+	int rc;
+
+	arena_init(&l->arena);
+	l->group = str_dup(&l->arena, m->group);
+	l->id = str_dup(&l->arena, str_of(m->id));
+	l->is_alone = !is_waited;
+	l->call = (struct call){
+		.target = TO_GROUP(l->group),
+		.api_key = API_LEAVE_GROUP,
+		.timeout_ms = CONSUMER_CLOSE_MS,
+		.prepare = leave_prepare,
+		.done = leave_done,
+		.owner = l,
+	};
+	client_request(k->client, &l->call);
+	if (!is_waited)
+		return 0;
+	rc = client_wait(k->client, leave_is_done, l, CONSUMER_CLOSE_MS);
+	if (rc == 0)
+		rc = l->call.rc;
+	if (rc < 0 && err)
+		*err = l->call.err;
+	leave_free(l);
+	return rc;
+}
+
 int member_leave(struct consumer *k, struct err *err)
 {
 	struct member *m = &k->member;
-	struct leave l = {.consumer = k};
+	bool is_dynamic = *m->id && !m->instance_id && m->state != MEMBER_FATAL &&
+			  m->state != MEMBER_NONE;
 	int rc = 0;
 
 	client_timer_stop(k->client, &m->timer);
@@ -784,30 +827,14 @@ int member_leave(struct consumer *k, struct err *err)
 	if (m->in_heartbeat)
 		client_cancel(&m->heartbeat);
 	m->in_call = m->in_heartbeat = false;
-	if (k->is_closing && *m->id && !m->instance_id && m->state != MEMBER_FATAL &&
-	    m->state != MEMBER_NONE) {
-		arena_init(&l.arena);
-		l.call = (struct call){
-			.target = TO_GROUP(m->group),
-			.api_key = API_LEAVE_GROUP,
-			.timeout_ms = CONSUMER_CLOSE_MS,
-			.prepare = leave_prepare,
-			.done = leave_done,
-			.owner = &l,
-		};
-		client_request(k->client, &l.call);
-		rc = client_wait(k->client, leave_is_done, &l, CONSUMER_CLOSE_MS);
-		if (rc == 0)
-			rc = l.call.rc;
-		if (rc < 0 && err)
-			*err = l.call.err;
-		client_cancel(&l.call);
-		arena_fini(&l.arena);
-	}
-	if (k->is_closing)
+	if (is_dynamic)
+		rc = leave_send(k, k->is_closing, err);
+	if (k->is_closing) {
 		member_tell(k, k->options.revoked, pick_all, true);
-	else
+	} else {
 		member_lost(k);
+		member_set_id(m, STR_LIT(""));
+	}
 	m->generation = -1;
 	member_move(k, k->is_closing ? MEMBER_NONE : MEMBER_LEFT);
 	return rc;

@@ -319,7 +319,7 @@ static void meta_ask(struct client *c)
 		meta_ask_controllers(c);
 	m->is_asking = true;
 	m->again = false;
-	m->begun_ms = client_now(c);
+	m->begun_count++;
 	client_request(c, &m->call);
 }
 
@@ -384,7 +384,7 @@ static void meta_done(struct call *call)
 		meta_failed(c, &err);
 		return;
 	}
-	m->asked_ms = m->begun_ms;
+	m->answered = m->begun_count;
 	m->updated_ms = client_now(c);
 	m->is_known = true;
 	m->fail_count = 0;
@@ -433,6 +433,9 @@ static bool topic_apply(struct client *c, struct client_topic *t,
 	bool is_missing = false;
 	int32_t count = 0;
 
+	if (r->error_code && r->error_code != t->error && t->wanted_count > 0 &&
+	    client_config_role(c->cfg) != CLIENT_ADMIN)
+		say_warn("topic %.*s: %s", STR(t->name), kafka_error_text(r->error_code));
 	t->error = r->error_code;
 	t->updated_ms = client_now(c);
 	if (r->error_code) {
@@ -544,7 +547,7 @@ void client_set_leader(struct client *c, struct str topic, int32_t partition, in
 
 struct refresh_wait {
 	struct client *client;
-	int64_t since_ms;
+	uint64_t number;
 	unsigned fail_count;
 };
 
@@ -553,13 +556,13 @@ static bool refresh_is_done(void *ctx)
 	struct refresh_wait *w = ctx;
 	struct meta *m = &w->client->meta;
 
-	return (m->is_known && m->asked_ms >= w->since_ms) ||
+	return m->answered >= w->number ||
 	       (m->fail_count > w->fail_count && m->err.code);
 }
 
 int client_refresh_wait(struct client *c, struct err *err)
 {
-	struct refresh_wait w = {c, client_now(c), c->meta.fail_count};
+	struct refresh_wait w = {c, c->meta.begun_count + 1, c->meta.fail_count};
 	int rc;
 
 	c->meta.err = (struct err){0};

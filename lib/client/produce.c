@@ -429,12 +429,18 @@ static void produce_broken(struct producer *p, struct pbatch *b, const struct ca
 		b->may_be_written = true;
 	if (call->rc == E_NOT_FOUND)
 		client_refresh(p->client);
-	if (call->rc != E_AUTH && call->rc != E_UNSUPPORTED && call->rc != E_INVALID &&
-	    produce_may_retry(p, b)) {
+	if (call->rc == E_AUTH || call->rc == E_UNSUPPORTED || call->rc == E_INVALID ||
+	    p->client->is_freeing) {
+		produce_report(b, call->rc, &err, -1, -1);
+		return;
+	}
+	if (produce_may_retry(p, b)) {
 		produce_again(p, b);
 		return;
 	}
-	produce_report(b, call->rc, &err, -1, -1);
+	err_add(&err, E_TIMEOUT, "%.*s-%d: %u records were not delivered in time",
+		STR(b->part->topic->name), b->part->index, b->record_count);
+	produce_report(b, E_TIMEOUT, &err, -1, -1);
 }
 
 static void produce_refused(struct producer *p, struct pbatch *b,

@@ -215,7 +215,7 @@ static int producer_topic_ready(struct producer *p, struct ptopic *t, struct err
 		client_refresh(p->client);
 		return rc;
 	}
-	if (client_now(p->client) - t->asked_ms > p->block_ms) {
+	if (client_now(p->client) - t->asked_ms >= p->block_ms) {
 		t->asked_ms = 0;
 		return err_set(err, E_TIMEOUT, "topic %.*s not present in metadata after %lld ms%s%s",
 			       STR(t->name), (long long)p->block_ms,
@@ -223,7 +223,7 @@ static int producer_topic_ready(struct producer *p, struct ptopic *t, struct err
 			       meta && meta->error ? kafka_error_text(meta->error) : "");
 	}
 	client_refresh(p->client);
-	return E_AGAIN;
+	return err_set(err, E_AGAIN, "topic %.*s not present in metadata", STR(t->name));
 }
 
 /* ---- Records --------------------------------------------------------------------------------- */
@@ -320,7 +320,7 @@ int producer_send(struct producer *p, const struct producer_record *r, struct er
 	}
 	if (p->stats.buffered_bytes + size > p->memory_bytes) {
 		produce_pump(p);
-		return err_set(err, E_AGAIN, "the buffer is full");
+		return err_set(err, E_AGAIN, "no room in buffer.memory");
 	}
 	partition = partition_choose(p, t, r);
 	if (partition == E_INVALID) {
@@ -342,10 +342,13 @@ int producer_send(struct producer *p, const struct producer_record *r, struct er
 int producer_send_wait(struct producer *p, const struct producer_record *r, struct err *err)
 {
 	int64_t until = client_now(p->client) + p->block_ms;
+	struct err why = {0};
 	int rc;
 
 	for (;;) {
-		rc = producer_send(p, r, err);
+		rc = producer_send(p, r, &why);
+		if (rc < 0 && err)
+			*err = why;
 		if (rc != E_AGAIN)
 			return rc;
 		if (p->client->is_interrupted) {
@@ -353,7 +356,7 @@ int producer_send_wait(struct producer *p, const struct producer_record *r, stru
 			return err_set(err, E_INTERRUPTED, "%s", err_text(E_INTERRUPTED));
 		}
 		if (client_now(p->client) >= until)
-			return err_set(err, E_TIMEOUT, "no room in buffer.memory within %lld ms",
+			return err_set(err, E_TIMEOUT, "%s after %lld ms", why.text,
 				       (long long)p->block_ms);
 		producer_poll(p, MIN(until - client_now(p->client), (int64_t)1000));
 	}
