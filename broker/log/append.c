@@ -59,7 +59,10 @@ static int roll_if_due(struct log *log, const struct incoming *in, struct log_ap
 		return log_fail(log, rc, err, "reading the active segment");
 	if (!due)
 		return 0;
-	rc = log_roll_to(log, MAX(in->first_offset, log->end_offset), err);
+	/* Offsets inside a segment have 31 bits: a wide gap in a leader's log is left out. */
+	rc = log_roll_to(log, in->last_offset - log->end_offset > INT32_MAX ? in->first_offset
+									     : log->end_offset,
+			 err);
 	if (rc == 0)
 		rc = segment_prepare(log_active(log));
 	info->has_rolled = rc == 0;
@@ -81,7 +84,7 @@ static int write_bytes(struct log *log, const uint8_t *data, size_t len, struct 
 	if (rc == 0)
 		return 0;
 	s->allocated_bytes = 0;
-	if ((rc == -ENOSPC || rc == -EDQUOT) && env->ops->truncate(env, fd, s->size_bytes) == 0)
+	if (log_no_space(rc) && env->ops->truncate(env, fd, s->size_bytes) == 0)
 		return err_sys(err, rc, "%s: writing %zu bytes", log->path, len);
 	return log_fail(log, rc, err, "writing %zu bytes", len);
 }
@@ -147,9 +150,11 @@ static int write_and_note(struct log *log, const uint8_t *data, size_t len,
 	rc = note_written(log, data, len, info);
 	if (rc < 0)
 		return log_fail(log, rc, err, "writing an index");
-	if (log->end_offset - log->recovery_point >= log->config.flush_messages)
-		return log_flush(log, err);
-	return 0;
+	if (log->end_offset - log->recovery_point < log->config.flush_messages)
+		return 0;
+	rc = log_flush(log, err);
+	/* The records are there: no way back to "nothing was written". */
+	return log_no_space(rc) ? log_fail(log, rc, err, "flushing") : rc;
 }
 
 /* The producers' rules for each batch. *written is set when there is something to write. */

@@ -1,9 +1,12 @@
 /* Flushing: what is behind the recovery point goes to the disk, now or in the background. */
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/say.h"
 #include "log/log_int.h"
 
 #include <errno.h>
+
+#define SAY_PLACE "broker/log"
 
 /* A flush on another thread: it owns references to the files, and touches nothing else. */
 struct flush_job {
@@ -133,6 +136,10 @@ void log_flush_later(struct log *log, int64_t offset)
 		return;
 	}
 	rc = flush_job_new(&job, log, offset);
+	if (log_no_space(rc)) {	/* the recovery point stays; a later flush covers this one */
+		say_warn("%s: cannot be flushed: %s", log->name, err_text(rc));
+		return;
+	}
 	if (rc < 0) {
 		(void)log_fail(log, rc, NULL, "flushing");
 		return;
@@ -152,6 +159,8 @@ int log_flush(struct log *log, struct err *err)
 	if (rc < 0 || (log->recovery_point == log->end_offset && !log->has_new_files))
 		return rc;
 	rc = flush_job_new(&job, log, log->end_offset);
+	if (log_no_space(rc))
+		return err_sys(err, rc, "%s: flushing", log->path);
 	if (rc == 0) {
 		flush_run(&job->work);
 		rc = job->work.rc;

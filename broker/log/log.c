@@ -129,10 +129,23 @@ int log_segments_drop(struct log *log, size_t first, size_t count, bool delayed,
 	return rc < 0 ? log_fail(log, rc, err, "deleting segments") : 0;
 }
 
+bool log_no_space(int rc)
+{
+	return rc == -ENOSPC || rc == -EDQUOT;
+}
+
+/* A full disk leaves everything as it is; any other failure takes the log offline. */
+static int roll_failed(struct log *log, int rc, struct err *err)
+{
+	if (log_no_space(rc))
+		return err_sys(err, rc, "%s: beginning a segment", log->path);
+	return log_fail(log, rc, err, "beginning a segment");
+}
+
 int log_roll_to(struct log *log, int64_t base_offset, struct err *err)
 {
 	struct segment *old = log_active(log), *s;
-	struct env *env = log_env(log);
+	int64_t end_before = log->producers.end_offset;
 	int rc;
 
 	assert(base_offset >= log->end_offset);
@@ -141,25 +154,26 @@ int log_roll_to(struct log *log, int64_t base_offset, struct err *err)
 		return 0;
 	}
 	rc = segment_seal(old);
-	old->mtime_ms = env_wall_ms(env);
-	if (rc == 0) {
-		log->producers.end_offset = MAX(log->producers.end_offset, base_offset);
-		rc = snapshot_write(log, false);
-	}
 	if (rc < 0)
-		return log_fail(log, rc, err, "closing a segment");
+		return roll_failed(log, rc, err);
+	log->producers.end_offset = base_offset;
+	rc = snapshot_write(log, false);
 	s = segment_new(log, base_offset);
-	rc = segment_create(s);
+	if (rc == 0)
+		rc = segment_create(s);
 	if (rc < 0) {
+		log->producers.end_offset = end_before;
 		segment_free(s);
-		return log_fail(log, rc, err, "making a segment");
+		return roll_failed(log, rc, err);
 	}
+	old->mtime_ms = env_wall_ms(log_env(log));
+	log->end_offset = base_offset;
 	log->has_new_files = true;
 	log_segment_insert(log, s);
 	log_recent_clear(log);
 	say_debug("%s: rolled to segment %" PRId64, log->name, base_offset);
 	log_flush_later(log, base_offset);
-	return 0;
+	return log_usable(log, err);
 }
 
 int log_roll(struct log *log, struct err *err)

@@ -22,8 +22,9 @@
  *	E_OFFLINE	the disk failed, now or before; log_options.failed was called (once). The
  *			log takes no more calls but accessors, log_read of ranges given before, and
  *			log_close, which then only frees. fsync is never tried twice.
- *	-ENOSPC, -EDQUOT	(appends only) nothing was written, the log is as before and stays
- *			usable; whether the directory goes offline is the owner's choice.
+ *	-ENOSPC, -EDQUOT	(appends, log_roll, log_retain, log_flush) nothing was written, the
+ *			log is as before and stays usable; whether the directory goes offline is
+ *			the owner's choice.
  *	E_OFFSET_RANGE	as said at the function
  * Refusals of a producer's records are not errors: they are a kafka_error in the result.
  *
@@ -328,7 +329,8 @@ MUST_USE int log_follow_start(struct log *log, int64_t offset, struct err *err);
 
 /* ---- Upkeep ---------------------------------------------------------------------------------- */
 
-/* Writes and fsyncs everything up to the log end, inside the call. */
+/* Writes and fsyncs everything up to the log end, inside the call. -ENOSPC, -EDQUOT: the indexes
+ * could not be written, nothing was flushed; the log stays usable. */
 MUST_USE int log_flush(struct log *log, struct err *err);
 /* Begins a new segment at the log end (if the active one is not empty). */
 MUST_USE int log_roll(struct log *log, struct err *err);

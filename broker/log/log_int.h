@@ -348,7 +348,10 @@ void log_segment_insert(struct log *log, struct segment *s);
 /* Takes the segments [first, first + count) out of the log and deletes their files. */
 MUST_USE int log_segments_drop(struct log *log, size_t first, size_t count, bool delayed,
 			       struct err *err);
+/* Begins a segment at `base_offset` >= log end, which becomes the log end. E_OFFLINE; -ENOSPC,
+ * -EDQUOT: nothing has changed. */
 MUST_USE int log_roll_to(struct log *log, int64_t base_offset, struct err *err);
+bool log_no_space(int rc);
 void log_recent_clear(struct log *log);
 /* Begins a background flush up to `offset`. */
 void log_flush_later(struct log *log, int64_t offset);

@@ -164,6 +164,8 @@ int snapshot_write(struct log *log, bool sync)
 	env->ops->close(env, fd);
 	if (rc == 0)
 		snapshots_add(&log->snapshots, log->producers.end_offset);
+	else	/* half of one helps nobody */
+		(void)env->ops->unlink(env, path);
 	return rc;
 }
 

@@ -36,6 +36,46 @@ static void test_no_space_leaves_the_log_as_it_was(void **state UNUSED)
 	fixture_fini(&f);
 }
 
+/* A segment cannot be begun on a full disk: the append fails, and succeeds when there is room. */
+static void test_no_space_for_a_segment(void **state UNUSED)
+{
+	struct batch_spec spec = {.count = 1, .value_len = 900};
+	enum fault faults[] = {FAULT_OPEN, FAULT_WRITE};
+
+	for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
+		for (int n = 1; n < 6; n++) {
+			struct log_append_info info;
+			struct fixture f;
+			int rc;
+
+			fixture_init(&f);
+			f.config.segment_bytes = 4096;
+			fixture_open_log(&f);
+			for (int k = 0; k < 4; k++)
+				append_ok(&f, spec);
+			f.fault = faults[i];
+			f.fail_at = n;
+			f.fail_code = -ENOSPC;
+			f.fail_short = true;
+			rc = append_as(&f, &spec, 1, LOG_ORIGIN_CLIENT, &info);
+			f.fault = FAULT_NONE;
+			log_check(f.log);
+			if (rc < 0) {
+				assert_int_equal(rc, -ENOSPC);
+				assert_int_equal(log_end_offset(f.log), 4);
+				append_ok(&f, spec);
+			}
+			assert_int_equal(f.failed_count, 0);
+			assert_int_equal(read_all(&f, 0), 5);
+			fixture_crash(&f);
+			fixture_open_log(&f);
+			assert_int_equal(read_all(&f, 0), 5);
+			fixture_close_log(&f);
+			fixture_fini(&f);
+		}
+	}
+}
+
 /* One life of a log: everything that writes. Stops at the first error. */
 static int live(struct fixture *f, int64_t *acknowledged)
 {
@@ -134,6 +174,7 @@ static void test_every_rename_fails(void **state UNUSED)
 static void test_every_open_fails(void **state UNUSED)
 {
 	fail_every(FAULT_OPEN, -EIO, false);
+	fail_every(FAULT_OPEN, -ENOSPC, false);
 }
 
 static void test_every_truncate_fails(void **state UNUSED)
@@ -221,6 +262,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_space_leaves_the_log_as_it_was),
+		cmocka_unit_test(test_no_space_for_a_segment),
 		cmocka_unit_test(test_every_write_fails),
 		cmocka_unit_test(test_every_fsync_fails),
 		cmocka_unit_test(test_every_rename_fails),
