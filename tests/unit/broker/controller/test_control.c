@@ -193,20 +193,25 @@ static void test_snapshots(void **state)
 }
 
 /* The disk dies at the n-th write, for every n: what was answered before is there after a restart
- * on a healthy disk, and nothing is answered with success after the death. */
+ * on a healthy disk, and nothing is answered with success after the death. With snapshots on the
+ * way
+ * (`state`), too. */
 static void test_disk_dies_at_every_write(void **state)
 {
+	static const char *const often[] = {"metadata.log.max.record.bytes.between.snapshots=600",
+					    "metadata.max.retention.bytes=1000", NULL};
+	bool snapshots = *(bool *)*state;
+	int topics = snapshots ? 8 : 3;
 	bool finished = false;
 
-	(void)state;
 	for (long n = 0; !finished; n++) {
 		struct create_topics_response *response = NULL;
 		struct err err = {0};
-		char dir[64];
+		char dir[64], name[16];
 		int created = 0;
 
 		assert_true(n < 500);
-		world_init(&w, NULL, NULL);
+		world_init(&w, NULL, snapshots ? often : NULL);
 		snprintf(dir, sizeof(dir), "%s", w.dir);
 		w.writes_left = n;
 		if (world_start(&w, &err) == 0) {
@@ -216,24 +221,22 @@ static void test_disk_dies_at_every_write(void **state)
 				world_run_until(&w, &w.ready);
 			}
 		}
-		for (int i = 0; i < 3 && w.ready && !w.fatal; i++) {
-			char name[16];
-
+		for (int i = 0; i < topics && w.ready && !w.fatal; i++) {
 			snprintf(name, sizeof(name), "t%d", i);
 			response = create_topic(&w, name, 1, 1);
 			if (response->topics[0].error_code)
 				break;
 			created++;
+			if (snapshots)
+				world_run_for(&w, 61000);
 		}
-		finished = created == 3;
+		finished = created == topics && w.writes_left > 0;
 		assert_true(finished || w.writes_left == 0);
 		world_crash(&w);
 
-		world_init(&w, dir, NULL);
+		world_init(&w, dir, snapshots ? often : NULL);
 		world_ready(&w);
 		for (int i = 0; i < created; i++) {
-			char name[16];
-
 			snprintf(name, sizeof(name), "t%d", i);
 			assert_non_null(image_topic_by_name(w.image, str_of(name)));
 		}
@@ -270,7 +273,8 @@ int main(void)
 		cmocka_unit_test(test_producer_ids),
 		cmocka_unit_test(test_auto_create),
 		cmocka_unit_test(test_snapshots),
-		cmocka_unit_test(test_disk_dies_at_every_write),
+		{"test_disk_dies_at_every_write", test_disk_dies_at_every_write, NULL, NULL, &no},
+		{"test_disk_dies_amid_snapshots", test_disk_dies_at_every_write, NULL, NULL, &yes},
 		cmocka_unit_test(test_not_controller_after_stop),
 	};
 
