@@ -1,6 +1,6 @@
 #include "api/assign_dirs.h"
 
-#include "api/shard.h"
+#include "shard/shard.h"
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/say.h"

@@ -17,7 +17,7 @@
 #ifndef KAVKA_BROKER_API_REQUEST_H
 #define KAVKA_BROKER_API_REQUEST_H
 
-#include "api/shard.h"
+#include "shard/shard.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/file_ref.h"

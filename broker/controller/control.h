@@ -22,7 +22,7 @@
 #ifndef KAVKA_BROKER_CONTROLLER_CONTROL_H
 #define KAVKA_BROKER_CONTROLLER_CONTROL_H
 
-#include "api/shard.h"
+#include "shard/shard.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "metadata/image.h"

@@ -2,7 +2,7 @@
  * the loading of partitions as the metadata image says. */
 #include "group_int.h"
 
-#include "api/shard.h"
+#include "shard/shard.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/say.h"

@@ -1,8 +1,8 @@
-/* Inside broker/server: the shard's thread, loop, inbox and timers behind api/shard.h. */
+/* Inside broker/server: the shard's thread, loop, inbox and timers behind shard/shard.h. */
 #ifndef KAVKA_BROKER_SERVER_SHARD_INT_H
 #define KAVKA_BROKER_SERVER_SHARD_INT_H
 
-#include "api/shard.h"
+#include "shard/shard.h"
 #include "base/err.h"
 #include "base/list.h"
 

@@ -5,8 +5,8 @@
  *
  * Ownership of a partition is fixed: shard_owner() is a function of topic id and partition index.
  * Shard 0 also runs the control plane (raft, controller, metadata loader, producer id blocks). */
-#ifndef KAVKA_BROKER_API_SHARD_H
-#define KAVKA_BROKER_API_SHARD_H
+#ifndef KAVKA_BROKER_SHARD_SHARD_H
+#define KAVKA_BROKER_SHARD_SHARD_H
 
 #include "base/env.h"
 #include "base/heap.h"
