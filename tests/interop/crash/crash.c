@@ -48,6 +48,7 @@ static rd_kafka_t *members[MEMBERS];
 static struct sequence sequences[PRODUCERS][PARTITIONS];
 static int64_t member_read[PARTITIONS]; /* offset after the last one the group saw */
 static int64_t member_gaps;
+static int64_t *restart_ms; /* of each round, the control script's own time included */
 static int failed;
 
 static bool check(bool good, const char *name, const char *fmt, ...)
@@ -357,12 +358,18 @@ static bool load_well(rd_kafka_t *reader)
 	return is_flowing;
 }
 
-static bool round_run(rd_kafka_t *reader)
+static bool round_run(rd_kafka_t *reader, int64_t *took_ms)
 {
+	int64_t start_ms;
+
 	if (!load_well(reader))
 		return check(false, "load", "a producer does not get on");
-	if (!control_run("kill") || !control_run("restart"))
+	if (!control_run("kill"))
+		return check(false, "kill", "the broker did not end");
+	start_ms = now_ms();
+	if (!control_run("restart"))
 		return check(false, "restart", "the broker did not come back by itself");
+	*took_ms = now_ms() - start_ms;
 	return catch_up(reader, false) ||
 	       check(false, "acknowledged", "%" PRId64 " acknowledged records are missing",
 		     reader_lag(false));
@@ -430,6 +437,22 @@ static void finish(rd_kafka_t *reader)
 		rd_kafka_destroy(producers[p]);
 }
 
+static int compare_ms(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void restarts_print(long count)
+{
+	if (count == 0)
+		return;
+	qsort(restart_ms, (size_t)count, sizeof *restart_ms, compare_ms);
+	printf("# ready again after a kill: median %" PRId64 " ms, worst %" PRId64 " ms\n",
+	       restart_ms[count / 2], restart_ms[count - 1]);
+}
+
 int main(int argc, char **argv)
 {
 	long rounds, done = 0;
@@ -448,7 +471,10 @@ int main(int argc, char **argv)
 	producers_open();
 	members_open();
 	reader = reader_open();
-	while (done < rounds && round_run(reader)) {
+	restart_ms = calloc((size_t)rounds + 1, sizeof *restart_ms);
+	if (!restart_ms)
+		return 1;
+	while (done < rounds && round_run(reader, &restart_ms[done])) {
 		done++;
 		if (done % 10 == 0 || done == rounds)
 			printf("# %ld rounds, %" PRId64 " records\n", done,
@@ -458,5 +484,7 @@ int main(int argc, char **argv)
 	check(done == rounds, "rounds", "%ld of %ld", done, rounds);
 	load(reader, now_ms() + LOAD_MS_MAX);
 	finish(reader);
+	restarts_print(done);
+	free(restart_ms);
 	return failed ? 1 : 0;
 }
