@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154  # bats sets and reads status, output, T, …
 # What the .bats files share: tools under test on PATH, a broker at $BROKER, a directory of our own.
 #
 #   KAVKA_TOOLS    a directory of commands under Apache's names, or the word `apache`

@@ -2,7 +2,7 @@
 # suites.sh: runs test suites one after the other and adds up what they say. Source it after env.sh.
 #
 #   suite NAME SECONDS COMMAND...    runs it, at most so long; prints its figures in one line
-#   suites_end                       the total, alone on the last line; its status says whether all passed
+#   suites_end                       the total, alone on the last line; fails if anything did
 #
 # A suite's output goes to build/logs/NAME.log. When it fails, the lines that matter are shown.
 # A suite that crashes, hangs, or runs no test at all counts as failed.
@@ -12,8 +12,7 @@ suites_failed=0
 suites_logs=${top_dir:?}/build/logs
 mkdir -p "$suites_logs"
 
-# figures LOG: "passed failed", read from the closing line of run and check scripts, from ctest's, or
-# from TAP.
+# figures LOG: "passed failed", from the closing line of a run script or of ctest, or from TAP.
 figures()
 {
 	local line
@@ -35,10 +34,10 @@ figures()
 # What a reader of the failure needs: failed checks with what follows them, or else the end.
 show_failure()
 {
-	if grep -qE '^not ok |\*\*\*Failed|^FAILED|\[  FAILED  \]|error:|ERROR: |WARNING: ThreadSan' "$1"; then
-		grep -E -A 12 \
-			'^not ok |\*\*\*Failed|^FAILED|\[  FAILED  \]|error:|ERROR: |WARNING: ThreadSan' \
-			"$1" | head -n 80
+	local telling='^not ok |\*\*\*Failed|^FAILED|\[  FAILED  \]|error:|ERROR: |ThreadSan'
+
+	if grep -qE "$telling" "$1"; then
+		grep -E -A 12 "$telling" "$1" | head -n 80
 	else
 		tail -n 30 "$1"
 	fi | sed 's/^/    /'
