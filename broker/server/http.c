@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/say.h"
+#include "group/group.h"
 #include "log/log.h"
 #include "replica/replica.h"
 #include "wire/api.h"
@@ -49,6 +50,7 @@ struct scrape {
 	struct metrics *metrics;
 	struct out partitions;		/* lines of each partition */
 	unsigned partition_count, leader_count, offline_count, under_replicated, under_min_isr;
+	struct group_counts groups;
 	bool is_controller;
 	const char *type;		/* of the first line of a family, then NULL */
 };
@@ -94,6 +96,20 @@ static void scrape_gauge_shard(struct server_shard *s, void *arg)
 			scrape_partition(g->scrape, p, g->gauge);
 }
 
+static void scrape_groups(struct scrape *scrape, struct group_coordinator *groups)
+{
+	struct group_counts counts = {0};
+
+	group_count(groups, &counts);
+	scrape->groups.groups += counts.groups;
+	scrape->groups.offsets += counts.offsets;
+	scrape->groups.preparing_rebalance += counts.preparing_rebalance;
+	scrape->groups.completing_rebalance += counts.completing_rebalance;
+	scrape->groups.stable += counts.stable;
+	scrape->groups.empty += counts.empty;
+	scrape->groups.dead += counts.dead;
+}
+
 static void scrape_shard(struct server_shard *s, void *arg)
 {
 	struct scrape *scrape = arg;
@@ -109,6 +125,7 @@ static void scrape_shard(struct server_shard *s, void *arg)
 		scrape->under_replicated += p->isr.member_count < p->isr.replica_count;
 		scrape->under_min_isr += p->isr.member_count < p->min_insync;
 	}
+	scrape_groups(scrape, s->shard.groups);
 	if (s->shard.control)
 		scrape->is_controller =
 			control_leader_id(s->shard.control) == s->shard.broker->node_id;
@@ -136,6 +153,15 @@ static void scrape_print(struct server *server, struct scrape *scrape, struct ou
 		{"kafka_controller_kafkacontroller_activecontrollercount", scrape->is_controller},
 		{"kafka_log_logmanager_offlinelogdirectorycount",
 		 __builtin_popcount(atomic_load(&server->dirs_offline))},
+#define GROUPS(name) "kafka_coordinator_group_groupmetadatamanager_" name
+		{GROUPS("numoffsets"), (double)scrape->groups.offsets},
+		{GROUPS("numgroups"), (double)scrape->groups.groups},
+		{GROUPS("numgroupspreparingrebalance"), (double)scrape->groups.preparing_rebalance},
+		{GROUPS("numgroupscompletingrebalance"), (double)scrape->groups.completing_rebalance},
+		{GROUPS("numgroupsstable"), (double)scrape->groups.stable},
+		{GROUPS("numgroupsempty"), (double)scrape->groups.empty},
+		{GROUPS("numgroupsdead"), (double)scrape->groups.dead},
+#undef GROUPS
 		{"kafka_network_socketserver_memorypoolused",
 		 (double)atomic_load(&server->memory_bytes)},
 	};

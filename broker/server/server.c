@@ -139,27 +139,50 @@ static void server_replica_dir_chosen(void *ctx, struct partition *p)
 	assign_dirs_note(&s->shard, p);
 }
 
+static int server_open_dir(struct server *server, const char *path, struct err *err)
+{
+	struct log_dir **dir = &server->dirs[server->opened_count];
+	int rc = log_dir_open(dir, &server->env, path, err);
+
+	if (rc == 0)
+		server->opened_count++;
+	return rc;
+}
+
+static struct log_dir *server_dir_at(const struct server *server, const char *path)
+{
+	for (unsigned i = 0; i < server->opened_count; i++)
+		if (strcmp(server->dirs[i]->path, path) == 0)
+			return server->dirs[i];
+	return NULL;
+}
+
 static int server_open_dirs(struct server *server, struct err *err)
 {
+	const char *metadata_dir = config_metadata_log_dir(server->config);
+	struct storage_ensure_options format = {.config = server->config};
 	size_t count;
 	const char *const *paths = config_list(server->config, CONFIG_LOG_DIRS, &count);
-	struct storage_ensure_options format = {.config = server->config};
-	int rc;
+	int rc = 0;
 
 	if (count > 32)
 		return err_set(err, E_INVALID, "log.dirs: %zu directories, 32 at most", count);
-	server->dirs = xcalloc(count, sizeof(*server->dirs));
-	for (size_t i = 0; i < count; i++) {
-		rc = log_dir_open(&server->dirs[i], &server->env, paths[i], err);
+	server->dirs = xcalloc(count + 1, sizeof(*server->dirs));
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = server_open_dir(server, paths[i], err);
+	if (rc < 0)
+		return rc;
+	server->dir_count = server->opened_count;
+	if (!server_dir_at(server, metadata_dir)) {
+		rc = server_open_dir(server, metadata_dir, err);
 		if (rc < 0)
 			return rc;
-		server->dir_count++;
 	}
 	format.dirs = server->dirs;
-	format.dir_count = server->dir_count;
+	format.dir_count = server->opened_count;
 	rc = storage_ensure(&server->env, &format, &server->broker.cluster_id_text, &server->arena,
 			    err);
-	for (size_t i = 0; i < count && rc == 0; i++)
+	for (unsigned i = 0; i < server->dir_count && rc == 0; i++)
 		rc = log_dir_load(server->dirs[i], err);
 	return rc;
 }
@@ -459,11 +482,9 @@ static void server_start_control(struct server_shard *s, void *arg)
 		.on_stopped = server_on_stopped,
 	};
 
-	for (unsigned i = 0; i < server->dir_count; i++) {
+	for (unsigned i = 0; i < server->dir_count; i++)
 		ids[i] = server->dirs[i]->meta.directory_id;
-		if (strcmp(server->dirs[i]->path, options.metadata_dir) == 0)
-			options.metadata_dir_id = ids[i];
-	}
+	options.metadata_dir_id = server_dir_at(server, options.metadata_dir)->meta.directory_id;
 	begin->rc = control_start(&server->control, &options, begin->err);
 	s->shard.control = begin->rc == 0 ? server->control : NULL;
 }
@@ -550,7 +571,7 @@ static void server_fini(struct server *server)
 	for (unsigned i = 0; i < server->listener_count; i++)
 		tls_context_unref(server->listeners[i].tls);
 	image_unref(server->latest);
-	for (unsigned i = 0; i < server->dir_count; i++)
+	for (unsigned i = 0; i < server->opened_count; i++)
 		log_dir_close(server->dirs[i]);
 	free(server->dirs);
 	free(server->shards);
@@ -592,8 +613,11 @@ int server_run(const struct server_options *options, struct err *err)
 	server.broker.started_ms = clock_wall_ms();
 	server.memory_max = server_memory_max(server.config);
 	rc = server_start(&server, options, err);
-	if (rc < 0)
-		return rc;	/* the process ends now; nothing was promised yet */
+	if (rc < 0) {
+		server_abandon(&server);
+		server_fini(&server);
+		return rc;
+	}
 	/* Until here a signal had its default effect: nothing was promised to anybody. */
 	pthread_sigmask(SIG_BLOCK, &server.signals, NULL);
 	server_ready_line(&server);

@@ -33,7 +33,8 @@ struct server {
 	struct server_shard *shards;
 	struct config *config;			/* as loaded; shards have their current one */
 	struct log_dir **dirs;
-	unsigned dir_count;
+	unsigned dir_count;			/* of log.dirs */
+	unsigned opened_count;			/* and metadata.log.dir, if it is apart: the last */
 	struct env env;				/* the main thread's */
 	struct listener_ctx listeners[SERVER_LISTENERS_MAX];
 	unsigned listener_count;
@@ -81,6 +82,8 @@ void server_dir_failed(struct server_shard *s, unsigned dir, const char *why);
 /* ---- shutdown.c: the ordered stop, on the main thread -------------------------------------------- */
 
 void server_stop(struct server *server);
+/* After a start that failed: nothing was served, nothing is to be written. */
+void server_abandon(struct server *server);
 
 /* ---- images.c: metadata images on their way to the shards (shard 0) --------------------------- */
 

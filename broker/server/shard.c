@@ -194,7 +194,10 @@ int shard_start(struct server_shard *s, struct err *err)
 {
 	int rc = uv_thread_create(&s->thread, shard_thread, s);
 
-	return rc < 0 ? err_sys(err, rc, "thread of shard %u", s->shard.index) : 0;
+	if (rc < 0)
+		return err_sys(err, rc, "thread of shard %u", s->shard.index);
+	s->is_started = true;
+	return 0;
 }
 
 struct shard_stop_task {
@@ -221,7 +224,11 @@ void shard_stop(struct server_shard *s)
 
 void shard_join(struct server_shard *s)
 {
-	uv_thread_join(&s->thread);
+	if (s->is_started)
+		uv_thread_join(&s->thread);
+	else
+		uv_run(&s->loop, UV_RUN_DEFAULT);
+	s->is_started = false;
 }
 
 void shard_fini(struct server_shard *s)

@@ -18,6 +18,7 @@ struct server_shard {
 	struct env env;
 	uv_loop_t loop;
 	uv_thread_t thread;
+	bool is_started;			/* main thread: `thread` is there */
 
 	/* any thread, atomic: tasks posted, newest first */
 	_Atomic(struct task *) inbox;
@@ -47,6 +48,7 @@ MUST_USE int shard_start(struct server_shard *s, struct err *err);
 /* From any thread: the loop ends once its handles are closed and its work is done; then
  * shard_join() returns. The shard's own part (connections, replicas) was closed before. */
 void shard_stop(struct server_shard *s);
+/* Also for a shard that was never started: its loop is then run to its end here. */
 void shard_join(struct server_shard *s);
 void shard_fini(struct server_shard *s);
 

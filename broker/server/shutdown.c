@@ -104,6 +104,14 @@ static void stop_marks(struct server *server, bool *ok)
 	}
 }
 
+static void stop_shards(struct server *server)
+{
+	for (unsigned i = 0; i < server->broker.shard_count; i++) {
+		shard_stop(&server->shards[i]);
+		shard_join(&server->shards[i]);
+	}
+}
+
 static void server_each_shard(struct server *server,
 			      void (*run)(struct server_shard *s, void *arg), void *arg)
 {
@@ -128,9 +136,19 @@ void server_stop(struct server *server)
 	stop_requests(server);
 	stop_marks(server, ok);
 	server_each_shard(server, free_shard, NULL);
-	for (unsigned i = 0; i < server->broker.shard_count; i++) {
-		shard_stop(&server->shards[i]);
-		shard_join(&server->shards[i]);
-	}
+	stop_shards(server);
 	free(ok);
+}
+
+void server_abandon(struct server *server)
+{
+	for (unsigned i = server->broker.shard_count; i-- > 0;) {
+		struct server_shard *s = &server->shards[i];
+
+		if (s->is_started)
+			shard_call(s, free_shard, NULL);
+		else
+			free_shard(s, NULL);
+	}
+	stop_shards(server);
 }
