@@ -12,10 +12,10 @@ suites_failed=0
 suites_logs=${top_dir:?}/build/logs
 mkdir -p "$suites_logs"
 
-# figures LOG: "passed failed", from the closing line of a run script or of ctest, or from TAP.
+# figures LOG: "passed failed", from the closing line of a run script, ctest or unittest, or TAP.
 figures()
 {
-	local line
+	local line failed
 
 	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$1" | tail -n 1)
 	if [ -n "$line" ]; then
@@ -26,6 +26,13 @@ figures()
 	if [ -n "$line" ]; then
 		sed -E 's/.*, ([0-9]+) tests? failed out of ([0-9]+).*/\1 \2/' <<<"$line" |
 			{ read -r failed all; echo "$((all - failed)) $failed"; }
+		return
+	fi
+	line=$(sed -n 's/^Ran \([0-9]*\) tests\{0,1\} in .*/\1/p' "$1" | tail -n 1)
+	if [ -n "$line" ]; then
+		failed=$(grep -E '^FAILED \(' "$1" | tail -n 1 | grep -oE '(failures|errors)=[0-9]+' |
+			awk -F= '{ n += $2 } END { print n + 0 }')
+		printf '%d %d\n' $((line - failed)) "$failed"
 		return
 	fi
 	printf '%d %d\n' "$(grep -E '^ok ' "$1" | grep -vc '# skip')" "$(grep -c '^not ok ' "$1")"
