@@ -22,7 +22,7 @@ struct assigning {
 	const struct assign_topic *topics;
 	size_t topic_count;
 	struct arena *arena;
-	size_t *first;			/* number of partition 0 of each topic; [topic_count]: all */
+	size_t *first;		/* number of partition 0 of each topic; [topic_count]: all */
 	size_t count;
 	int32_t *owner;			/* member index of each partition, -1: nobody yet */
 	int32_t *claimed;		/* who has it now, -1: nobody */

@@ -316,7 +316,8 @@ static void client_uv_timer(uv_timer_t *timer)
 {
 	struct client *c = timer->data;
 	int64_t now = client_now(c);
-	size_t budget = c->timers.count;	/* timers started meanwhile wait for the next turn */
+	/* Timers started meanwhile wait for the next turn. */
+	size_t budget = c->timers.count;
 	struct heap_node *top;
 
 	while (budget-- > 0 && (top = heap_top(&c->timers)) && top->when <= now) {

@@ -96,11 +96,11 @@ struct call {
 	struct target target;
 	int16_t api_key;
 	const void *request;
-	/* Versions that will do, both inclusive; max 0: no bound. E_UNSUPPORTED if none is there. */
+	/* Versions that will do, both inclusive; max 0: no bound. */
 	int16_t version_min, version_max;
 	int64_t timeout_ms;		/* in all; 0: default.api.timeout.ms; < 0: no end */
 	int64_t attempt_ms;		/* one answer; 0: request.timeout.ms */
-	bool is_fetch, is_group;	/* on the connection for long polls, or for a group's calls */
+	bool is_fetch, is_group;	/* on the connection for long polls, or a group's calls */
 	bool no_retry;			/* one attempt; the first failure ends it */
 	bool no_response;		/* Produce with acks=0: done when sent */
 	/* Called before each attempt with the version, when the request depends on it. May change
@@ -207,8 +207,8 @@ MUST_USE int client_refresh_wait(struct client *c, struct err *err);
 const struct client_topic *client_topic(const struct client *c, struct str name);
 const struct client_topic *client_topic_by_id(const struct client *c, struct uuid id);
 /* All known topics, in no order: ctx gets each; stops when it returns false. */
-void client_each_topic(const struct client *c, bool (*each)(void *ctx, const struct client_topic *t),
-		       void *ctx);
+void client_each_topic(const struct client *c,
+		       bool (*each)(void *ctx, const struct client_topic *t), void *ctx);
 size_t client_brokers(const struct client *c, const struct client_broker **out); /* sorted by id */
 const struct client_broker *client_broker(const struct client *c, int32_t id);
 const char *client_cluster_id(const struct client *c);	/* NULL: not known */

@@ -20,7 +20,8 @@
 
 const struct client_config_row client_config_rows[CC_COUNT] = {
 #define X(id, key, type, role, preset, min, max, choice, effect, text) \
-	[CC_##id] = {key, CLIENT_CONFIG_##type, role, preset, min, max, choice, EFFECT_##effect, text},
+	[CC_##id] = {key, CLIENT_CONFIG_##type, role, preset, min, max, choice, EFFECT_##effect,   \
+		     text},
 #include "client/config.def"
 #undef X
 };

@@ -96,7 +96,8 @@ size_t consumer_assignment(const struct consumer *k, struct position *out, size_
 int64_t consumer_position(const struct consumer *k, struct str topic, int32_t partition);
 /* Next poll continues there; OFFSET_BEGINNING and OFFSET_END too. E_NOT_FOUND: not assigned. */
 MUST_USE int consumer_seek(struct consumer *k, struct str topic, int32_t partition, int64_t offset);
-MUST_USE int consumer_pause(struct consumer *k, struct str topic, int32_t partition, bool is_paused);
+MUST_USE int consumer_pause(struct consumer *k, struct str topic, int32_t partition,
+			    bool is_paused);
 /* Records between position and end, as far as known from fetches; -1 if not. */
 int64_t consumer_lag(const struct consumer *k, struct str topic, int32_t partition);
 

@@ -203,10 +203,13 @@ static void request_forget(struct consumer *k, struct fetcher *f, struct fetch_r
 
 	(void)k;
 	for (int32_t i = 0; i < req->forgotten_topics_data_count && !topic; i++)
-		if (version >= 13
-			    ? uuid_eq(req->forgotten_topics_data[i].topic_id, part->session_topic_id)
-			    : str_eq(req->forgotten_topics_data[i].topic, part->topic))
-			topic = &req->forgotten_topics_data[i];
+	{
+		struct fetch_request_forgotten_topic *at = &req->forgotten_topics_data[i];
+
+		if (version >= 13 ? uuid_eq(at->topic_id, part->session_topic_id)
+				  : str_eq(at->topic, part->topic))
+			topic = at;
+	}
 	if (!topic) {
 		topic = &req->forgotten_topics_data[req->forgotten_topics_data_count++];
 		if (version >= 13)
@@ -344,7 +347,8 @@ static void part_data(struct consumer *k, struct kpart *part, const struct call 
 	f->log_start_offset = d->log_start_offset;
 	if (k->is_committed_only && d->aborted_transactions_count > 0) {
 		f->aborted_count = (size_t)d->aborted_transactions_count;
-		f->aborted = xmemdup(d->aborted_transactions, f->aborted_count * sizeof(*f->aborted));
+		f->aborted = xmemdup(d->aborted_transactions,
+				     f->aborted_count * sizeof(*f->aborted));
 		qsort(f->aborted, f->aborted_count, sizeof(*f->aborted), aborted_cmp);
 	}
 	part->is_at_end = false;

@@ -80,8 +80,8 @@ const struct client_topic *client_topic_by_id(const struct client *c, struct uui
 	return node ? CONTAINER_OF(node, struct client_topic, id_node) : NULL;
 }
 
-void client_each_topic(const struct client *c, bool (*each)(void *ctx, const struct client_topic *t),
-		       void *ctx)
+void client_each_topic(const struct client *c,
+		       bool (*each)(void *ctx, const struct client_topic *t), void *ctx)
 {
 	struct client_topic *t;
 
@@ -402,7 +402,8 @@ static void meta_done(struct call *call)
 /* ---- Answers --------------------------------------------------------------------------------- */
 
 /* An older epoch is older news, except of another topic of the same name. */
-static bool partition_is_newer(const struct client_topic *t, const struct metadata_response_topic *r,
+static bool partition_is_newer(const struct client_topic *t,
+			       const struct metadata_response_topic *r,
 			       const struct metadata_response_partition *p)
 {
 	if (!uuid_eq(t->id, r->topic_id) || p->partition_index >= t->partition_count)

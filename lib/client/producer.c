@@ -217,7 +217,8 @@ static int producer_topic_ready(struct producer *p, struct ptopic *t, struct err
 	}
 	if (client_now(p->client) - t->asked_ms >= p->block_ms) {
 		t->asked_ms = 0;
-		return err_set(err, E_TIMEOUT, "topic %.*s not present in metadata after %lld ms%s%s",
+		return err_set(err, E_TIMEOUT,
+			       "topic %.*s not present in metadata after %lld ms%s%s",
 			       STR(t->name), (long long)p->block_ms,
 			       meta && meta->error ? ": " : "",
 			       meta && meta->error ? kafka_error_text(meta->error) : "");

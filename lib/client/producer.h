@@ -30,7 +30,7 @@ struct producer_record {
 	struct slice key, value;	/* borrowed; data == NULL: null */
 	const struct record_header *headers;
 	size_t header_count;
-	uint64_t tag;			/* given back in the report, with producer_options.want_tags */
+	uint64_t tag;			/* given back in the report (want_tags) */
 };
 
 /* What became of one batch. Everything is borrowed until the callback returns. */
@@ -78,7 +78,7 @@ MUST_USE int producer_send(struct producer *p, const struct producer_record *r, 
 /* producer_send(), waiting up to max.block.ms while it says E_AGAIN. Then E_TIMEOUT. */
 MUST_USE int producer_send_wait(struct producer *p, const struct producer_record *r,
 				struct err *err);
-/* One turn of the loop: waits up to `timeout_ms` (0: does not wait, < 0: until something happens). */
+/* One turn of the loop: waits up to `timeout_ms` (0: not at all, < 0: until something happens). */
 void producer_poll(struct producer *p, int64_t timeout_ms);
 /* Sends all and waits until every record is reported; `timeout_ms` < 0: until delivery.timeout.ms
  * has decided about each. 0, E_TIMEOUT, E_INTERRUPTED; or, if a batch failed since the last flush,

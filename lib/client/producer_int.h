@@ -128,7 +128,8 @@ void produce_metadata(struct client_watcher *w);
 void produce_linger(struct client_timer *t);
 void produce_expire(struct client_timer *t);
 void produce_start_expire(struct producer *p);
-void produce_wake(struct producer *p, int64_t delay_ms);	/* looks again then, at the latest */
+/* Looks again then, at the latest. */
+void produce_wake(struct producer *p, int64_t delay_ms);
 /* Reports and frees the batch. */
 void produce_report(struct pbatch *b, int rc, const struct err *err, int64_t base_offset,
 		    int64_t log_append_time);

@@ -142,7 +142,8 @@ static void setup_handshake_done(struct link *l, const struct sasl_handshake_res
 		struct out text;
 
 		out_init(&text, ERR_TEXT_MAX);
-		out_printf(&text, "the broker does not offer SASL mechanism %s (it has:", mechanism);
+		out_printf(&text, "the broker does not offer SASL mechanism %s (it has:",
+			   mechanism);
 		for (int32_t i = 0; i < r->mechanisms_count; i++)
 			out_printf(&text, " %.*s", STR(r->mechanisms[i]));
 		out_text(&text, ")");

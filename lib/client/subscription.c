@@ -41,7 +41,8 @@ static int32_t owned_topics(struct consumer *k, struct arena *arena,
 			    struct consumer_protocol_subscription_topic_partition **out)
 {
 	struct consumer_protocol_subscription_topic_partition *topics =
-		WIRE_ARRAY(arena, consumer_protocol_subscription_topic_partition, k->parts.count + 1);
+		WIRE_ARRAY(arena, consumer_protocol_subscription_topic_partition,
+			   k->parts.count + 1);
 	struct kpart *part;
 	int32_t count = 0;
 
@@ -160,7 +161,8 @@ int subscription_decode(struct slice bytes, enum assignor assignor, struct arena
 		return E_MALFORMED;
 	body = (struct slice){bytes.buf, bytes.data + 2, bytes.len - 2};
 	rc = message_decode(&consumer_protocol_subscription_desc,
-			    MIN(version, (int16_t)SUBSCRIPTION_VERSION), body, &used, arena, s, NULL);
+			    MIN(version, (int16_t)SUBSCRIPTION_VERSION), body, &used, arena, s,
+			    NULL);
 	if (rc < 0)
 		return rc;
 	out->topics = s->topics;

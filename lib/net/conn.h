@@ -43,9 +43,9 @@ struct conn_ops {
 	/* A whole frame, without its size. Takes `frame` (one reference, written by nobody else:
 	 * its bytes may be changed in place). */
 	void (*frame)(struct conn *c, struct slice frame);
-	/* A frame above CONN_RESERVE_BYTES has begun: may its memory be used? Called before its bytes
-	 * are read; false: not now. Then the connection is paused, and asks again when it is resumed.
-	 * NULL: always. */
+	/* A frame above CONN_RESERVE_BYTES has begun: may its memory be used? Called before its
+	 * bytes are read; false: not now. Then the connection is paused, and asks again when it is
+	 * resumed. NULL: always. */
 	bool (*reserve)(struct conn *c, size_t frame_bytes);
 	/* All queued frames have been handed to the kernel. NULL: not wanted. */
 	void (*drained)(struct conn *c);
@@ -65,8 +65,9 @@ struct piece {
 /* A frame to send: pieces go out one after the other. */
 struct frame_out {
 	struct list_node link;		/* conn's */
-	void (*sent)(struct frame_out *f, int rc);	/* 0: handed to the kernel; < 0: never will be */
-	struct piece *pieces;		/* kept by the owner until `sent`; references are the owner's */
+	/* 0: handed to the kernel; < 0: never will be. */
+	void (*sent)(struct frame_out *f, int rc);
+	struct piece *pieces;		/* the owner's, with their references, until `sent` */
 	unsigned piece_count;
 	unsigned piece_at;		/* conn's */
 	size_t piece_pos;		/* conn's */

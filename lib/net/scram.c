@@ -63,7 +63,7 @@ static void scram_first(struct sasl_client *s, struct out *token)
 	out_text(token, s->scram.first_bare);
 }
 
-/* The value of `key=` in a message of parts with commas; terminated, in `arena`; NULL if missing. */
+/* The value of `key=` in a message of parts with commas; in `arena`, NULL if missing. */
 static char *scram_part(struct arena *arena, struct slice message, char key)
 {
 	const char *at = (const char *)message.data, *end = at + message.len;

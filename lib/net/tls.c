@@ -288,8 +288,8 @@ static int context_keys(struct tls_context *ctx, const struct tls_options *o, st
 	int rc;
 
 	if (!o->keystore_key != !o->keystore_certificate_chain)
-		return err_set(err, E_INVALID, "ssl.keystore.key and ssl.keystore.certificate.chain "
-					       "go together");
+		return err_set(err, E_INVALID,
+			       "ssl.keystore.key and ssl.keystore.certificate.chain go together");
 	if (o->keystore_key && (!is_pem || o->keystore_location || o->keystore_password))
 		return err_set(err, E_INVALID, "ssl.keystore.key needs ssl.keystore.type=PEM and "
 					       "no location or password");

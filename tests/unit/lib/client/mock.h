@@ -285,7 +285,8 @@ static void *mock_fetch(struct mock *m, int32_t node_id, struct arena *a, int16_
 	return r;
 }
 
-static void *mock_list_offsets(struct mock *m, struct arena *a, const struct list_offsets_request *q)
+static void *mock_list_offsets(struct mock *m, struct arena *a,
+			       const struct list_offsets_request *q)
 {
 	struct list_offsets_response *r = WIRE_NEW(a, list_offsets_response);
 	struct list_offsets_response_topic_response *t;
@@ -378,7 +379,8 @@ static void mock_frame(struct conn *c, struct slice frame)
 	} else {
 		int16_t version = header.request_api_version;
 
-		answer = mock_body(m, mc, &a, api, version, body, wrong == MOCK_ERROR ? s->code : 0);
+		answer = mock_body(m, mc, &a, api, version, body,
+				   wrong == MOCK_ERROR ? s->code : 0);
 		if (api->key == API_API_VERSIONS && version > mock_max(m, api))
 			version = 0;
 		if (wrong == MOCK_CLOSE_AFTER)

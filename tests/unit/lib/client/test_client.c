@@ -144,7 +144,7 @@ static void broken_connections_are_tried_again_but_nothing_is_created_twice(void
 			 E_CLOSED);
 	assert_int_equal(m.asked[API_CREATE_TOPICS], 1);
 	assert_non_null(strstr(err.text, "it is not known whether this was done"));
-	/* Refused for now is another thing: it was not done. */
+	/* A refusal is another thing: it was not done. */
 	m.scripts[API_CREATE_TOPICS] = (struct mock_script){
 		.wrong = MOCK_ERROR, .code = KERR_NOT_CONTROLLER, .count = 2};
 	assert_int_equal(call(c, TO_CONTROLLER, API_CREATE_TOPICS, q, &a, &r, NULL, &err), 0);

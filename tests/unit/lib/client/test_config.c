@@ -119,7 +119,8 @@ static void idempotence_follows_from_other_keys(void **state)
 	client_config_free(cfg);
 	assert_int_equal(check(CLIENT_PRODUCER, "acks=0 enable.idempotence=true", NULL, &err),
 			 E_INVALID);
-	assert_string_equal(err.text, "enable.idempotence=true does not go with acks other than all");
+	assert_string_equal(err.text,
+			    "enable.idempotence=true does not go with acks other than all");
 	assert_int_equal(check(CLIENT_PRODUCER,
 			       "max.in.flight.requests.per.connection=6 enable.idempotence=true",
 			       NULL, &err), E_INVALID);
@@ -154,7 +155,8 @@ static void consumers_without_a_group_do_not_commit(void **state)
 	assert_int_equal(check(CLIENT_CONSUMER, "enable.auto.commit=true", NULL, &err), E_INVALID);
 	assert_int_equal(check(CLIENT_CONSUMER, "auto.offset.reset=sometimes", NULL, &err),
 			 E_INVALID);
-	assert_int_equal(check(CLIENT_CONSUMER, "auto.offset.reset=by_duration:PT1H", NULL, &err), 0);
+	assert_int_equal(check(CLIENT_CONSUMER, "auto.offset.reset=by_duration:PT1H", NULL, &err),
+			 0);
 }
 
 static void sasl_needs_a_mechanism_we_have_and_a_login(void **state)
@@ -165,8 +167,8 @@ static void sasl_needs_a_mechanism_we_have_and_a_login(void **state)
 	assert_int_equal(check(CLIENT_ADMIN, "security.protocol=sasl_plaintext", NULL, &err),
 			 E_INVALID);
 	assert_non_null(strstr(err.text, "GSSAPI is not supported"));
-	assert_int_equal(check(CLIENT_ADMIN, "security.protocol=SASL_SSL sasl.mechanism=PLAIN", NULL,
-			       &err), E_INVALID);
+	assert_int_equal(check(CLIENT_ADMIN, "security.protocol=SASL_SSL sasl.mechanism=PLAIN",
+			       NULL, &err), E_INVALID);
 	assert_non_null(strstr(err.text, "sasl.jaas.config"));
 }
 

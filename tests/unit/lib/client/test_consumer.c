@@ -222,8 +222,8 @@ static void aborted_transactions_are_left_out_for_those_who_want_it(void **state
 		put_marker(&f, 7, true);			/* 26 */
 		count = at = 0;
 		for (int64_t i = 0; i < 26; i++)
-			if ((i < 5 && !round) || (i >= 5 && i < 10) || (i >= 10 && i < 15 && !round) ||
-			    (i >= 16 && i < 21) || i >= 23)
+			if ((i < 5 && !round) || (i >= 5 && i < 10) ||
+			    (i >= 10 && i < 15 && !round) || (i >= 16 && i < 21) || i >= 23)
 				expected[count++] = i;
 		f.m.aborted = aborted;
 		f.m.aborted_count = 2;

@@ -257,7 +257,7 @@ static void what_is_not_delivered_in_time_fails(void **state)
 	send_some(&f, 10, 0);
 	assert_int_equal(producer_flush(f.p, 10000, &err), 0);
 	check_log(&f, 0, 10);
-	assert_int_equal(f.m.asked[API_INIT_PRODUCER_ID], 2);
+	assert_true(f.m.next_producer_id >= 102);
 	teardown(&f);
 }
 
@@ -310,7 +310,8 @@ static void keys_and_partitioners_choose_as_java_does(void **state)
 	assert_int_equal(producer_send_wait(f.p, &r, NULL), E_INVALID);
 	teardown(&f);
 
-	setup(&f, 1, 4, "partitioner.class=org.apache.kafka.clients.producer.RoundRobinPartitioner");
+	setup(&f, 1, 4,
+	      "partitioner.class=org.apache.kafka.clients.producer.RoundRobinPartitioner");
 	send_some(&f, 4000, -1);
 	flush(&f);
 	for (int i = 0; i < 4; i++) {

@@ -18,7 +18,8 @@
 #include <cmocka.h>
 
 static char dir[] = "/tmp/kavka-tls-XXXXXX";
-static char ca_pem[64], server_pem[64], client_pem[64], other_pem[64], server_p12[64], trust_p12[64];
+static char ca_pem[64], server_pem[64], client_pem[64], other_pem[64];
+static char server_p12[64], trust_p12[64];
 static char *server_key_text, *server_chain_text, *ca_text;
 
 /* ---- Certificates ---------------------------------------------------------------------------- */
@@ -51,7 +52,8 @@ static X509 *make_cert(EVP_PKEY *key, const char *name, const char *alt, X509 *c
 	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1,
 				   0);
 	X509_set_issuer_name(cert, ca ? X509_get_subject_name(ca) : subject);
-	extension(cert, ca ? ca : cert, NID_basic_constraints, ca ? "CA:FALSE" : "critical,CA:TRUE");
+	extension(cert, ca ? ca : cert, NID_basic_constraints,
+		  ca ? "CA:FALSE" : "critical,CA:TRUE");
 	if (alt)
 		extension(cert, ca ? ca : cert, NID_subject_alt_name, alt);
 	X509_sign(cert, ca_key ? ca_key : key, EVP_sha256());
@@ -188,7 +190,11 @@ static void side_freed(struct conn *c)
 }
 
 static const struct conn_ops side_ops = {
-	.connected = side_connected, .frame = side_frame, .closed = side_closed, .freed = side_freed};
+	.connected = side_connected,
+	.frame = side_frame,
+	.closed = side_closed,
+	.freed = side_freed,
+};
 
 struct pair {
 	struct side client, server;
