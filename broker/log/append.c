@@ -50,7 +50,7 @@ static int roll_is_due(struct log *log, const struct incoming *in, bool *due)
 static int roll_if_due(struct log *log, const struct incoming *in, struct log_append_info *info,
 		       struct err *err)
 {
-	bool due;
+	bool due = false;
 	int rc = segment_prepare(log_active(log));
 
 	if (rc == 0)
