@@ -67,6 +67,11 @@ struct mock {
 	struct fetch_response_aborted_transaction *aborted;
 	int32_t aborted_count;
 	int session_fetches, full_fetches;
+	int64_t sessions[MOCK_NODES_MAX][MOCK_PARTITIONS_MAX];	/* offsets; -1: not in it */
+	/* the group: one member */
+	int32_t generation;
+	int64_t committed[MOCK_PARTITIONS_MAX];	/* -1: none */
+	int left_count;
 	int handle_count;
 };
 
@@ -245,16 +250,32 @@ static struct slice mock_read(struct mock_partition *p, int64_t offset)
 	return SLICE_NULL;
 }
 
+/* What the request changes in the node's one fetch session. */
+static void mock_session(struct mock *m, int64_t *session, const struct fetch_request *q)
+{
+	for (int i = 0; i < MOCK_PARTITIONS_MAX && q->session_epoch <= 0; i++)
+		session[i] = -1;
+	for (int32_t i = 0; i < q->topics_count; i++)
+		for (int32_t j = 0; j < q->topics[i].partitions_count; j++)
+			session[q->topics[i].partitions[j].partition] =
+				q->topics[i].partitions[j].fetch_offset;
+	for (int32_t i = 0; i < q->forgotten_topics_data_count; i++)
+		for (int32_t j = 0; j < q->forgotten_topics_data[i].partitions_count; j++)
+			session[q->forgotten_topics_data[i].partitions[j]] = -1;
+	if (q->session_epoch > 0)
+		m->session_fetches++;
+	else if (q->session_epoch == 0)
+		m->full_fetches++;
+}
+
 static void *mock_fetch(struct mock *m, int32_t node_id, struct arena *a, int16_t version,
 			const struct fetch_request *q)
 {
 	struct fetch_response *r = WIRE_NEW(a, fetch_response);
 	struct fetch_response_fetchable_topic_response *t;
+	int64_t *session = m->sessions[node_id % MOCK_NODES_MAX];
 
-	if (q->session_epoch > 0)
-		m->session_fetches++;
-	else
-		m->full_fetches++;
+	mock_session(m, session, q);
 	r->session_id = q->session_epoch == -1 ? 0 : 77;
 	r->responses = t = WIRE_ARRAY(a, fetch_response_fetchable_topic_response, 1);
 	if (version >= 13)
@@ -262,26 +283,28 @@ static void *mock_fetch(struct mock *m, int32_t node_id, struct arena *a, int16_
 	else
 		t->topic = STR_LIT("t");
 	t->partitions = WIRE_ARRAY(a, fetch_response_partition_data, MOCK_PARTITIONS_MAX);
-	for (int32_t i = 0; i < q->topics_count; i++)
-		for (int32_t j = 0; j < q->topics[i].partitions_count; j++) {
-			const struct fetch_request_partition *fp = &q->topics[i].partitions[j];
-			struct mock_partition *p = &m->parts[fp->partition];
-			struct fetch_response_partition_data *d =
-				&t->partitions[t->partitions_count++];
+	for (int32_t i = 0; i < m->part_count; i++) {
+		struct mock_partition *p = &m->parts[i];
+		struct fetch_response_partition_data *d = &t->partitions[t->partitions_count];
 
-			r->responses_count = 1;
-			d->partition_index = fp->partition;
-			d->high_watermark = d->last_stable_offset = p->end_offset;
-			d->log_start_offset = 0;
-			d->aborted_transactions = m->aborted;
-			d->aborted_transactions_count = m->aborted_count;
-			if (p->leader != node_id)
-				d->error_code = KERR_NOT_LEADER_OR_FOLLOWER;
-			else if (fp->fetch_offset > p->end_offset)
-				d->error_code = KERR_OFFSET_OUT_OF_RANGE;
-			else
-				d->records = mock_read(p, fp->fetch_offset);
-		}
+		if (session[i] < 0)
+			continue;
+		d->partition_index = i;
+		d->high_watermark = d->last_stable_offset = p->end_offset;
+		d->log_start_offset = 0;
+		d->aborted_transactions = m->aborted;
+		d->aborted_transactions_count = m->aborted_count;
+		if (p->leader != node_id)
+			d->error_code = KERR_NOT_LEADER_OR_FOLLOWER;
+		else if (session[i] > p->end_offset)
+			d->error_code = KERR_OFFSET_OUT_OF_RANGE;
+		else
+			d->records = mock_read(p, session[i]);
+		if (q->session_epoch > 0 && !d->error_code && d->records.len == 0)
+			continue;	/* no news */
+		t->partitions_count++;
+		r->responses_count = 1;
+	}
 	return r;
 }
 
@@ -307,12 +330,101 @@ static void *mock_list_offsets(struct mock *m, struct arena *a,
 	return r;
 }
 
+static struct str mock_member = {"member-1", 8};
+
+static void *mock_join(struct mock *m, struct arena *a, const struct join_group_request *q, int error)
+{
+	struct join_group_response *r = WIRE_NEW(a, join_group_response);
+
+	r->error_code = (int16_t)error;
+	r->member_id = mock_member;
+	if (!error && q->member_id.len == 0)
+		r->error_code = KERR_MEMBER_ID_REQUIRED;
+	if (r->error_code)
+		return r;
+	r->generation_id = ++m->generation;
+	r->protocol_type = STR_LIT("consumer");
+	r->protocol_name = q->protocols[0].name;
+	r->leader = mock_member;
+	r->members = WIRE_ARRAY(a, join_group_response_member, 1);
+	r->members_count = 1;
+	r->members[0].member_id = mock_member;
+	r->members[0].metadata = q->protocols[0].metadata;
+	return r;
+}
+
+static void *mock_sync(struct mock *m, struct arena *a, const struct sync_group_request *q)
+{
+	struct sync_group_response *r = WIRE_NEW(a, sync_group_response);
+
+	if (q->generation_id != m->generation)
+		r->error_code = KERR_ILLEGAL_GENERATION;
+	else if (q->assignments_count > 0)
+		r->assignment = q->assignments[0].assignment;
+	return r;
+}
+
+static void *mock_commit(struct mock *m, struct arena *a, const struct offset_commit_request *q)
+{
+	struct offset_commit_response *r = WIRE_NEW(a, offset_commit_response);
+
+	r->topics = WIRE_ARRAY(a, offset_commit_response_topic, 1);
+	r->topics_count = 1;
+	r->topics[0].name = STR_LIT("t");
+	r->topics[0].partitions =
+		WIRE_ARRAY(a, offset_commit_response_partition, q->topics[0].partitions_count);
+	r->topics[0].partitions_count = q->topics[0].partitions_count;
+	for (int32_t i = 0; i < q->topics[0].partitions_count; i++) {
+		const struct offset_commit_request_partition *p = &q->topics[0].partitions[i];
+
+		r->topics[0].partitions[i].partition_index = p->partition_index;
+		if (q->generation_id_or_member_epoch != m->generation)
+			r->topics[0].partitions[i].error_code = KERR_ILLEGAL_GENERATION;
+		else
+			m->committed[p->partition_index] = p->committed_offset;
+	}
+	return r;
+}
+
+static void *mock_committed(struct mock *m, struct arena *a)
+{
+	struct offset_fetch_response *r = WIRE_NEW(a, offset_fetch_response);
+	struct offset_fetch_response_topics *t = WIRE_ARRAY(a, offset_fetch_response_topics, 1);
+
+	r->groups = WIRE_ARRAY(a, offset_fetch_response_group, 1);
+	r->groups_count = 1;
+	r->groups[0].group_id = STR_LIT("g");
+	r->groups[0].topics = t;
+	r->groups[0].topics_count = 1;
+	t->name = STR_LIT("t");
+	t->partitions = WIRE_ARRAY(a, offset_fetch_response_partitions, m->part_count);
+	t->partitions_count = m->part_count;
+	for (int32_t i = 0; i < m->part_count; i++) {
+		t->partitions[i].partition_index = i;
+		t->partitions[i].committed_offset = m->committed[i];
+	}
+	return r;
+}
+
+static void *mock_coordinator(struct mock *m, struct arena *a)
+{
+	struct find_coordinator_response *r = WIRE_NEW(a, find_coordinator_response);
+
+	r->coordinators = WIRE_ARRAY(a, find_coordinator_response_coordinator, 1);
+	r->coordinators_count = 1;
+	r->coordinators[0].node_id = m->nodes[m->node_count - 1].id;
+	r->coordinators[0].host = STR_LIT("127.0.0.1");
+	r->coordinators[0].port = m->nodes[m->node_count - 1].port;
+	return r;
+}
+
 /* NULL: the mock has no such API; the test is wrong. */
 static void *mock_body(struct mock *m, struct mock_conn *mc, struct arena *a, const struct api *api,
 		       int16_t version, const void *body, int error)
 {
 	struct init_producer_id_response *pid;
 	struct create_topics_response *ct;
+	struct heartbeat_response *hb;
 	void *r;
 
 	switch (api->key) {
@@ -331,6 +443,23 @@ static void *mock_body(struct mock *m, struct mock_conn *mc, struct arena *a, co
 		pid->error_code = (int16_t)error;
 		pid->producer_id = error ? -1 : m->next_producer_id++;
 		return pid;
+	case API_FIND_COORDINATOR:
+		return mock_coordinator(m, a);
+	case API_JOIN_GROUP:
+		return mock_join(m, a, body, error);
+	case API_SYNC_GROUP:
+		return mock_sync(m, a, body);
+	case API_HEARTBEAT:
+		hb = WIRE_NEW(a, heartbeat_response);
+		hb->error_code = (int16_t)error;
+		return hb;
+	case API_OFFSET_COMMIT:
+		return mock_commit(m, a, body);
+	case API_OFFSET_FETCH:
+		return mock_committed(m, a);
+	case API_LEAVE_GROUP:
+		m->left_count++;
+		return message_new(api->response, a);
 	case API_CREATE_TOPICS:
 		ct = WIRE_NEW(a, create_topics_response);
 		ct->topics = WIRE_ARRAY(a, create_topics_response_creatable_topic_result, 1);
@@ -462,6 +591,8 @@ static void mock_init(struct mock *m, int node_count, int32_t part_count)
 	m->part_count = part_count;
 	m->has_topic = true;
 	m->next_producer_id = 100;
+	for (int i = 0; i < MOCK_PARTITIONS_MAX; i++)
+		m->committed[i] = -1;
 	for (size_t i = 0; i < ARRAY_LEN(m->versions_max); i++)
 		m->versions_max[i] = -2;
 	for (int i = 0; i < node_count; i++)

@@ -18,7 +18,26 @@ struct fixture {
 	struct consumer *k;
 	int ends;
 	int64_t end_offset;
+	int assigned, revoked, lost;	/* partitions */
 };
+
+static void assigned(void *ctx, const struct position *partitions, size_t count)
+{
+	(void)partitions;
+	((struct fixture *)ctx)->assigned += (int)count;
+}
+
+static void revoked(void *ctx, const struct position *partitions, size_t count)
+{
+	(void)partitions;
+	((struct fixture *)ctx)->revoked += (int)count;
+}
+
+static void lost(void *ctx, const struct position *partitions, size_t count)
+{
+	(void)partitions;
+	((struct fixture *)ctx)->lost += (int)count;
+}
 
 static void at_end(void *ctx, struct str topic, int32_t partition, int64_t offset)
 {
@@ -32,7 +51,14 @@ static void at_end(void *ctx, struct str topic, int32_t partition, int64_t offse
 
 static void setup_records(struct fixture *f, int32_t parts, const char *pairs, size_t records_max)
 {
-	struct consumer_options options = {.at_end = at_end, .ctx = f, .records_max = records_max};
+	struct consumer_options options = {
+		.assigned = assigned,
+		.revoked = revoked,
+		.lost = lost,
+		.at_end = at_end,
+		.ctx = f,
+		.records_max = records_max,
+	};
 	char all[512];
 
 	memset(f, 0, sizeof(*f));
@@ -340,6 +366,140 @@ static void several_partitions_share_a_session(void **state)
 	teardown(&f);
 }
 
+static void subscribe(struct fixture *f)
+{
+	struct str topic = STR_LIT("t");
+	struct err err = {0};
+
+	if (consumer_subscribe(f->k, &topic, 1, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+/* Reads `count` records of any partition. */
+static void read_count(struct fixture *f, size_t count)
+{
+	struct consumer_batch b;
+	struct err err = {0};
+	size_t got = 0;
+
+	while (got < count) {
+		int rc = consumer_poll(f->k, 5000, &b, &err);
+
+		if (rc <= 0)
+			fail_msg("%d: %s", rc, err.text);
+		got += b.count;
+	}
+	assert_int_equal(got, count);
+}
+
+static void a_member_joins_commits_leaves_and_resumes(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, 2, "group.id=g auto.offset.reset=earliest");
+	put(&f, 0, 10, COMPRESSION_NONE, -1, false);
+	put(&f, 1, 7, COMPRESSION_NONE, -1, false);
+	subscribe(&f);
+	read_count(&f, 17);
+	assert_string_equal(consumer_member_id(f.k), "member-1");
+	assert_int_equal(f.assigned, 2);
+	assert_int_equal(f.m.asked[API_JOIN_GROUP], 2);		/* the first one gave the id */
+	assert_int_equal(consumer_close(f.k, NULL), 0);
+	assert_int_equal(f.m.committed[0], 10);
+	assert_int_equal(f.m.committed[1], 7);
+	assert_int_equal(f.m.left_count, 1);
+	assert_int_equal(f.revoked, 2);
+	consumer_free(f.k);
+	/* Another one begins where it ended. */
+	assert_int_equal(consumer_new(&f.k, f.c, NULL, NULL), 0);
+	put(&f, 1, 5, COMPRESSION_NONE, -1, false);
+	subscribe(&f);
+	read_count(&f, 5);
+	teardown(&f);
+	assert_int_equal(f.m.committed[1], 12);
+}
+
+static bool has_joined(struct fixture *f, int32_t generation)
+{
+	struct consumer_batch b;
+	struct err err = {0};
+	int64_t until = clock_mono_ms() + 5000;
+
+	while (f->m.generation < generation && clock_mono_ms() < until)
+		assert_int_equal(consumer_poll(f->k, 10, &b, &err), 0);
+	return f->m.generation >= generation;
+}
+
+static void a_rebalance_gives_up_joins_again_and_repeats_nothing(void **state)
+{
+	static const char *const strategies[] = {"range", "cooperative-sticky"};
+	struct fixture f;
+	char pairs[256];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		snprintf(pairs, sizeof(pairs),
+			 "group.id=g auto.offset.reset=earliest heartbeat.interval.ms=20 "
+			 "partition.assignment.strategy=%s",
+			 strategies[i]);
+		setup(&f, 2, pairs);
+		put(&f, 0, 10, COMPRESSION_NONE, -1, false);
+		subscribe(&f);
+		read_count(&f, 10);
+		f.m.scripts[API_HEARTBEAT] = (struct mock_script){
+			.wrong = MOCK_ERROR, .code = KERR_REBALANCE_IN_PROGRESS, .count = 1};
+		assert_true(has_joined(&f, 2));
+		assert_int_equal(f.m.committed[0], 10);	/* before it joined again */
+		put(&f, 0, 5, COMPRESSION_NONE, -1, false);
+		read_count(&f, 5);
+		/* Cooperative members keep what they had. */
+		assert_int_equal(f.revoked, i == 0 ? 2 : 0);
+		assert_int_equal(f.assigned, i == 0 ? 4 : 2);
+		teardown(&f);
+	}
+}
+
+static void a_member_that_was_thrown_out_comes_back(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, 1, "group.id=g auto.offset.reset=earliest heartbeat.interval.ms=20");
+	put(&f, 0, 10, COMPRESSION_NONE, -1, false);
+	subscribe(&f);
+	read_count(&f, 10);
+	assert_int_equal(consumer_commit(f.k, NULL), 0);
+	f.m.scripts[API_HEARTBEAT] = (struct mock_script){
+		.wrong = MOCK_ERROR, .code = KERR_UNKNOWN_MEMBER_ID, .count = 1};
+	assert_true(has_joined(&f, 2));
+	assert_int_equal(f.lost, 1);
+	put(&f, 0, 5, COMPRESSION_NONE, -1, false);
+	read_count(&f, 5);
+	/* And when the connection to the coordinator breaks, nothing is lost. */
+	mock_kick(&f.m, 1);
+	put(&f, 0, 5, COMPRESSION_NONE, -1, false);
+	read_count(&f, 5);
+	assert_int_equal(f.lost, 1);
+	teardown(&f);
+}
+
+static void a_group_that_refuses_the_member_is_told(void **state)
+{
+	struct fixture f;
+	struct consumer_batch b;
+	struct err err = {0};
+
+	(void)state;
+	setup(&f, 1, "group.id=g");
+	f.m.scripts[API_JOIN_GROUP] = (struct mock_script){
+		.wrong = MOCK_ERROR, .code = KERR_GROUP_AUTHORIZATION_FAILED, .count = 1};
+	subscribe(&f);
+	assert_int_equal(consumer_poll(f.k, 5000, &b, &err), E_KAFKA);
+	assert_int_equal(err.kafka_error, KERR_GROUP_AUTHORIZATION_FAILED);
+	teardown(&f);
+}
+
 static void bad_patterns_and_missing_groups_are_refused(void **state)
 {
 	struct fixture f;
@@ -365,6 +525,10 @@ int main(void)
 		cmocka_unit_test(an_offset_out_of_range_is_reset_as_configured),
 		cmocka_unit_test(a_moved_leader_and_a_lost_connection_are_followed),
 		cmocka_unit_test(several_partitions_share_a_session),
+		cmocka_unit_test(a_member_joins_commits_leaves_and_resumes),
+		cmocka_unit_test(a_rebalance_gives_up_joins_again_and_repeats_nothing),
+		cmocka_unit_test(a_member_that_was_thrown_out_comes_back),
+		cmocka_unit_test(a_group_that_refuses_the_member_is_told),
 		cmocka_unit_test(bad_patterns_and_missing_groups_are_refused),
 	};
 
