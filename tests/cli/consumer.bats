@@ -205,7 +205,7 @@ fed()
 }
 
 @test "consumer: a closed stdout ends it in order" {
-	seq 1 100 | put "$T"
+	seq 1 20000 | put "$T"	# more than a pipe holds
 	consumer --topic "$T" --from-beginning 2>errors | head -n 1 >printed
 	[ "$(cat printed)" = 1 ]
 	grep -q "Unable to write to standard out, closing consumer." errors
