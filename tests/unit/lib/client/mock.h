@@ -332,7 +332,8 @@ static void *mock_list_offsets(struct mock *m, struct arena *a,
 
 static struct str mock_member = {"member-1", 8};
 
-static void *mock_join(struct mock *m, struct arena *a, const struct join_group_request *q, int error)
+static void *mock_join(struct mock *m, struct arena *a, const struct join_group_request *q,
+		       int error)
 {
 	struct join_group_response *r = WIRE_NEW(a, join_group_response);
 
