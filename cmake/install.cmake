@@ -81,9 +81,11 @@ foreach(pair topics:topics console-producer:producer console-consumer:consumer
 	string(REPLACE ":" ";" pair ${pair})
 	list(GET pair 0 apache)
 	list(GET pair 1 own)
-	string(APPEND man_links
-		"execute_process(COMMAND \${CMAKE_COMMAND} -E create_symlink kavka-${own}.1
-			\"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_MANDIR}/man1/kafka-${apache}.1\")\n")
+	foreach(link kafka-${apache}.1 kafka-${apache}.sh.1)
+		string(APPEND man_links
+			"execute_process(COMMAND \${CMAKE_COMMAND} -E create_symlink kavka-${own}.1
+				\"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_MANDIR}/man1/${link}\")\n")
+	endforeach()
 endforeach()
 install(CODE "${man_links}")
 
@@ -141,11 +143,17 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS bash-completion)
-set(CPACK_DEBIAN_PACKAGE_CONFLICTS "kafka")
+set(CPACK_DEBIAN_PACKAGE_DEPENDS adduser)
+# Loaded when --metrics is given: see broker/server/http.c.
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS libmicrohttpd12)
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS bash-completion)
+# Packages that bring commands of the same names.
+set(CPACK_DEBIAN_PACKAGE_CONFLICTS "kafka, confluent-kafka, confluent-server")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/cmake/deb/postinst
 	${CMAKE_SOURCE_DIR}/cmake/deb/prerm ${CMAKE_SOURCE_DIR}/cmake/deb/postrm
 	${CMAKE_SOURCE_DIR}/cmake/deb/conffiles)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_SOURCE_DIR}/cmake/deb/stage.cmake)
+set(CPACK_POST_BUILD_SCRIPTS ${CMAKE_SOURCE_DIR}/cmake/deb/size.cmake)
 set(CPACK_COMPONENTS_ALL "")
 include(CPack)
