@@ -59,7 +59,7 @@ void metrics_free(struct metrics *m)
 
 	if (!m)
 		return;
-	MAP_FOREACH(&m->topics, t, struct topic_metrics, node)
+	MAP_FOREACH (&m->topics, t, struct topic_metrics, node)
 		metrics_drop_topic(m, t);
 	map_fini(&m->topics);
 	free(m);
@@ -103,7 +103,7 @@ void metrics_merge(struct metrics *to, const struct metrics *from)
 	struct topic_metrics *t;
 
 	topic_metrics_merge(&to->all, &from->all);
-	MAP_FOREACH(&from->topics, t, struct topic_metrics, node)
+	MAP_FOREACH (&from->topics, t, struct topic_metrics, node)
 		topic_metrics_merge(metrics_topic(to, str_of(t->name)), t);
 	for (int i = 0; i < METRICS_API_COUNT; i++)
 		histogram_merge(&to->request_time[i], &from->request_time[i]);
@@ -131,7 +131,10 @@ static const struct {
 	size_t at;
 } topic_counters[] = {
 #define COUNTER(label, field) \
-	{"kafka_server_brokertopicmetrics_" label "_total", offsetof(struct topic_metrics, field)}
+	{ \
+		"kafka_server_brokertopicmetrics_" label "_total", \
+			offsetof(struct topic_metrics, field) \
+	}
 	COUNTER("bytesin", bytes_in),
 	COUNTER("bytesout", bytes_out),
 	COUNTER("messagesin", messages_in),
@@ -156,11 +159,12 @@ static void metrics_print_topics(const struct metrics *m, struct out *out)
 	for (size_t i = 0; i < ARRAY_LEN(topic_counters); i++) {
 		size_t at = topic_counters[i].at;
 
-		metrics_line(out, "counter", topic_counters[i].name, NULL, topic_counter(&m->all, at));
-		MAP_FOREACH(&m->topics, t, struct topic_metrics, node)
-		{
+		metrics_line(out, "counter", topic_counters[i].name, NULL,
+			     topic_counter(&m->all, at));
+		MAP_FOREACH (&m->topics, t, struct topic_metrics, node) {
 			snprintf(labels, sizeof(labels), "topic=\"%s\"", t->name);
-			metrics_line(out, NULL, topic_counters[i].name, labels, topic_counter(t, at));
+			metrics_line(out, NULL, topic_counters[i].name, labels,
+				     topic_counter(t, at));
 		}
 	}
 }

@@ -16,18 +16,18 @@ struct checkpoint_list {
 /* The lines of one round: a list for each directory and kind of file. */
 struct checkpoint_round {
 	struct server *server;
-	unsigned kinds;				/* CHECKPOINT_* */
-	struct arena arena;			/* names of topics */
+	unsigned kinds;     /* CHECKPOINT_* */
+	struct arena arena; /* names of topics */
 	struct checkpoint_list (*lists)[LOG_DIR_CHECKPOINTS];
-	unsigned pending;			/* shards that have not reported */
+	unsigned pending; /* shards that have not reported */
 	struct env_work work;
-	bool *failed;				/* by directory */
+	bool *failed; /* by directory */
 };
 
 struct checkpoint_part {
 	struct task task;
 	struct checkpoint_round *round;
-	struct checkpoint_round lines;		/* this shard's */
+	struct checkpoint_round lines; /* this shard's */
 };
 
 static const struct {
@@ -164,7 +164,8 @@ static void round_end(struct checkpoint_round *round)
 				  round_interval_ms(round));
 	for (unsigned dir = 0; dir < server->dir_count; dir++)
 		if (round->failed[dir])
-			server_dir_failed(&server->shards[0], dir, "a checkpoint could not be written");
+			server_dir_failed(&server->shards[0], dir,
+					  "a checkpoint could not be written");
 	round_fini(round);
 	free(round);
 }
@@ -190,7 +191,7 @@ static void part_back(struct task *task, struct shard *on)
 	if (--round->pending > 0)
 		return;
 	if (atomic_load(&round->server->state) != SERVER_RUNNING) {
-		round_end(round);	/* the stop writes them all */
+		round_end(round); /* the stop writes them all */
 		return;
 	}
 	round->work = (struct env_work){.run = round_run, .done = round_written};
@@ -236,8 +237,9 @@ void checkpoints_start(struct server *server)
 
 	server->checkpoint_timer.fire = checkpoint_due;
 	server->high_watermark_timer.fire = checkpoint_due;
-	shard_timer_start(shard, &server->checkpoint_timer,
-			  config_i64(shard->config, CONFIG_LOG_FLUSH_OFFSET_CHECKPOINT_INTERVAL_MS));
+	shard_timer_start(
+		shard, &server->checkpoint_timer,
+		config_i64(shard->config, CONFIG_LOG_FLUSH_OFFSET_CHECKPOINT_INTERVAL_MS));
 	shard_timer_start(
 		shard, &server->high_watermark_timer,
 		config_i64(shard->config, CONFIG_REPLICA_HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS));

@@ -25,12 +25,12 @@
 /* libmicrohttpd brings a dozen libraries with it, which would double the start-up time of every
  * command. So it is loaded when an HTTP port is asked for. */
 #define HTTP_LIBRARY "libmicrohttpd.so.12"
-#define HTTP_FUNCTIONS(X)                  \
-	X(MHD_start_daemon)                \
-	X(MHD_stop_daemon)                 \
+#define HTTP_FUNCTIONS(X) \
+	X(MHD_start_daemon) \
+	X(MHD_stop_daemon) \
 	X(MHD_create_response_from_buffer) \
-	X(MHD_add_response_header)         \
-	X(MHD_queue_response)              \
+	X(MHD_add_response_header) \
+	X(MHD_queue_response) \
 	X(MHD_destroy_response)
 
 struct http_library {
@@ -48,11 +48,11 @@ struct http {
 /* What a scrape gathers from the shards. */
 struct scrape {
 	struct metrics *metrics;
-	struct out partitions;		/* lines of each partition */
+	struct out partitions; /* lines of each partition */
 	unsigned partition_count, leader_count, offline_count, under_replicated, under_min_isr;
 	struct group_counts groups;
 	bool is_controller;
-	const char *type;		/* of the first line of a family, then NULL */
+	const char *type; /* of the first line of a family, then NULL */
 };
 
 /* ---- /metrics ------------------------------------------------------------------------------- */
@@ -76,7 +76,8 @@ static void scrape_partition(struct scrape *scrape, struct partition *p, size_t 
 {
 	char labels[320];
 
-	snprintf(labels, sizeof(labels), "topic=\"%.*s\",partition=\"%d\"", STR(p->topic), p->index);
+	snprintf(labels, sizeof(labels), "topic=\"%.*s\",partition=\"%d\"", STR(p->topic),
+		 p->index);
 	metrics_line(&scrape->partitions, scrape->type, partition_gauges[gauge].name, labels,
 		     (double)partition_gauges[gauge].value(p));
 	scrape->type = NULL;
@@ -92,8 +93,8 @@ static void scrape_gauge_shard(struct server_shard *s, void *arg)
 	struct scrape_gauge *g = arg;
 
 	REPLICA_SET_FOREACH(s->shard.replicas, p)
-		if (p->role != PARTITION_OFFLINE)
-			scrape_partition(g->scrape, p, g->gauge);
+	if (p->role != PARTITION_OFFLINE)
+		scrape_partition(g->scrape, p, g->gauge);
 }
 
 static void scrape_groups(struct scrape *scrape, struct group_coordinator *groups)
@@ -157,7 +158,8 @@ static void scrape_print(struct server *server, struct scrape *scrape, struct ou
 		{GROUPS("numoffsets"), (double)scrape->groups.offsets},
 		{GROUPS("numgroups"), (double)scrape->groups.groups},
 		{GROUPS("numgroupspreparingrebalance"), (double)scrape->groups.preparing_rebalance},
-		{GROUPS("numgroupscompletingrebalance"), (double)scrape->groups.completing_rebalance},
+		{GROUPS("numgroupscompletingrebalance"),
+		 (double)scrape->groups.completing_rebalance},
 		{GROUPS("numgroupsstable"), (double)scrape->groups.stable},
 		{GROUPS("numgroupsempty"), (double)scrape->groups.empty},
 		{GROUPS("numgroupsdead"), (double)scrape->groups.dead},
@@ -233,8 +235,8 @@ static enum MHD_Result http_answer(void *ctx, struct MHD_Connection *connection,
 	out_init(&out, METRICS_BYTES_MAX);
 	if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0)
 		status = http_page(h->server, url, &out);
-	response = h->lib.MHD_create_response_from_buffer(
-		out.len, out.data ? (void *)out.data : "", MHD_RESPMEM_MUST_COPY);
+	response = h->lib.MHD_create_response_from_buffer(out.len, out.data ? (void *)out.data : "",
+							  MHD_RESPMEM_MUST_COPY);
 	out_fini(&out);
 	if (!response)
 		return MHD_NO;
@@ -281,7 +283,8 @@ int http_start(struct http **out, struct server *server, const char *listen, str
 	int rc;
 
 	if (!colon || !colon[1])
-		return err_set(err, E_USAGE, "--metrics %s: say [HOST]:PORT, such as :9644", listen);
+		return err_set(err, E_USAGE, "--metrics %s: say [HOST]:PORT, such as :9644",
+			       listen);
 	host = xstrndup(listen, (size_t)(colon - listen));
 	rc = getaddrinfo(host[0] ? host : "127.0.0.1", colon + 1, &hints, &found);
 	free(host);

@@ -13,7 +13,7 @@
 struct image_delivery {
 	struct task task;
 	struct server *server;
-	const struct image *image;	/* one reference for the shard */
+	const struct image *image; /* one reference for the shard */
 };
 
 /* ---- On each shard -------------------------------------------------------------------------- */
@@ -36,10 +36,9 @@ static void shard_apply_configs(struct server_shard *s, const struct image *befo
 	cluster = image_broker_config(after, "");
 	if (own == image_broker_config(before, id) && cluster == image_broker_config(before, ""))
 		return;
-	s->shard.config = config_with_dynamic(s->server->config, own ? own->entries : NULL,
-					      own ? own->entry_count : 0,
-					      cluster ? cluster->entries : NULL,
-					      cluster ? cluster->entry_count : 0);
+	s->shard.config = config_with_dynamic(
+		s->server->config, own ? own->entries : NULL, own ? own->entry_count : 0,
+		cluster ? cluster->entries : NULL, cluster ? cluster->entry_count : 0);
 	replica_set_configure(s->shard.replicas, s->shard.config);
 	group_coordinator_configure(s->shard.groups, s->shard.config);
 	if (s->shard.control) {

@@ -24,7 +24,7 @@ static void listener_retry(struct timer *timer, struct shard *on);
 
 struct listener_ip {
 	struct map_node node;
-	uint8_t addr[16];		/* IPv4 as mapped IPv6 */
+	uint8_t addr[16]; /* IPv4 as mapped IPv6 */
 	int64_t conn_count;
 };
 
@@ -107,8 +107,8 @@ static int listener_error(struct err *err, int rc, const char *name, const char 
 		       advice);
 }
 
-int listener_add(struct listener_set *set, const char *name, const char *host, int port, int backlog,
-		 int receive_buffer_bytes, int *port_out, struct err *err)
+int listener_add(struct listener_set *set, const char *name, const char *host, int port,
+		 int backlog, int receive_buffer_bytes, int *port_out, struct err *err)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
 	struct addrinfo *found = NULL;
@@ -125,12 +125,13 @@ int listener_add(struct listener_set *set, const char *name, const char *host, i
 		return err_set(err, -EADDRNOTAVAIL, "listener %s://%s:%d: %s", name, host, port,
 			       gai_strerror(rc));
 	rc = 0;
-	for (struct addrinfo *a = found; a && set->socket_count < LISTENER_SOCKETS_MAX; a = a->ai_next) {
+	for (struct addrinfo *a = found; a && set->socket_count < LISTENER_SOCKETS_MAX;
+	     a = a->ai_next) {
 		struct listener_socket *socket = &set->sockets[set->socket_count];
 
 		rc = listener_bind(set, a, *port_out, backlog, receive_buffer_bytes);
 		if (rc == -EADDRNOTAVAIL || rc == -EAFNOSUPPORT)
-			continue;	/* e.g. ::1 on a machine without IPv6 */
+			continue; /* e.g. ::1 on a machine without IPv6 */
 		if (rc < 0)
 			break;
 		socket->name = name;
@@ -351,8 +352,7 @@ void listener_set_fini(struct listener_set *set)
 	for (unsigned i = 0; i < set->socket_count && !set->started; i++)
 		close(set->sockets[i].fd);
 	set->socket_count = 0;
-	MAP_FOREACH(&set->ips, ip, struct listener_ip, node)
-	{
+	MAP_FOREACH (&set->ips, ip, struct listener_ip, node) {
 		map_remove(&set->ips, &ip->node);
 		free(ip);
 	}

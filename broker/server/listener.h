@@ -22,15 +22,15 @@ struct listener_set;
 /* One configured listener ("PLAINTEXT://localhost:9092"); a host name may give several sockets. */
 struct listener_socket {
 	struct listener_set *set;
-	const char *name;		/* "PLAINTEXT"; lives as long as the config */
+	const char *name; /* "PLAINTEXT"; lives as long as the config */
 	uv_poll_t poll;
 	int fd;
-	int port;			/* as bound */
+	int port; /* as bound */
 };
 
 /* The admission of one accepted connection. */
 struct admission {
-	struct task task;		/* carries it back to shard 0 */
+	struct task task; /* carries it back to shard 0 */
 	struct listener_set *set;
 	struct listener_ip *ip;
 };
@@ -40,17 +40,17 @@ typedef void (*listener_accepted)(void *ctx, const char *listener_name, int fd,
 				  struct admission *admission);
 
 struct listener_set {
-	struct server_shard *shard;	/* shard 0 */
+	struct server_shard *shard; /* shard 0 */
 	listener_accepted accepted;
 	void *ctx;
 	struct listener_socket sockets[LISTENER_SOCKETS_MAX];
 	unsigned socket_count;
 	bool started, polling;
-	struct timer retry_timer;	/* accepts again after the process ran out of files */
+	struct timer retry_timer; /* accepts again after the process ran out of files */
 	int64_t conn_count, conn_max;
 	int64_t per_ip_max;
-	const char *per_ip_overrides;	/* "host:n,host:n" */
-	struct map ips;			/* struct listener_ip by address bytes */
+	const char *per_ip_overrides; /* "host:n,host:n" */
+	struct map ips;               /* struct listener_ip by address bytes */
 };
 
 void listener_set_init(struct listener_set *set, struct server_shard *shard,
@@ -66,9 +66,9 @@ MUST_USE int listener_add(struct listener_set *set, const char *name, const char
  * borrows until the next call. Shard 0, or before it runs. */
 void listener_set_limit(struct listener_set *set, const struct config *config);
 
-void listener_set_start(struct listener_set *set);	/* shard 0 */
-void listener_set_stop(struct listener_set *set);	/* shard 0; closes the sockets */
-void listener_set_fini(struct listener_set *set);	/* after shard 0 has ended */
+void listener_set_start(struct listener_set *set); /* shard 0 */
+void listener_set_stop(struct listener_set *set);  /* shard 0; closes the sockets */
+void listener_set_fini(struct listener_set *set);  /* after shard 0 has ended */
 
 /* Any thread. Takes `admission`. */
 void listener_release(struct admission *admission);

@@ -263,21 +263,22 @@ static int server_listen(struct server *server, const struct listener *l, int *p
 			 struct err *err)
 {
 	int backlog = (int)config_i64(server->config, CONFIG_SOCKET_LISTEN_BACKLOG_SIZE);
-	/* Only when somebody asked for it: the kernel's own tuning is better than Kafka's default. */
-	int receive_bytes =
-		config_source_of(server->config, CONFIG_SOCKET_RECEIVE_BUFFER_BYTES) ==
-				CONFIG_SOURCE_STATIC_BROKER
-			? config_i32(server->config, CONFIG_SOCKET_RECEIVE_BUFFER_BYTES)
-			: -1;
+	/* Only when somebody asked for it: the kernel's own tuning is better than Kafka's default.
+	 */
+	int receive_bytes = config_source_of(server->config, CONFIG_SOCKET_RECEIVE_BUFFER_BYTES) ==
+					    CONFIG_SOURCE_STATIC_BROKER
+				    ? config_i32(server->config, CONFIG_SOCKET_RECEIVE_BUFFER_BYTES)
+				    : -1;
 	int rc;
 
 	struct listener_ctx *ctx = &server->listeners[server->listener_count++];
 
 	*ctx = (struct listener_ctx){.name = l->name, .is_controller = l->is_controller};
 	if (l->protocol == SECURITY_SASL_PLAINTEXT || l->protocol == SECURITY_SASL_SSL)
-		return err_set(err, E_UNSUPPORTED,
-			       "listener %s: this version has no %s listeners (use PLAINTEXT or SSL)",
-			       l->name, security_protocol_name(l->protocol));
+		return err_set(
+			err, E_UNSUPPORTED,
+			"listener %s: this version has no %s listeners (use PLAINTEXT or SSL)",
+			l->name, security_protocol_name(l->protocol));
 	if (l->protocol == SECURITY_SSL) {
 		rc = server_tls(server, ctx, err);
 		if (rc < 0)
@@ -512,10 +513,10 @@ static void server_ready_line(const struct server *server)
 {
 	const struct image_endpoint *e = server->endpoints;
 
-	printf("kavka broker %d is ready on %.*s:%u, data in %s, cluster id %s, started in %lld ms\n",
+	printf("kavka broker %d is ready on %.*s:%u, data in %s, cluster id %s, started in %lld "
+	       "ms\n",
 	       server->broker.node_id, STR(e->host), e->port, server->dirs[0]->path,
-	       server->broker.cluster_id_text,
-	       (long long)(clock_mono_ms() - server->started_ms));
+	       server->broker.cluster_id_text, (long long)(clock_mono_ms() - server->started_ms));
 	fflush(stdout);
 }
 

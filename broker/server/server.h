@@ -11,10 +11,10 @@
 #include <stdbool.h>
 
 struct server_options {
-	const char *config_file;	/* NULL: defaults for one node */
-	const char **overrides;		/* "key=value", stronger than the file */
+	const char *config_file; /* NULL: defaults for one node */
+	const char **overrides;  /* "key=value", stronger than the file */
 	unsigned override_count;
-	const char *metrics_listen;	/* "[host]:port" of the HTTP port, NULL: none */
+	const char *metrics_listen; /* "[host]:port" of the HTTP port, NULL: none */
 	bool json_log;
 };
 

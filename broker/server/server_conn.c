@@ -13,12 +13,12 @@
 
 struct server_request {
 	struct request r;
-	struct list_node link;		/* the connection's requests, until it is gone */
-	struct server_conn *conn;	/* NULL once the connection is gone */
-	struct out out;			/* the encoded response, without the external parts */
+	struct list_node link;    /* the connection's requests, until it is gone */
+	struct server_conn *conn; /* NULL once the connection is gone */
+	struct out out;           /* the encoded response, without the external parts */
 	struct frame_out frame_out;
-	size_t memory_bytes;		/* what it holds of the broker's request memory */
-	bool is_finished;		/* encoded (or there is nothing to send) */
+	size_t memory_bytes; /* what it holds of the broker's request memory */
+	bool is_finished;    /* encoded (or there is nothing to send) */
 	bool is_sending;
 };
 
@@ -101,8 +101,7 @@ static void server_conn_flush(struct server_conn *sc)
 {
 	struct server_request *sr;
 
-	LIST_FOREACH(&sc->requests, sr, struct server_request, link)
-	{
+	LIST_FOREACH (&sc->requests, sr, struct server_request, link) {
 		if (sr->is_sending)
 			continue;
 		if (!sr->is_finished || sc->is_closed)
@@ -215,7 +214,7 @@ static void server_conn_frame(struct conn *c, struct slice frame)
 	sr->r.finished = request_finished;
 	sr->memory_bytes = frame.len;
 	if (sc->reserved_bytes)
-		sc->reserved_bytes = 0;		/* this frame's: now the request holds it */
+		sc->reserved_bytes = 0; /* this frame's: now the request holds it */
 	else
 		server_memory_take(sc->shard, frame.len);
 	list_push_back(&sc->requests, &sr->link);
@@ -253,7 +252,7 @@ void server_conn_memory_freed(struct server_shard *s)
 {
 	struct server_conn *sc;
 
-	LIST_FOREACH(&s->conns, sc, struct server_conn, link)
+	LIST_FOREACH (&s->conns, sc, struct server_conn, link)
 		server_conn_resume(sc);
 }
 
@@ -298,8 +297,7 @@ void server_conn_close(struct server_conn *sc)
 	sc->is_closed = true;
 	/* Frames being sent are given back by conn_close() and freed there. */
 	conn_close(&sc->conn);
-	LIST_FOREACH(&sc->requests, sr, struct server_request, link)
-	{
+	LIST_FOREACH (&sc->requests, sr, struct server_request, link) {
 		list_remove(&sr->link);
 		sr->conn = NULL;
 		if (sr->is_finished)
@@ -370,8 +368,7 @@ int64_t server_conn_close_idle(struct server_shard *s, int64_t idle_ms)
 	int64_t now = clock_mono_ms();
 	struct server_conn *sc;
 
-	LIST_FOREACH(&s->conns, sc, struct server_conn, link)
-	{
+	LIST_FOREACH (&s->conns, sc, struct server_conn, link) {
 		int64_t left = sc->conn.last_active_ms + idle_ms - now;
 
 		/* A long poll is activity too: the peer waits for us. */

@@ -17,24 +17,24 @@
 
 struct server_conn {
 	struct conn conn;
-	struct list_node link;		/* the shard's conns, least recently active first */
+	struct list_node link; /* the shard's conns, least recently active first */
 	struct server_shard *shard;
 	const struct listener_ctx *listener;
 	struct admission *admission;
-	struct list_node requests;	/* struct server_request, in order of arrival */
+	struct list_node requests; /* struct server_request, in order of arrival */
 	unsigned request_count;
-	size_t reserved_bytes;		/* request memory held for a large frame on its way */
+	size_t reserved_bytes; /* request memory held for a large frame on its way */
 	bool is_paused;
-	bool is_closed;			/* conn_close() was called */
-	bool close_when_sent;		/* an answer said so: no more is read */
-	char client_host[CONN_ADDR_TEXT_MAX + 1];		/* "/127.0.0.1" */
+	bool is_closed;                           /* conn_close() was called */
+	bool close_when_sent;                     /* an answer said so: no more is read */
+	char client_host[CONN_ADDR_TEXT_MAX + 1]; /* "/127.0.0.1" */
 };
 
 /* What connections of one listener share; made by the server, fixed. */
 struct listener_ctx {
 	const char *name;
 	bool is_controller;
-	struct tls_context *tls;	/* NULL: plaintext */
+	struct tls_context *tls; /* NULL: plaintext */
 };
 
 /* On the shard. Takes `fd` and `admission`. */

@@ -19,47 +19,47 @@ struct http;
 
 #define SERVER_LISTENERS_MAX 16
 
-enum server_state {		/* BrokerState.java's numbers, for the metric */
-	SERVER_STARTING = 1,
-	SERVER_RECOVERY = 2,
-	SERVER_RUNNING = 3,
-	SERVER_CONTROLLED_SHUTDOWN = 6,
-	SERVER_SHUTTING_DOWN = 7,
+enum server_state { /* BrokerState.java's numbers, for the metric */
+		    SERVER_STARTING = 1,
+		    SERVER_RECOVERY = 2,
+		    SERVER_RUNNING = 3,
+		    SERVER_CONTROLLED_SHUTDOWN = 6,
+		    SERVER_SHUTTING_DOWN = 7,
 };
 
 struct server {
 	/* fixed after start */
 	struct broker broker;
 	struct server_shard *shards;
-	struct config *config;			/* as loaded; shards have their current one */
+	struct config *config; /* as loaded; shards have their current one */
 	struct log_dir **dirs;
-	unsigned dir_count;			/* of log.dirs */
-	unsigned opened_count;			/* and metadata.log.dir, if it is apart: the last */
-	struct env env;				/* the main thread's */
+	unsigned dir_count;    /* of log.dirs */
+	unsigned opened_count; /* and metadata.log.dir, if it is apart: the last */
+	struct env env;        /* the main thread's */
 	struct listener_ctx listeners[SERVER_LISTENERS_MAX];
 	unsigned listener_count;
-	struct image_endpoint endpoints[SERVER_LISTENERS_MAX];	/* advertised */
+	struct image_endpoint endpoints[SERVER_LISTENERS_MAX]; /* advertised */
 	unsigned endpoint_count;
 	struct image_endpoint controller_endpoint;
-	struct arena arena;			/* what the fixed part points to */
+	struct arena arena; /* what the fixed part points to */
 	int64_t started_ms;
-	int64_t memory_max;			/* bytes of requests, all shards together */
-	struct http *http;			/* NULL: no HTTP port */
-	sigset_t signals;			/* that end the broker */
+	int64_t memory_max; /* bytes of requests, all shards together */
+	struct http *http;  /* NULL: no HTTP port */
+	sigset_t signals;   /* that end the broker */
 
 	/* any thread, atomic */
 	_Atomic int64_t memory_bytes;
-	_Atomic int state;			/* enum server_state */
-	_Atomic unsigned dirs_offline;		/* a bit for each log directory */
+	_Atomic int state;             /* enum server_state */
+	_Atomic unsigned dirs_offline; /* a bit for each log directory */
 	_Atomic int64_t requests_live;
 
 	/* shard 0 only */
 	struct listener_set listener_set;
-	unsigned next_shard;			/* for the next connection */
+	unsigned next_shard; /* for the next connection */
 	struct control *control;
-	const struct image *latest;		/* newest image given by control, before the shards */
-	bool is_caught_up;			/* images go to the shards from here on */
-	unsigned applying;			/* shards that have not applied `latest` yet */
+	const struct image *latest; /* newest image given by control, before the shards */
+	bool is_caught_up;          /* images go to the shards from here on */
+	unsigned applying;          /* shards that have not applied `latest` yet */
 	struct timer checkpoint_timer, high_watermark_timer;
 
 	/* main thread waits on these */
@@ -79,19 +79,22 @@ void server_request_metrics(struct server_shard *s, const struct request *r);
 /* Takes a log directory offline on every shard, once; the last one ends the process. Any shard. */
 void server_dir_failed(struct server_shard *s, unsigned dir, const char *why);
 
-/* ---- shutdown.c: the ordered stop, on the main thread -------------------------------------------- */
+/* ---- shutdown.c: the ordered stop, on the main thread
+ * -------------------------------------------- */
 
 void server_stop(struct server *server);
 /* After a start that failed: nothing was served, nothing is to be written. */
 void server_abandon(struct server *server);
 
-/* ---- images.c: metadata images on their way to the shards (shard 0) --------------------------- */
+/* ---- images.c: metadata images on their way to the shards (shard 0) ---------------------------
+ */
 
 /* control's callbacks. */
 void server_on_image(void *ctx, const struct image *image);
 void server_on_caught_up(void *ctx);
 
-/* ---- checkpoints.c ----------------------------------------------------------------------------- */
+/* ---- checkpoints.c -----------------------------------------------------------------------------
+ */
 
 enum { CHECKPOINT_OFFSETS = 1, CHECKPOINT_HIGH_WATERMARK = 2 };
 
@@ -102,10 +105,11 @@ void checkpoints_stop(struct server *server);
  * first error; `ok[dir]` is cleared for a directory that failed. */
 int checkpoints_write_all(struct server *server, bool *ok);
 
-/* ---- http.c ------------------------------------------------------------------------------------ */
+/* ---- http.c ------------------------------------------------------------------------------------
+ */
 
 MUST_USE int http_start(struct http **out, struct server *server, const char *listen,
 			struct err *err);
-void http_stop(struct http *h);	/* NULL is fine */
+void http_stop(struct http *h); /* NULL is fine */
 
 #endif

@@ -12,9 +12,8 @@ void shard_post(struct shard *to, struct task *task)
 
 	do {
 		task->next = head;
-	} while (!atomic_compare_exchange_weak_explicit(&s->inbox, &head, task,
-							memory_order_release,
-							memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(
+		&s->inbox, &head, task, memory_order_release, memory_order_relaxed));
 	/* A non-empty inbox has been woken for already. */
 	if (!head)
 		uv_async_send(&s->wake);

@@ -13,12 +13,12 @@
 struct server;
 
 struct server_shard {
-	struct shard shard;			/* first: the door's view */
-	struct server *server;			/* fixed */
+	struct shard shard;    /* first: the door's view */
+	struct server *server; /* fixed */
 	struct env env;
 	uv_loop_t loop;
 	uv_thread_t thread;
-	bool is_started;			/* main thread: `thread` is there */
+	bool is_started; /* main thread: `thread` is there */
 
 	/* any thread, atomic: tasks posted, newest first */
 	_Atomic(struct task *) inbox;
@@ -27,12 +27,12 @@ struct server_shard {
 	/* shard only */
 	struct heap timers;
 	uv_timer_t timer;
-	int64_t timer_armed_for;		/* INT64_MAX: not armed */
-	struct list_node conns;			/* server_conn.link, least recently active first */
+	int64_t timer_armed_for; /* INT64_MAX: not armed */
+	struct list_node conns;  /* server_conn.link, least recently active first */
 	unsigned conn_count;
-	unsigned work_count;			/* env_work items under way */
-	struct timer idle_timer;		/* closes idle connections */
-	struct timer tick_timer;		/* replica_set_tick, ... */
+	unsigned work_count;     /* env_work items under way */
+	struct timer idle_timer; /* closes idle connections */
+	struct timer tick_timer; /* replica_set_tick, ... */
 };
 
 static inline struct server_shard *shard_impl(struct shard *s)

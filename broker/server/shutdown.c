@@ -35,7 +35,7 @@ static void stop_conns(struct server_shard *s, void *arg UNUSED)
 	struct server_conn *sc;
 
 	shard_timer_stop(&s->shard, &s->idle_timer);
-	LIST_FOREACH(&s->conns, sc, struct server_conn, link)
+	LIST_FOREACH (&s->conns, sc, struct server_conn, link)
 		server_conn_close(sc);
 }
 
@@ -112,8 +112,8 @@ static void stop_shards(struct server *server)
 	}
 }
 
-static void server_each_shard(struct server *server,
-			      void (*run)(struct server_shard *s, void *arg), void *arg)
+static void server_each_shard(struct server *server, void (*run)(struct server_shard *s, void *arg),
+			      void *arg)
 {
 	/* Shard 0 last: it is where the others' answers go. */
 	for (unsigned i = server->broker.shard_count; i-- > 0;)

@@ -117,7 +117,8 @@ uint8_t *out_reserve(struct out *o, size_t len)
 		return NULL;
 	}
 	if (len > o->cap - o->len) {
-		o->cap = MIN(MAX(MAX(o->cap * 2, o->len + len), (size_t)256), MAX(o->max, o->len + len));
+		o->cap = MIN(MAX(MAX(o->cap * 2, o->len + len), (size_t)256),
+			     MAX(o->max, o->len + len));
 		o->data = xrealloc(o->data, o->cap);
 	}
 	return o->data + o->len;

@@ -17,7 +17,7 @@ struct buf {
 	atomic_uint ref_count;	/* any thread, atomic */
 	uint32_t pad;
 	size_t size;		/* fixed after buf_new */
-	/* Called instead of free() when the last reference goes, if set (memory of other origin). */
+	/* Called instead of free() with the last reference, if set (memory of other origin). */
 	void (*release)(struct buf *b);
 	_Alignas(16) uint8_t data[];
 };

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define NEAR_LEN_MAX 80	/* longer names are compared by their first bytes */
+#define NEAR_LEN_MAX 80 /* longer names are compared by their first bytes */
 
 void near_init(struct near *n, const char *wanted)
 {
@@ -11,7 +11,8 @@ void near_init(struct near *n, const char *wanted)
 
 unsigned near_distance(const char *a, const char *b)
 {
-	size_t a_len = MIN(strlen(a), (size_t)NEAR_LEN_MAX), b_len = MIN(strlen(b), (size_t)NEAR_LEN_MAX);
+	size_t a_len = MIN(strlen(a), (size_t)NEAR_LEN_MAX),
+	       b_len = MIN(strlen(b), (size_t)NEAR_LEN_MAX);
 	unsigned rows[3][NEAR_LEN_MAX + 1];
 	unsigned *before = rows[0], *last = rows[1], *row = rows[2];
 

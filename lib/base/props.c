@@ -93,7 +93,8 @@ static size_t props_logical_line(const char *text, size_t len, size_t pos, unsig
 			pos++;
 		(*line_count)++;
 		/* Comments do not continue. */
-		if (backslashes % 2 == 0 || pos >= len || line->data[0] == '#' || line->data[0] == '!')
+		if (backslashes % 2 == 0 || pos >= len || line->data[0] == '#' ||
+		    line->data[0] == '!')
 			return pos;
 		line->len--;
 	}
@@ -238,8 +239,8 @@ int props_read(struct props *p, const char *path, struct err *err)
 			goto done;
 		}
 		if (len + n > PROPS_FILE_BYTES_MAX) {
-			rc = err_set(err, E_TOO_LARGE, "%s: larger than 4 MiB: is it a properties file?",
-				     path);
+			rc = err_set(err, E_TOO_LARGE,
+				     "%s: larger than 4 MiB: is it a properties file?", path);
 			goto done;
 		}
 	}

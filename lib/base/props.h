@@ -1,7 +1,7 @@
 /* Java properties (java.util.Properties.load): `key=value`, `key: value`, `key value`, `#` and `!`
- * comments, trailing backslash joins lines, \t \n \r \f \uXXXX escapes. Order of first appearance is kept; a later
- * value of the same key replaces the earlier one. Bytes are UTF-8 (Kafka's files are ISO-8859-1 by
- * the letter; both agree on ASCII). */
+ * comments, trailing backslash joins lines, \t \n \r \f \uXXXX escapes. Order of first
+ * appearance is kept; a later value of the same key replaces the earlier one. Bytes are UTF-8
+ * (Kafka's files are ISO-8859-1 by the letter; both agree on ASCII). */
 #ifndef KAVKA_BASE_PROPS_H
 #define KAVKA_BASE_PROPS_H
 

@@ -11,11 +11,11 @@
 #define SAY_LINE_MAX 4096
 
 static struct say_options say_now = {.level = SAY_INFO};
-static atomic_int say_least = SAY_INFO;	/* the level; may change while threads run */
+static atomic_int say_least = SAY_INFO; /* the level; may change while threads run */
 
 static const struct {
 	const char *name;
-	int priority;	/* syslog's, for the journal */
+	int priority; /* syslog's, for the journal */
 } say_levels[] = {
 	[SAY_DEBUG] = {"DEBUG", 7},
 	[SAY_INFO] = {"INFO", 6},
@@ -88,19 +88,23 @@ void say_line(enum say_level level, const char *place, const char *fmt, ...)
 	va_end(args);
 	say_time(when, sizeof(when));
 	if (say_now.json) {
-		len = (size_t)snprintf(line, max, "{\"time\":\"%s\",\"level\":\"%s\",\"place\":\"%s\",\"text\":\"",
-				       when, say_levels[level].name, place);
+		len = (size_t)snprintf(
+			line, max, "{\"time\":\"%s\",\"level\":\"%s\",\"place\":\"%s\",\"text\":\"",
+			when, say_levels[level].name, place);
 		len = say_escape(line, len, max, text);
 		line[len++] = '"';
 		line[len++] = '}';
 	} else if (say_now.plain) {
-		len = (size_t)snprintf(line, max, "kavka: %s%s", level == SAY_WARN ? "warning: " : "", text);
+		len = (size_t)snprintf(line, max, "kavka: %s%s",
+				       level == SAY_WARN ? "warning: " : "", text);
 	} else if (getenv("JOURNAL_STREAM")) {
-		len = (size_t)snprintf(line, max, "<%d>%s %s", say_levels[level].priority, place, text);
+		len = (size_t)snprintf(line, max, "<%d>%s %s", say_levels[level].priority, place,
+				       text);
 	} else {
-		len = (size_t)snprintf(line, max, "%s %s %s %s", when, say_levels[level].name, place, text);
+		len = (size_t)snprintf(line, max, "%s %s %s %s", when, say_levels[level].name,
+				       place, text);
 	}
 	line[len++] = '\n';
 	written = write(STDERR_FILENO, line, len);
-	(void)written;	/* nowhere left to report it */
+	(void)written; /* nowhere left to report it */
 }

@@ -84,7 +84,8 @@ int main(int argc, char **argv)
 		offset = fetch_once(&p, argv[2], offset, (int32_t)strtol(argv[3], NULL, 10), &bytes,
 				    &records);
 	seconds = bench_now() - start;
-	printf("{\"records_per_second\": %.0f, \"megabytes_per_second\": %.1f, \"seconds\": %.3f}\n",
+	printf("{\"records_per_second\": %.0f, \"megabytes_per_second\": %.1f, \"seconds\": "
+	       "%.3f}\n",
 	       (double)records / seconds, (double)bytes / 1e6 / seconds, seconds);
 	peer_close(&p);
 	return 0;

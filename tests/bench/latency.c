@@ -14,14 +14,14 @@
 
 #define PRODUCE_VERSION 9
 #define FETCH_VERSION 12
-#define WARM_UP_PART 5	/* the first fifth does not count */
+#define WARM_UP_PART 5 /* the first fifth does not count */
 
 struct run {
 	const char *address, *topic;
 	long count;
 	double interval, start;
 	size_t record_bytes;
-	double *latency;	/* by record, seconds */
+	double *latency; /* by record, seconds */
 	double *ack;
 };
 

@@ -86,8 +86,8 @@ void peer_send(struct peer *p, int16_t api_key, int16_t version, const void *bod
 	struct err err = {0};
 
 	out_reset(&p->out);
-	if (request_encode(api_by_key(api_key), version, p->correlation_id++, STR_LIT("bench"), body,
-			   &p->out, NULL, &err) < 0)
+	if (request_encode(api_by_key(api_key), version, p->correlation_id++, STR_LIT("bench"),
+			   body, &p->out, NULL, &err) < 0)
 		bench_die("encode: %s", err_message(&err));
 	peer_send_raw(p, p->out.data, p->out.len);
 }
@@ -126,8 +126,9 @@ void *peer_decode(struct peer *p, int16_t api_key, int16_t version)
 	void *body;
 
 	arena_reset(&p->arena);
-	if (response_decode(api_by_key(api_key), &version, (struct slice){NULL, p->frame, p->frame_len},
-			    &p->arena, &correlation_id, &body, &err) < 0)
+	if (response_decode(api_by_key(api_key), &version,
+			    (struct slice){NULL, p->frame, p->frame_len}, &p->arena,
+			    &correlation_id, &body, &err) < 0)
 		bench_die("decode: %s", err_message(&err));
 	return body;
 }

@@ -31,10 +31,12 @@ static void shards_add_up(void **state)
 			       "kafka_server_brokertopicmetrics_bytesin_total 12\n"));
 	assert_non_null(strstr((char *)out.data,
 			       "kafka_server_brokertopicmetrics_bytesin_total{topic=\"t\"} 12\n"));
-	assert_non_null(strstr((char *)out.data,
-			       "kafka_server_brokertopicmetrics_messagesin_total{topic=\"u\"} 1\n"));
-	assert_non_null(strstr((char *)out.data,
-			       "kafka_network_requestmetrics_requests_total{request=\"Fetch\"} 2\n"));
+	assert_non_null(
+		strstr((char *)out.data,
+		       "kafka_server_brokertopicmetrics_messagesin_total{topic=\"u\"} 1\n"));
+	assert_non_null(
+		strstr((char *)out.data,
+		       "kafka_network_requestmetrics_requests_total{request=\"Fetch\"} 2\n"));
 	out_fini(&out);
 	metrics_forget_topic(sum, STR_LIT("t"));
 	assert_int_equal(metrics_topic(sum, STR_LIT("t"))->bytes_in, 0);
@@ -50,8 +52,8 @@ static void quantiles_are_upper_edges(void **state)
 	(void)state;
 	assert_true(histogram_quantile_ms(&h, 0.5) == 0);
 	for (int i = 0; i < 99; i++)
-		histogram_add(&h, 100);		/* below 128 us */
-	histogram_add(&h, 1000000);		/* below 2^20 us */
+		histogram_add(&h, 100); /* below 128 us */
+	histogram_add(&h, 1000000);     /* below 2^20 us */
 	assert_true(histogram_quantile_ms(&h, 0.5) == 0.128);
 	assert_true(histogram_quantile_ms(&h, 0.999) == 1048.576);
 	histogram_add(&h, -5);
