@@ -31,7 +31,8 @@ figures()
 	line=$(sed -n 's/^Ran \([0-9]*\) tests\{0,1\} in .*/\1/p' "$1" | tail -n 1)
 	if [ -n "$line" ]; then
 		failed=$(grep -E '^FAILED \(' "$1" | tail -n 1 |
-			grep -oE '(failures|errors)=[0-9]+' | awk -F= '{ n += $2 } END { print n + 0 }')
+			grep -oE '(failures|errors)=[0-9]+' |
+			awk -F= '{ n += $2 } END { print n + 0 }')
 		printf '%d %d\n' $((line - failed)) "$failed"
 		return
 	fi
