@@ -289,7 +289,7 @@ int http_start(struct http **out, struct server *server, const char *listen, str
 	rc = getaddrinfo(host[0] ? host : "127.0.0.1", colon + 1, &hints, &found);
 	free(host);
 	if (rc != 0)
-		return err_set(err, E_UNREACHABLE, "--metrics %s: %s", listen, gai_strerror(rc));
+		return err_set(err, E_USAGE, "--metrics %s: %s", listen, gai_strerror(rc));
 	h = xcalloc(1, sizeof(*h));
 	h->server = server;
 	rc = http_load(&h->lib, err);

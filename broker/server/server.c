@@ -34,7 +34,6 @@ static void memory_freed(struct task *task, struct shard *on)
 void server_memory_take(struct server_shard *s, size_t bytes)
 {
 	atomic_fetch_add_explicit(&s->server->memory_bytes, (int64_t)bytes, memory_order_relaxed);
-	atomic_fetch_add_explicit(&s->server->requests_live, 1, memory_order_relaxed);
 }
 
 void server_memory_give_back(struct server_shard *s, size_t bytes)
@@ -44,7 +43,6 @@ void server_memory_give_back(struct server_shard *s, size_t bytes)
 
 	if (!bytes)
 		return;
-	atomic_fetch_sub_explicit(&server->requests_live, 1, memory_order_relaxed);
 	before = atomic_fetch_sub_explicit(&server->memory_bytes, (int64_t)bytes,
 					   memory_order_relaxed);
 	if (before < server->memory_max || before - (int64_t)bytes >= server->memory_max)
@@ -615,7 +613,11 @@ int server_run(const struct server_options *options, struct err *err)
 	server.memory_max = server_memory_max(server.config);
 	rc = server_start(&server, options, err);
 	if (rc < 0) {
-		server_abandon(&server);
+		/* Once the control plane runs, clients may be served: an orderly stop then. */
+		if (server.control)
+			server_stop(&server);
+		else
+			server_abandon(&server);
 		server_fini(&server);
 		return rc;
 	}

@@ -37,6 +37,7 @@ static void request_free(struct server_request *sr)
 	struct server_conn *sc = sr->conn;
 
 	list_remove(&sr->link);
+	atomic_fetch_sub(&shard_impl(sr->r.shard)->server->requests_live, 1);
 	server_memory_give_back(shard_impl(sr->r.shard), sr->memory_bytes);
 	request_release_kept(&sr->r);
 	out_fini(&sr->out);
@@ -213,6 +214,7 @@ static void server_conn_frame(struct conn *c, struct slice frame)
 	sr->conn = sc;
 	sr->r.finished = request_finished;
 	sr->memory_bytes = frame.len;
+	atomic_fetch_add(&sc->shard->server->requests_live, 1);
 	if (sc->reserved_bytes)
 		sc->reserved_bytes = 0; /* this frame's: now the request holds it */
 	else

@@ -74,6 +74,8 @@ static void stop_requests(struct server *server)
 
 static void free_shard(struct server_shard *s, void *arg UNUSED)
 {
+	shard_timer_stop(&s->shard, &s->idle_timer);
+	shard_timer_stop(&s->shard, &s->tick_timer);
 	group_coordinator_free(s->shard.groups);
 	replica_set_free(s->shard.replicas);
 	fetch_sessions_free(s->shard.fetch_sessions);
