@@ -163,6 +163,17 @@ stopped()
 	[[ "$output" == *"# TYPE "* ]]
 }
 
+@test "broker --metrics: an address that cannot be had is one clear line; it stops in order" {
+	for address in "127.0.0.1:none" "$BROKER"; do
+		run --separate-stderr timeout 20 "$KAVKA_BIN" broker --listen "$BROKER" --data "$PWD/data" \
+			--metrics "$address"
+		[ "$status" -ne 0 ]
+		[ "$status" -lt 124 ]
+		[[ "${stderr_lines[-1]}" == *"--metrics $address: "* ]]
+		[ -e data/.kafka_cleanshutdown ]
+	done
+}
+
 @test "storage: format, info, random-uuid; a formatted directory is not formatted again" {
 	run -0 kafka-storage random-uuid
 	[[ "$output" =~ ^[A-Za-z0-9_-]{22}$ ]]
