@@ -55,18 +55,25 @@ static void stop_replicas(struct server_shard *s, void *arg)
 	free(clean);
 }
 
-static void turn(struct server_shard *s UNUSED, void *arg UNUSED)
+static void count_work(struct server_shard *s, void *arg)
 {
+	unsigned *count = arg;
+
+	*count += s->work_count;
 }
 
-/* Lets parts of requests that travel between shards come home. */
+/* Lets the parts of requests that travel between shards come home, and flushes under way end. */
 static void stop_requests(struct server *server)
 {
 	int64_t deadline_ms = clock_mono_ms() + REQUESTS_HOME_MS;
+	unsigned work_count = 1;
 
-	while (atomic_load(&server->requests_live) > 0 && clock_mono_ms() < deadline_ms)
+	while ((work_count || atomic_load(&server->requests_live) > 0) &&
+	       clock_mono_ms() < deadline_ms) {
+		work_count = 0;
 		for (unsigned i = 0; i < server->broker.shard_count; i++)
-			shard_call(&server->shards[i], turn, NULL);
+			shard_call(&server->shards[i], count_work, &work_count);
+	}
 	if (atomic_load(&server->requests_live) > 0)
 		say_warn("%lld requests were still under way at the end",
 			 (long long)atomic_load(&server->requests_live));
