@@ -390,6 +390,7 @@ int main(int argc, char **argv)
 	const char *pairs[] = {
 		"group.id", topic, "enable.auto.commit", "false", "auto.offset.reset",
 		"error",    NULL};
+	const char *none[] = {NULL};
 	rd_kafka_t *rk;
 	const char *text;
 
@@ -414,8 +415,12 @@ int main(int argc, char **argv)
 	consume_in_group();
 	check_committed(rk);
 	reread_by_time(rk);
+	/* Deleted through a handle that never read it: librdkafka 2.0.2 now and then hangs at its end
+	 * when a topic goes whose partitions it knows. */
+	member_close(rk);
+	rk = handle_new(RD_KAFKA_PRODUCER, conf_new(none));
 	text = topic_admin(rk, false);
 	check(!text && topic_is_gone(rk), "delete", "%s", text ? text : "the topic is still there");
-	member_close(rk);
+	rd_kafka_destroy(rk);
 	return failed ? 1 : 0;
 }
