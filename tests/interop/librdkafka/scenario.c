@@ -415,8 +415,8 @@ int main(int argc, char **argv)
 	consume_in_group();
 	check_committed(rk);
 	reread_by_time(rk);
-	/* Deleted through a handle that never read it: librdkafka 2.0.2 now and then hangs at its end
-	 * when a topic goes whose partitions it knows. */
+	/* Deleted through a handle that never read it: librdkafka 2.0.2 now and then hangs at its
+	 * end when a topic goes whose partitions it knows. */
 	member_close(rk);
 	rk = handle_new(RD_KAFKA_PRODUCER, conf_new(none));
 	text = topic_admin(rk, false);
