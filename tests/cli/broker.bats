@@ -196,3 +196,23 @@ stopped()
 	run -0 kafka-storage info --config server.properties
 	out_has "cluster.id=$id"
 }
+
+@test "broker: an SSL listener serves kcat and kavka, and nothing in the clear" {
+	openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 \
+		-subj /CN=localhost -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' 2>/dev/null
+	cat key.pem cert.pem >store.pem
+	printf '%s\n' security.protocol=SSL ssl.truststore.type=PEM \
+		"ssl.truststore.location=$PWD/cert.pem" >client.properties
+	start_broker --data "$PWD/data" \
+		--override "listeners=SSL://$BROKER,CONTROLLER://127.0.0.1:0" \
+		--override listener.security.protocol.map=SSL:SSL,CONTROLLER:PLAINTEXT \
+		--override ssl.keystore.type=PEM --override "ssl.keystore.location=$PWD/store.pem"
+	seq 1000 >in
+	kcat -b "$BROKER" -X security.protocol=ssl -X ssl.ca.location=cert.pem -P -t secret <in
+	"$KAVKA_BIN" consumer -b "$BROKER" --topic secret --from-beginning --max-messages 1000 \
+		--command-config client.properties >read
+	cmp in read
+	run kcat -b "$BROKER" -m 3 -L
+	[ "$status" -ne 0 ]
+	! grep -q 'without effect' err
+}
