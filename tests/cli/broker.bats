@@ -206,10 +206,11 @@ stopped()
 	start_broker --data "$PWD/data" \
 		--override "listeners=SSL://$BROKER,CONTROLLER://127.0.0.1:0" \
 		--override listener.security.protocol.map=SSL:SSL,CONTROLLER:PLAINTEXT \
+		--override inter.broker.listener.name=SSL \
 		--override ssl.keystore.type=PEM --override "ssl.keystore.location=$PWD/store.pem"
 	seq 1000 >in
 	kcat -b "$BROKER" -X security.protocol=ssl -X ssl.ca.location=cert.pem -P -t secret <in
-	"$KAVKA_BIN" consumer -b "$BROKER" --topic secret --from-beginning --max-messages 1000 \
+	"$KAVKA_BIN" consumer --bootstrap-server "$BROKER" --topic secret --from-beginning --max-messages 1000 \
 		--command-config client.properties >read
 	cmp in read
 	run kcat -b "$BROKER" -m 3 -L
