@@ -211,8 +211,8 @@ stopped()
 	seq 1000 >in
 	kcat -b "$BROKER" -X security.protocol=ssl -X ssl.ca.location=cert.pem -P -t secret <in
 	"$KAVKA_BIN" consumer --bootstrap-server "$BROKER" --topic secret --from-beginning --max-messages 1000 \
-		--command-config client.properties >read
-	cmp in read
+		--command-config client.properties >"$PWD/back"
+	cmp in back
 	run kcat -b "$BROKER" -m 3 -L
 	[ "$status" -ne 0 ]
 	! grep -q 'without effect' err
