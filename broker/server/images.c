@@ -80,9 +80,19 @@ static void image_apply(struct task *task, struct shard *on)
 static void images_caught_up(struct server *server)
 {
 	atomic_store(&server->state, SERVER_RUNNING);
-	listener_set_start(&server->listener_set);
 	checkpoints_start(server);
 	control_unfence(server->control);
+}
+
+/* The doors open when every shard knows that this broker is unfenced: a client that asked earlier
+ * would be told of a cluster without brokers, and some do not ask again for minutes. */
+static void images_open_doors(struct server *server)
+{
+	if (!server->is_unfenced || server->is_open || server->applying > 0)
+		return;
+	server->is_open = true;
+	listener_set_start(&server->listener_set);
+	uv_sem_post(&server->ready);
 }
 
 static void image_applied(struct task *task, struct shard *on UNUSED)
@@ -95,6 +105,7 @@ static void image_applied(struct task *task, struct shard *on UNUSED)
 	server->applying--;
 	if (server->applying == 0 && atomic_load(&server->state) == SERVER_STARTING)
 		images_caught_up(server);
+	images_open_doors(server);
 }
 
 /* Each shard gets every image, so that an operation's answer never overtakes what it changed. */
@@ -132,4 +143,12 @@ void server_on_caught_up(void *ctx)
 		 (long long)image_offset(server->latest));
 	server->is_caught_up = true;
 	images_deliver(server);
+}
+
+void server_on_ready(void *ctx)
+{
+	struct server *server = ctx;
+
+	server->is_unfenced = true;
+	images_open_doors(server);
 }

@@ -427,13 +427,6 @@ static int server_start_shards(struct server *server, struct err *err)
 
 /* ---- Control plane -------------------------------------------------------------------------- */
 
-static void server_on_ready(void *ctx)
-{
-	struct server *server = ctx;
-
-	uv_sem_post(&server->ready);
-}
-
 static void server_on_fatal(void *ctx UNUSED, const struct err *err)
 {
 	say_error("the metadata log failed, the broker ends: %s", err_message(err));

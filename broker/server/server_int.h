@@ -59,6 +59,7 @@ struct server {
 	struct control *control;
 	const struct image *latest; /* newest image given by control, before the shards */
 	bool is_caught_up;          /* images go to the shards from here on */
+	bool is_unfenced, is_open;  /* as the control plane says; connections are accepted */
 	unsigned applying;          /* shards that have not applied `latest` yet */
 	struct timer checkpoint_timer, high_watermark_timer;
 
@@ -92,6 +93,7 @@ void server_abandon(struct server *server);
 /* control's callbacks. */
 void server_on_image(void *ctx, const struct image *image);
 void server_on_caught_up(void *ctx);
+void server_on_ready(void *ctx);
 
 /* ---- checkpoints.c -----------------------------------------------------------------------------
  */
