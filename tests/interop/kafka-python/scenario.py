@@ -47,7 +47,9 @@ class Member(threading.Thread):
         while not self.stopping:
             # Waiting, it trickles: a rebalance needs polls, and pause() is not reliable in 2.0.2.
             waiting = self.read_max is not None and self.count >= self.read_max
-            batches = self.consumer.poll(timeout_ms=20, max_records=1 if waiting else 500)
+            # Long enough for a rebalance: 3.0.12 loses its assignment, and stops heartbeats, when a
+            # poll times out while it rejoins because of new metadata.
+            batches = self.consumer.poll(timeout_ms=5000, max_records=1 if waiting else 500)
             if waiting:
                 time.sleep(0.02)
             if batches:
