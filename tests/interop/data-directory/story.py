@@ -98,7 +98,8 @@ class Story:
         for i in range(COUNT):
             n = self.round * COUNT + i
             key = None if n % 10 == 9 else f"key-{n}".encode()
-            headers = [("codec", codec.encode()), ("n", str(n).encode()), ("empty", b""), ("", None)]
+            headers = [("codec", codec.encode()), ("n", str(n).encode())]
+            headers += [("empty", b""), ("", None)]
             value = None if n % 50 == 49 else f"{codec}:{n}:".encode() + fill_of(n, n * 31 % 200)
             yield n % 3, self.base_ms + n, key, value, headers
 
@@ -222,11 +223,13 @@ class Story:
         self.model.configs["grown"].update(changes)
         partitions = 1 + self.round
         if partitions > 1:
-            self.admin.create_partitions([NewPartitions("grown", partitions)])["grown"].result(WAIT_S)
+            grown = self.admin.create_partitions([NewPartitions("grown", partitions)])
+            grown["grown"].result(WAIT_S)
             self.model.written.setdefault(("grown", partitions - 1), {})
-        user = UserScramCredentialUpsertion(
-            f"user-{self.round}", ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096), b"secret")
-        self.admin.alter_user_scram_credentials([user])[f"user-{self.round}"].result(WAIT_S)
+        name = f"user-{self.round}"
+        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096)
+        user = UserScramCredentialUpsertion(name, info, b"secret")
+        self.admin.alter_user_scram_credentials([user])[name].result(WAIT_S)
 
     # ---- Reading back
 
