@@ -212,7 +212,7 @@ static void listener_forms(void **state)
 
 static void unknown_names(void **state)
 {
-	struct config *c = load(SERVER "log.retention.hour=1\nsuper.users=User:a\nssl.protocol=x\n"
+	struct config *c = load(SERVER "log.retention.hour=1\nsuper.users=User:a\nssl.provider=x\n"
 				"replica.selector.class=y\n", NULL);
 
 	(void)state;
@@ -220,7 +220,7 @@ static void unknown_names(void **state)
 			       "'log.retention.hours'?)"));
 	assert_null(strstr(warnings, "super.users"));
 	assert_non_null(
-		strstr(warnings, "without effect in kavka: ssl.protocol, replica.selector"));
+		strstr(warnings, "without effect in kavka: ssl.provider, replica.selector"));
 	assert_string_equal(config_text(c, "super.users"), "User:a");
 	config_unref(c);
 }
