@@ -61,7 +61,7 @@ static int64_t fetch_once(struct peer *p, const char *topic, int64_t offset, int
 			  response->responses[0].partitions[0].error_code);
 	found = response->responses[0].partitions[0].records;
 	*bytes += found.len;
-	while (found.len && batch_next(&batch, &found.data, &found.len) == 0) {
+	while (batch_next(&batch, &found.data, &found.len) == 1) {
 		offset = batch_next_offset(&batch);
 		*records += (uint64_t)batch.record_count;
 	}

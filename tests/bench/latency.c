@@ -116,7 +116,7 @@ static void consume(struct run *run)
 		response = peer_call(&p, API_FETCH, FETCH_VERSION, &request);
 		now = bench_now();
 		found = response->responses[0].partitions[0].records;
-		while (found.len && batch_next(&batch, &found.data, &found.len) == 0)
+		while (batch_next(&batch, &found.data, &found.len) == 1)
 			for (; offset < batch_next_offset(&batch); offset++)
 				run->latency[offset] = now - planned(run, offset);
 	}
