@@ -1,6 +1,6 @@
 /* Telling the controller in which log directory a replica of this node lies, when the node chose it
  * (several directories, or a replica that moved). What is chosen in one turn goes as one operation.
- * Source: server/.../AssignmentsManager.java, cluster/replication.md 9 */
+ * Source: server/.../AssignmentsManager.java */
 #ifndef KAVKA_BROKER_API_ASSIGN_DIRS_H
 #define KAVKA_BROKER_API_ASSIGN_DIRS_H
 

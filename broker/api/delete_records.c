@@ -1,5 +1,5 @@
 /* DeleteRecords: moves the start of partitions' logs up, and waits until every replica followed.
- * Source: broker/requests-data.md 7, ReplicaManager.deleteRecords, DelayedDeleteRecords. */
+ * Source: ReplicaManager.deleteRecords, DelayedDeleteRecords. */
 #include "api/fanout.h"
 #include "api/handlers.h"
 #include "api/partitions.h"

@@ -1,5 +1,6 @@
 /* DescribeProducers: which producers a partition's log knows, and their open transactions.
- * Source: broker/requests-data.md 9, ReplicaManager.activeProducerState. */
+ * Source: ReplicaManager.activeProducerState. */
+#include "api/describe.h"
 #include "api/fanout.h"
 #include "api/handlers.h"
 #include "api/partitions.h"
@@ -40,20 +41,6 @@ static void producers_visit(struct fanout_part *part)
 	}
 }
 
-static bool topic_name_is_legal(struct str name)
-{
-	if (name.len == 0 || name.len > 249 || str_is(name, ".") || str_is(name, ".."))
-		return false;
-	for (size_t i = 0; i < name.len; i++) {
-		char c = name.data[i];
-
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		      c == '.' || c == '_' || c == '-'))
-			return false;
-	}
-	return true;
-}
-
 static void producers_split_topic(struct request *r, struct fanout *f, int32_t index)
 {
 	const struct describe_producers_request *body = r->body;
@@ -68,7 +55,7 @@ static void producers_split_topic(struct request *r, struct fanout *f, int32_t i
 				     in->partition_indexes_count);
 	for (int32_t i = 0; i < in->partition_indexes_count; i++) {
 		out->partitions[i].partition_index = in->partition_indexes[i];
-		if (!topic_name_is_legal(in->name))
+		if (!topic_name_is_valid(in->name))
 			out->partitions[i].error_code = KERR_INVALID_TOPIC_EXCEPTION;
 		else if (!image_partition(topic, in->partition_indexes[i]))
 			out->partitions[i].error_code = KERR_UNKNOWN_TOPIC_OR_PARTITION;

@@ -1,5 +1,5 @@
 /* Fetch: records of many partitions, perhaps after waiting for them.
- * Source: broker/requests-data.md 4, FetchManager, DelayedFetch, ReplicaManager.fetchMessages. */
+ * Source: FetchManager, DelayedFetch, ReplicaManager.fetchMessages. */
 #include "api/fetch_int.h"
 #include "api/handlers.h"
 #include "config/config.h"

@@ -6,7 +6,7 @@
  * only.
  *
  * Pure state: time and random numbers are arguments.
- * Source: server/.../FetchSession.java, FetchSessionCacheShard.java, broker/requests-data.md 4 */
+ * Source: server/.../FetchSession.java, FetchSessionCacheShard.java */
 #ifndef KAVKA_BROKER_API_FETCH_SESSION_H
 #define KAVKA_BROKER_API_FETCH_SESSION_H
 

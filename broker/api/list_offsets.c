@@ -1,5 +1,5 @@
 /* ListOffsets and OffsetForLeaderEpoch: offsets by time, and the ends of leader epochs.
- * Source: broker/requests-data.md 5 and 6, ReplicaManager.fetchOffset, lastOffsetForLeaderEpoch. */
+ * Source: ReplicaManager.fetchOffset, lastOffsetForLeaderEpoch. */
 #include "api/fanout.h"
 #include "api/handlers.h"
 #include "api/partitions.h"

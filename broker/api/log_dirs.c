@@ -1,5 +1,5 @@
 /* DescribeLogDirs and AlterReplicaLogDirs: where replicas lie on this node's disks.
- * Source: broker/requests-data.md 10, ReplicaManager.describeLogDirs, alterReplicaLogDirs. */
+ * Source: ReplicaManager.describeLogDirs, alterReplicaLogDirs. */
 #include "api/fanout.h"
 #include "api/handlers.h"
 #include "api/partitions.h"

@@ -2,7 +2,7 @@
  *
  * The records of a partition are a slice of the received frame: they are checked, numbered and
  * written from there, without a copy.
- * Source: broker/requests-data.md 3, KafkaApis.handleProduceRequest, ReplicaManager.appendRecords.
+ * Source: KafkaApis.handleProduceRequest, ReplicaManager.appendRecords.
  */
 #include "api/fanout.h"
 #include "api/handlers.h"

@@ -3,7 +3,7 @@
  * ask of a client (its id, the interval, the subscription) holds all the same.
  *
  * A client instance belongs to one shard, as a partition with its id would, so that its state is
- * the same whichever connection it comes by. Source: broker/requests-data.md 18,
+ * the same whichever connection it comes by. Source:
  * server/.../ClientMetricsManager.java */
 #include "api/fanout.h"
 #include "api/handlers.h"

@@ -1,5 +1,5 @@
 /* Placement of new replicas: striped over racks, then over the brokers of a rack.
- * Source: metadata/.../placement/StripedReplicaPlacer.java, controller.md 4.2 */
+ * Source: metadata/.../placement/StripedReplicaPlacer.java */
 #include "base/mem.h"
 #include "controller/controller_int.h"
 

@@ -11,7 +11,7 @@
  *
  * Records are what the controller wrote, so a bad one is an error of the log (E_CORRUPT), after
  * which the delta must not be used any more. One thread.
- * Source: metadata/src/main/java/org/apache/kafka/image/MetadataDelta.java, controller.md 2 */
+ * Source: metadata/src/main/java/org/apache/kafka/image/MetadataDelta.java */
 #ifndef KAVKA_BROKER_METADATA_DELTA_H
 #define KAVKA_BROKER_METADATA_DELTA_H
 

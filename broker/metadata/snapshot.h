@@ -8,7 +8,7 @@
  * it. Offsets inside the file count from 0. A file without a footer was never finished.
  * Nothing here keeps state between calls but the writer. A writer may be used on a thread of its
  * own, as all it touches is its file.
- * Source: raft/src/main/java/org/apache/kafka/snapshot, disk-format.md 6 */
+ * Source: raft/src/main/java/org/apache/kafka/snapshot */
 #ifndef KAVKA_BROKER_METADATA_SNAPSHOT_H
 #define KAVKA_BROKER_METADATA_SNAPSHOT_H
 

@@ -4,7 +4,7 @@
  * metadata directory of a controller also has __cluster_metadata-0/...0-0.checkpoint: the feature
  * levels (and SCRAM credentials) that the first leader shall begin with and, for a dynamic quorum,
  * its voters.
- * Source: metadata/.../storage/Formatter.java, core/.../tools/StorageTool.scala, disk-format.md 6.1
+ * Source: metadata/.../storage/Formatter.java, core/.../tools/StorageTool.scala
  */
 #ifndef KAVKA_BROKER_METADATA_STORAGE_FORMAT_H
 #define KAVKA_BROKER_METADATA_STORAGE_FORMAT_H

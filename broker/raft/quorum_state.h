@@ -1,6 +1,6 @@
 /* The file quorum-state: what a node must not forget of an election. One line of JSON, replaced as
  * a whole before anything that follows from it is done.
- * Source: raft/.../FileQuorumStateStore.java, disk-format.md 6 */
+ * Source: raft/.../FileQuorumStateStore.java */
 #ifndef KAVKA_BROKER_RAFT_QUORUM_STATE_H
 #define KAVKA_BROKER_RAFT_QUORUM_STATE_H
 

@@ -17,8 +17,7 @@
  * returns.
  *
  * Threads: everything belongs to the shard's thread. Nothing here blocks but files.
- * Source: core/.../cluster/Partition.scala, server/ReplicaManager.scala, broker/requests-data.md,
- * cluster/replication.md. */
+ * Source: core/.../cluster/Partition.scala, server/ReplicaManager.scala. */
 #ifndef KAVKA_BROKER_REPLICA_REPLICA_H
 #define KAVKA_BROKER_REPLICA_REPLICA_H
 

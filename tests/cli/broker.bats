@@ -153,7 +153,6 @@ stopped()
 }
 
 @test "broker --metrics: health, readiness and numbers by HTTP" {
-	command -v curl >/dev/null || skip "curl is not installed"
 	metrics=$(free_ports 1)
 	start_broker --listen "$BROKER" --data "$PWD/data" --metrics "127.0.0.1:$metrics"
 	run -0 curl -sf "http://127.0.0.1:$metrics/healthz"
