@@ -145,7 +145,7 @@ set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS adduser)
 # Loaded when --metrics is given: see broker/server/http.c.
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS libmicrohttpd12)
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libmicrohttpd12, libreadline8, libcurl4")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS bash-completion)
 # Packages that bring commands of the same names.
 set(CPACK_DEBIAN_PACKAGE_CONFLICTS "kafka, confluent-kafka, confluent-server")

@@ -32,6 +32,7 @@ foreach(folder config metrics log metadata replica raft controller group api ser
 endforeach()
 if(TARGET kavka_cmd)
 	kavka_tests(tests/unit/cmd/test_*.c kavka_cmd)
+	kavka_tests(tests/unit/cmd/*/test_*.c kavka_cmd)
 endif()
 
 if(KAVKA_FUZZ)

@@ -2,6 +2,7 @@
  * served). Its own thread asks the shards one after the other. */
 #include "server/server_int.h"
 
+#include "base/lazy.h"
 #include "base/mem.h"
 #include "base/say.h"
 #include "group/group.h"
@@ -10,7 +11,6 @@
 #include "wire/api.h"
 
 #include <arpa/inet.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <netdb.h>
@@ -24,7 +24,6 @@
 
 /* libmicrohttpd brings a dozen libraries with it, which would double the start-up time of every
  * command. So it is loaded when an HTTP port is asked for. */
-#define HTTP_LIBRARY "libmicrohttpd.so.12"
 #define HTTP_FUNCTIONS(X) \
 	X(MHD_start_daemon) \
 	X(MHD_stop_daemon) \
@@ -34,10 +33,10 @@
 	X(MHD_destroy_response)
 
 struct http_library {
-#define X(name) __typeof__(&name) name;
-	HTTP_FUNCTIONS(X)
-#undef X
+	HTTP_FUNCTIONS(LAZY_FIELD)
 };
+
+static const char *const http_names[] = {HTTP_FUNCTIONS(LAZY_NAME)};
 
 struct http {
 	struct server *server;
@@ -246,33 +245,6 @@ static enum MHD_Result http_answer(void *ctx, struct MHD_Connection *connection,
 	return result;
 }
 
-static const struct {
-	const char *name;
-	size_t at;
-} http_functions[] = {
-#define X(name) {#name, offsetof(struct http_library, name)},
-	HTTP_FUNCTIONS(X)
-#undef X
-};
-
-static int http_load(struct http_library *lib, struct err *err)
-{
-	void *handle = dlopen(HTTP_LIBRARY, RTLD_NOW);
-
-	if (!handle)
-		return err_set(err, E_NOT_FOUND, "--metrics needs %s (apt install libmicrohttpd12)",
-			       HTTP_LIBRARY);
-	for (size_t i = 0; i < ARRAY_LEN(http_functions); i++) {
-		void **function = (void **)(void *)((char *)lib + http_functions[i].at);
-
-		*function = dlsym(handle, http_functions[i].name);
-		if (!*function)
-			return err_set(err, E_NOT_FOUND, "%s has no %s", HTTP_LIBRARY,
-				       http_functions[i].name);
-	}
-	return 0;
-}
-
 int http_start(struct http **out, struct server *server, const char *listen, struct err *err)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
@@ -292,8 +264,10 @@ int http_start(struct http **out, struct server *server, const char *listen, str
 		return err_set(err, E_USAGE, "--metrics %s: %s", listen, gai_strerror(rc));
 	h = xcalloc(1, sizeof(*h));
 	h->server = server;
-	rc = http_load(&h->lib, err);
+	rc = lazy_load("libmicrohttpd.so.12", "libmicrohttpd12", http_names,
+		       ARRAY_LEN(http_names), &h->lib, err);
 	if (rc < 0) {
+		rc = err_add(err, rc, "--metrics");
 		freeaddrinfo(found);
 		free(h);
 		return rc;

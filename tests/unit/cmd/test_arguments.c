@@ -2,9 +2,9 @@
  */
 #include "unit/support.h"
 
-#include "cmd/configs_int.h"
-#include "cmd/groups_int.h"
-#include "cmd/topics_int.h"
+#include "cmd/configs/configs_int.h"
+#include "cmd/groups/groups_int.h"
+#include "cmd/topics/topics_int.h"
 
 #include <stdio.h>
 #include <unistd.h>

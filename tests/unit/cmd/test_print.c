@@ -3,9 +3,9 @@
 
 #include "unit/cmd/capture.h"
 
-#include "cmd/groups_print.h"
+#include "cmd/groups/groups_print.h"
 #include "cmd/json_out.h"
-#include "cmd/topics_print.h"
+#include "cmd/topics/topics_print.h"
 
 static int setup(void **state)
 {

@@ -4,10 +4,10 @@
 #include "unit/cmd/capture.h"
 
 #include "cmd/filter.h"
-#include "cmd/formatter.h"
+#include "cmd/consumer/formatter.h"
 #include "cmd/line_reader.h"
 #include "cmd/number_text.h"
-#include "cmd/record_reader.h"
+#include "cmd/producer/record_reader.h"
 #include "cmd/time_text.h"
 
 #include "base/mem.h"

@@ -1,5 +1,5 @@
 /* groups --reset-offsets. */
-#include "cmd/groups_int.h"
+#include "cmd/groups/groups_int.h"
 #include "cmd/kafka_error.h"
 #include "cmd/print.h"
 #include "cmd/time_text.h"

@@ -1,5 +1,5 @@
 /* groups: list, describe, delete consumer groups and move their offsets (kafka-consumer-groups). */
-#include "cmd/groups_int.h"
+#include "cmd/groups/groups_int.h"
 #include "cmd/kafka_error.h"
 #include "cmd/print.h"
 

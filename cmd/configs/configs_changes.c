@@ -1,5 +1,5 @@
 /* The grammar of --add-config and --delete-config. */
-#include "cmd/configs_int.h"
+#include "cmd/configs/configs_int.h"
 
 #include "base/mem.h"
 #include "base/props.h"

@@ -1,9 +1,9 @@
-#include "cmd/formatter.h"
-#include "cmd/internal_format.h"
+#include "cmd/consumer/formatter.h"
+#include "cmd/consumer/internal_format.h"
 #include "cmd/json_out.h"
 #include "cmd/number_text.h"
 #include "cmd/print.h"
-#include "cmd/record_reader.h"
+#include "cmd/producer/record_reader.h"
 
 #include <ctype.h>
 #include <inttypes.h>

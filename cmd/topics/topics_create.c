@@ -1,7 +1,7 @@
 /* topics --create and --alter. */
 #include "cmd/kafka_error.h"
 #include "cmd/print.h"
-#include "cmd/topics_int.h"
+#include "cmd/topics/topics_int.h"
 
 #include "base/mem.h"
 #include "base/near.h"

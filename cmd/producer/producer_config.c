@@ -1,7 +1,7 @@
 /* The console producer's options: rules, reader properties, producer configs. */
 #include "cmd/notice.h"
 #include "cmd/print.h"
-#include "cmd/producer_int.h"
+#include "cmd/producer/producer_int.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* topics --describe: what the cluster says of topics, gathered from four requests. */
 #include "cmd/kafka_error.h"
 #include "cmd/print.h"
-#include "cmd/topics_int.h"
-#include "cmd/topics_print.h"
+#include "cmd/topics/topics_int.h"
+#include "cmd/topics/topics_print.h"
 
 #include "base/mem.h"
 #include "base/uuid.h"

@@ -1,4 +1,4 @@
-#include "cmd/groups_print.h"
+#include "cmd/groups/groups_print.h"
 #include "cmd/json_out.h"
 #include "cmd/print.h"
 #include "cmd/table.h"

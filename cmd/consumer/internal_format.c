@@ -1,4 +1,4 @@
-#include "cmd/internal_format.h"
+#include "cmd/consumer/internal_format.h"
 #include "cmd/print.h"
 
 #include "wire/json.h"

@@ -1,5 +1,5 @@
 /* configs: describe and change configs of topics, brokers, groups (kafka-configs). */
-#include "cmd/configs_int.h"
+#include "cmd/configs/configs_int.h"
 #include "cmd/kafka_error.h"
 #include "cmd/print.h"
 

@@ -1,7 +1,7 @@
 /* consumer: records of topics become lines of standard output (kafka-console-consumer). */
 #include "cmd/connect.h"
-#include "cmd/consumer_int.h"
-#include "cmd/formatter.h"
+#include "cmd/consumer/consumer_int.h"
+#include "cmd/consumer/formatter.h"
 #include "cmd/kafka_error.h"
 #include "cmd/print.h"
 #include "cmd/signals.h"

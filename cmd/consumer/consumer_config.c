@@ -1,5 +1,5 @@
 /* The console consumer's options: rules, formatter properties, consumer configs. */
-#include "cmd/consumer_int.h"
+#include "cmd/consumer/consumer_int.h"
 #include "cmd/notice.h"
 #include "cmd/print.h"
 

@@ -4,7 +4,7 @@
 
 #include "cmd/command.h"
 #include "cmd/connect.h"
-#include "cmd/groups_print.h"
+#include "cmd/groups/groups_print.h"
 
 #include "client/consumer.h"
 

@@ -1,5 +1,5 @@
 /* What the cluster says of groups, as plain data. */
-#include "cmd/groups_int.h"
+#include "cmd/groups/groups_int.h"
 #include "cmd/kafka_error.h"
 
 #include "base/mem.h"

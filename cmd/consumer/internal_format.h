@@ -2,7 +2,7 @@
 #ifndef KAVKA_CMD_INTERNAL_FORMAT_H
 #define KAVKA_CMD_INTERNAL_FORMAT_H
 
-#include "cmd/formatter.h"
+#include "cmd/consumer/formatter.h"
 
 /* Prints {"key":{"type":1,"data":{...}},"value":{"version":4,"data":{...}}} if the record is of a
  * type that this kind of formatter shows, else nothing. 0, or E_MALFORMED. */

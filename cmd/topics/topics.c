@@ -3,7 +3,7 @@
 #include "cmd/kafka_error.h"
 #include "cmd/print.h"
 #include "cmd/json_out.h"
-#include "cmd/topics_int.h"
+#include "cmd/topics/topics_int.h"
 
 #include "base/clock.h"
 #include "client/admin.h"

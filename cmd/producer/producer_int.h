@@ -4,7 +4,7 @@
 
 #include "cmd/command.h"
 #include "cmd/connect.h"
-#include "cmd/record_reader.h"
+#include "cmd/producer/record_reader.h"
 
 #include "client/producer.h"
 

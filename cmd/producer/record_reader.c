@@ -1,4 +1,4 @@
-#include "cmd/record_reader.h"
+#include "cmd/producer/record_reader.h"
 
 #include "base/mem.h"
 

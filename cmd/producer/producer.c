@@ -3,7 +3,7 @@
 #include "cmd/kafka_error.h"
 #include "cmd/line_reader.h"
 #include "cmd/print.h"
-#include "cmd/producer_int.h"
+#include "cmd/producer/producer_int.h"
 #include "cmd/signals.h"
 #include "cmd/utf8.h"
 

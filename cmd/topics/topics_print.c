@@ -1,4 +1,4 @@
-#include "cmd/topics_print.h"
+#include "cmd/topics/topics_print.h"
 #include "cmd/json_out.h"
 #include "cmd/print.h"
 
