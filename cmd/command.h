@@ -19,7 +19,7 @@
 
 /* Two families of argument parsers in Apache's tools. */
 enum dialect {
-	JOPT,     /* --opt VALUE, --opt=VALUE, -opt VALUE; no abbreviations */
+	JOPT,     /* --opt VALUE, --opt=VALUE, -opt VALUE, -o VALUE; no abbreviations */
 	ARGPARSE, /* --opt VALUE, --opt=VALUE, -o VALUE, -oVALUE; unique prefixes of long names */
 };
 
@@ -66,7 +66,7 @@ struct opt {
 	const char *needs;		/* given only together with one of these (blanks) */
 	enum complete complete;
 	unsigned flags;			/* enum opt_flag */
-	char brief;			/* one-letter name (argparse), 0: none */
+	char brief;			/* one-letter name, 0: none */
 };
 
 #define OPT_END {0}
@@ -109,6 +109,7 @@ struct run {
 	unsigned word_count;
 	unsigned *given;		/* how often each row of the table was given */
 	bool wants_help, wants_version;
+	bool is_advised;		/* the error says what to write instead */
 };
 
 /* All commands, NULL-terminated; set by frame_main. */
@@ -163,8 +164,8 @@ int help_exit_code(const struct run *run, const struct err *err);
 void help_write(struct out *out, const struct command *command, bool is_apache, unsigned width);
 /* `kavka help`: what commands there are. */
 void help_write_overview(struct out *out);
-/* The option's name in help: "--topic <topic>". */
-const char *help_opt_head(struct arena *a, const struct opt *opt, enum dialect dialect);
+/* The option's name in help: "-b, --bootstrap-server <server>". */
+const char *help_opt_head(struct arena *a, const struct opt *opt);
 
 /* ---- man.c, complete.c -------------------------------------------------------------------- */
 

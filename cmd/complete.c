@@ -99,6 +99,8 @@ static const struct opt *complete_find(const struct command *command, const char
 		if (strlen(o->name) == len - dashes &&
 		    memcmp(o->name, word + dashes, len - dashes) == 0)
 			return o;
+		if (o->brief && dashes == 1 && len == 2 && word[1] == o->brief)
+			return o;
 	}
 	return NULL;
 }

@@ -22,7 +22,8 @@ struct cluster_args {
 /* The shared rows of a table whose AT() knows a field `cluster`. */
 #define OPTS_CLUSTER \
 	{"bootstrap-server", OPT_STRING, AT(cluster.bootstrap_server), \
-	 .arg = "server to connect to", .old = "broker-list", .help = BOOTSTRAP_HELP}, \
+	 .arg = "server to connect to", .brief = 'b', .old = "broker-list", \
+	 .help = BOOTSTRAP_HELP}, \
 	{"command-config", OPT_STRING, AT(cluster.command_config), .arg = "config file", \
 	 .complete = COMPLETE_FILE, .help = "A properties file with configs of the client."}
 

@@ -75,6 +75,20 @@ static int frame_unknown(const char *name)
 	return EXIT_USAGE;
 }
 
+static void frame_unknown_sub(struct run *run, const char *name, struct err *err)
+{
+	struct near near;
+
+	near_init(&near, name);
+	for (unsigned i = 0; run->command->subs[i]; i++)
+		near_offer(&near, run->command->subs[i]->name);
+	run->is_advised = near.best != NULL;
+	if (near.best)
+		err_set(err, E_USAGE, "unknown subcommand '%s'; did you mean %s?", name, near.best);
+	else
+		err_set(err, E_USAGE, "unknown subcommand '%s'", name);
+}
+
 /* --help, and no arguments at all under Apache's name. */
 static int frame_help(const struct run *run)
 {
@@ -111,7 +125,7 @@ static int frame_run(struct run *run, int argc, char **argv)
 			return frame_run(run, argc - 1, argv + 1);
 		}
 		if (argc > 0 && argv[0][0] != '-') {
-			err_set(&err, E_USAGE, "unknown subcommand '%s'", argv[0]);
+			frame_unknown_sub(run, argv[0], &err);
 			return help_usage(run, &err);
 		}
 	}

@@ -13,10 +13,9 @@
 #define HELP_TEMPLATE_BYTES_MAX (1 << 20)
 #define HELP_HEAD_MAX 34	/* longer option names get a line of their own */
 
-const char *help_opt_head(struct arena *a, const struct opt *o, enum dialect dialect)
+const char *help_opt_head(struct arena *a, const struct opt *o)
 {
-	const char *brief =
-		dialect == ARGPARSE && o->brief ? arena_printf(a, "-%c, ", o->brief) : "";
+	const char *brief = o->brief ? arena_printf(a, "-%c, ", o->brief) : "";
 
 	if (!o->arg)
 		return arena_printf(a, "%s--%s", brief, o->name);
@@ -52,15 +51,15 @@ static void help_wrap(struct out *out, const char *text, unsigned at, unsigned w
 	out_byte(out, '\n');
 }
 
-static void help_write_row(struct out *out, const struct opt *o, enum dialect dialect,
-			   unsigned head_width, unsigned width)
+static void help_write_row(struct out *out, const struct opt *o, unsigned head_width,
+			   unsigned width)
 {
 	unsigned at = HELP_INDENT + head_width + 2;
 	struct arena a;
 	const char *head, *text = o->help;
 
 	arena_init(&a);
-	head = help_opt_head(&a, o, dialect);
+	head = help_opt_head(&a, o);
 	out_printf(out, "%*s%s", HELP_INDENT, "", head);
 	if (strlen(head) > head_width)
 		out_printf(out, "\n%*s", (int)at, "");
@@ -87,7 +86,7 @@ static void help_write_rows(struct out *out, const struct command *c, unsigned w
 	arena_init(&a);
 	for (const struct opt *o = c->opts; o->name; o++) {
 		unsigned len =
-			help_shows(o) ? (unsigned)strlen(help_opt_head(&a, o, c->dialect)) : 0;
+			help_shows(o) ? (unsigned)strlen(help_opt_head(&a, o)) : 0;
 
 		if (len <= HELP_HEAD_MAX)
 			head_width = MAX(head_width, len);
@@ -104,11 +103,11 @@ static void help_write_rows(struct out *out, const struct command *c, unsigned w
 		}
 		if (!next)
 			break;
-		help_write_row(out, next, c->dialect, head_width, width);
+		help_write_row(out, next, head_width, width);
 		last = next;
 	}
 	for (const struct opt *o = opt_frame_rows; o->name; o++)
-		help_write_row(out, o, c->dialect, head_width, width);
+		help_write_row(out, o, head_width, width);
 }
 
 void help_write(struct out *out, const struct command *c, bool is_apache, unsigned width)
@@ -158,6 +157,8 @@ int help_usage(const struct run *run, const struct err *err)
 		return EXIT_USAGE;
 	}
 	print_error("%s\n", err_message(err));
+	if (run->is_advised)
+		return EXIT_FAILED;	/* the help would bury the advice */
 	out_init(&text, 1 << 20);
 	help_write(&text, run->command, true, 80);
 	print_error_bytes(text.data, text.len);

@@ -19,10 +19,10 @@ static void man_text(struct out *out, const char *text)
 	}
 }
 
-static void man_row(struct out *out, const struct opt *o, enum dialect dialect)
+static void man_row(struct out *out, const struct opt *o)
 {
 	out_text(out, ".It");
-	if (dialect == ARGPARSE && o->brief)
+	if (o->brief)
 		out_printf(out, " Fl %c ,", o->brief);
 	out_printf(out, " Fl -%s", o->name);
 	if (o->arg && o->type == OPT_OPTIONAL)
@@ -62,10 +62,10 @@ static void man_rows(struct out *out, const struct command *c)
 	out_text(out, ".Bl -tag -width Ds\n");
 	for (const struct opt *o = c->opts; o->name; o++) {
 		if (o->type != OPT_GONE && !(o->flags & OPT_OLD))
-			man_row(out, o, c->dialect);
+			man_row(out, o);
 	}
 	for (const struct opt *o = opt_frame_rows; o->name; o++)
-		man_row(out, o, c->dialect);
+		man_row(out, o);
 	out_text(out, ".El\n");
 }
 

@@ -11,7 +11,7 @@
 #include <string.h>
 
 const struct opt opt_frame_rows[] = {
-	{"help", .type = OPT_FLAG, .help = "Print this help and exit."},
+	{"help", .type = OPT_FLAG, .brief = 'h', .help = "Print this help and exit."},
 	{"version", .type = OPT_FLAG, .help = "Print the version and exit."},
 	OPT_END,
 };
@@ -137,6 +137,7 @@ static int parse_unknown(const struct parse *p, const char *name, struct err *er
 {
 	const char *near = parse_near(p, name);
 
+	p->run->is_advised = *near != '\0';
 	if (!p->run->is_apache)
 		return err_set(err, E_USAGE, "unknown option --%s%s", name, near);
 	if (p->command->dialect == ARGPARSE)
@@ -217,6 +218,8 @@ static int parse_store(struct parse *p, const struct opt *o, const char *value, 
 		return 0;
 	}
 	case OPT_GONE:
+		p->run->is_advised = true;
+		break;
 	case OPT_TYPE_COUNT:
 		break;
 	}
@@ -260,18 +263,38 @@ static int parse_option(struct parse *p, const struct opt *o, const char *value,
 	return parse_store(p, o, value, err);
 }
 
-/* argparse: -c VALUE, -cVALUE, -g. Returns false if no such letter is declared. */
+/* -c VALUE, -cVALUE, -c=VALUE, -g. Returns false if no such letter is declared. */
 static bool parse_brief(struct parse *p, const char *token, int *rc, struct err *err)
 {
 	const struct opt *o = opt_find_brief(p->command->opts, token[1]);
 	const char *rest = token + 2;
 
+	if (!o && !(p->run->is_apache && p->command->dialect == JOPT))
+		o = opt_find_brief(opt_frame_rows, token[1]);
 	if (!o)
 		return false;
 	if (!opt_takes_value(o) && *rest)
 		return false;
 	*rc = parse_option(p, o, *rest ? (*rest == '=' ? rest + 1 : rest) : NULL, err);
 	return true;
+}
+
+/* Apache's tools pass over words that belong to nothing; "topics list" is a mistake to be told. */
+static int parse_stray(const struct parse *p, struct err *err)
+{
+	const struct run *run = p->run;
+	struct near options;
+
+	if (run->is_apache || run->word_count == 0 || p->command->words || !p->command->run)
+		return 0;
+	near_init(&options, run->words[0]);
+	for (const struct opt *o = p->command->opts; o->name; o++)
+		if (o->type != OPT_GONE && !(o->flags & OPT_OLD))
+			near_offer(&options, o->name);
+	if (options.best)
+		return err_set(err, E_USAGE, "'%s' belongs to no option; did you mean --%s?",
+			       run->words[0], options.best);
+	return err_set(err, E_USAGE, "'%s' belongs to no option", run->words[0]);
 }
 
 static void parse_word(struct parse *p, const char *word)
@@ -299,17 +322,22 @@ static int parse_token(struct parse *p, const char *token, struct err *err)
 	char *unknown;
 	int rc;
 
-	if (token[1] != '-' && parse_brief(p, token, &rc, err))
+	if (p->command->dialect == ARGPARSE && token[1] != '-' && parse_brief(p, token, &rc, err))
 		return rc;
 	/* jopt-simple takes one dash for a long name. */
 	if (token[1] == '-' || p->command->dialect == JOPT)
 		o = parse_find(p, name, len);
 	if (o)
 		return parse_option(p, o, value, err);
-	if (token[1] != '-' && p->run->is_apache && p->command->dialect == JOPT)
-		len = 1; /* it goes on to read the letters one by one, and stops at the first */
+	if (token[1] != '-' && parse_brief(p, token, &rc, err))
+		return rc;
 	unknown = arena_strndup(&p->run->arena, name, len);
-	return parse_unknown(p, unknown, err);
+	rc = parse_unknown(p, unknown, err);
+	if (token[1] != '-' && p->run->is_apache && p->command->dialect == JOPT &&
+	    !p->run->is_advised)
+		/* It goes on to read the letters one by one, and stops at the first. */
+		rc = err_set(err, E_USAGE, "%c is not a recognized option", *name);
+	return rc;
 }
 
 /* "[members]" may stand only beside one of its `needs`. */
@@ -390,6 +418,8 @@ int opt_parse(struct run *run, int argc, char **argv, void *args, struct err *er
 		rc = parse_needs(&p, err);
 		if (rc == 0)
 			rc = parse_required(&p, err);
+		if (rc == 0)
+			rc = parse_stray(&p, err);
 	}
 	return rc;
 }
@@ -469,9 +499,6 @@ static int opt_check_row(const struct command *c, const struct opt *o, struct er
 			       o->name);
 	if (o->type != OPT_GONE && o->at >= c->args_size)
 		return err_set(err, E_INVALID, "%s --%s: field is outside of the struct", c->name,
-			       o->name);
-	if (o->brief && c->dialect != ARGPARSE)
-		return err_set(err, E_INVALID, "%s --%s: a letter in this dialect", c->name,
 			       o->name);
 	if (o->name[0] == '-' || strchr(o->name, ' ') || strchr(o->name, '='))
 		return err_set(err, E_INVALID, "%s '%s': bad name", c->name, o->name);

@@ -44,7 +44,7 @@ fails()
 	fails 2 "kavka topics: unknown option --lst; did you mean --list? (see kavka help topics)" topics --lst
 	fails 2 "kavka topics: --partitions: 'x' is not a whole number (see kavka help topics)" \
 		topics --create --topic "$T" --partitions x
-	fails 2 "kavka storage: unknown subcommand 'fromat' (see kavka help storage)" storage fromat
+	fails 2 "kavka storage: unknown subcommand 'fromat'; did you mean format? (see kavka help storage)" storage fromat
 }
 
 @test "kavka: exit codes tell unreachable, not found and failed apart" {

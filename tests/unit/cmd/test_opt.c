@@ -6,7 +6,7 @@
 
 struct test_args {
 	bool list, describe;
-	const char *topic, *state, *codec;
+	const char *topic, *state, *codec, *server;
 	int64_t partitions, timeout;
 	struct opt_list props;
 };
@@ -24,6 +24,8 @@ static const struct opt rows[] = {
 	 .help = "Partitions."},
 	{"timeout", OPT_INT, AT(timeout), .arg = "ms", .min = 0, .max = INT64_MAX, .value = "1000",
 	 .help = "Timeout."},
+	{"bootstrap-server", OPT_STRING, AT(server), .arg = "server", .brief = 'b',
+	 .help = "Server."},
 	{"property", OPT_LIST, AT(props), .arg = "prop", .help = "Property."},
 	{"zookeeper", OPT_GONE, 0, .help = "use --bootstrap-server."},
 	OPT_END,
@@ -108,6 +110,46 @@ static void test_forms(void **state)
 	assert_string_equal(args.topic, "old");
 }
 
+static void expect(int rc, const char *text)
+{
+	assert_int_equal(rc, E_USAGE);
+	assert_string_equal(err.text, text);
+}
+
+static void test_letters(void **state)
+{
+	static char *const forms[][2] = {
+		{"-b", "h:1"}, {"-b=h:1", "--list"}, {"-bh:1", "--list"}, {"--bootstrap-server", "h:1"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+		assert_int_equal(parse(false, forms[i][0], forms[i][1]), 0);
+		assert_string_equal(args.server, "h:1");
+		assert_int_equal(parse(true, forms[i][0], forms[i][1]), 0);
+		assert_string_equal(args.server, "h:1");
+	}
+	assert_int_equal(parse(false, "-h"), 0);
+	assert_true(run.wants_help);
+	/* Apache's tools of this dialect have no -h. */
+	expect(parse(true, "-h"), "h is not a recognized option");
+	/* A long name with one dash is not a letter with its value. */
+	assert_int_equal(parse(true, "-bootstrap-server", "h:2"), 0);
+	assert_string_equal(args.server, "h:2");
+}
+
+static void test_advice(void **state)
+{
+	(void)state;
+	expect(parse(true, "-topic-lecture"),
+	       "topic-lecture is not a recognized option; did you mean --topic lecture?");
+	assert_true(run.is_advised);
+	expect(parse(false, "list"), "'list' belongs to no option; did you mean --list?");
+	expect(parse(false, "--list", "xyzzy"), "'xyzzy' belongs to no option");
+	expect(parse(true, "--nothing-like-it"), "nothing-like-it is not a recognized option");
+	assert_false(run.is_advised);
+}
+
 static void test_values_that_look_like_options(void **state)
 {
 	(void)state;
@@ -126,12 +168,6 @@ static void test_values_that_look_like_options(void **state)
 	assert_string_equal(args.codec, "");
 	assert_int_equal(parse(true, "--compression-codec"), 0);
 	assert_null(args.codec);
-}
-
-static void expect(int rc, const char *text)
-{
-	assert_int_equal(rc, E_USAGE);
-	assert_string_equal(err.text, text);
 }
 
 static void test_messages_of_apache(void **state)
@@ -222,6 +258,7 @@ static void test_table_check(void **state)
 	static const struct opt words[] = {{"a", OPT_STRING, 0, .arg = "x", .help = "A.",
 					    .complete = COMPLETE_WORDS}, OPT_END};
 	static const struct opt letter[] = {{"a", OPT_FLAG, 0, .brief = 'a', .help = "A."},
+					    {"b", OPT_FLAG, 1, .brief = 'a', .help = "B."},
 					    OPT_END};
 	const struct opt *bad[] = {twice, no_help, no_range, no_arg, frame, outside, needs, words,
 				   letter};
@@ -243,6 +280,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_forms),
+		cmocka_unit_test(test_letters),
+		cmocka_unit_test(test_advice),
 		cmocka_unit_test(test_values_that_look_like_options),
 		cmocka_unit_test(test_messages_of_apache),
 		cmocka_unit_test(test_messages_of_our_own),
