@@ -2,8 +2,28 @@
 #include "cmd/print.h"
 #include "cmd/utf8.h"
 
-#include <inttypes.h>
 #include <stdio.h>
+
+/* What a byte is inside a string: itself, the start of a longer character, or an escape. */
+enum json_byte { PLAIN, LONG, ESCAPED };
+
+static inline enum json_byte json_byte(uint8_t c)
+{
+	return c >= 0x80 ? LONG : c < 0x20 || c == '"' || c == '\\' ? ESCAPED : PLAIN;
+}
+
+static void json_out_escaped(uint8_t c)
+{
+	static const char letters[0x20] = {
+		['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
+
+	if (c >= 0x20 || letters[c]) {
+		print_byte('\\');
+		print_byte(c >= 0x20 ? (char)c : letters[c]);
+	} else {
+		print_text("\\u%04x", c);
+	}
+}
 
 /* Bytes that are not UTF-8 become U+FFFD. */
 static void json_out_quoted(struct str s)
@@ -11,27 +31,28 @@ static void json_out_quoted(struct str s)
 	const uint8_t *p = (const uint8_t *)s.data;
 
 	print_byte('"');
-	for (size_t i = 0; i < s.len;) {
-		size_t len = utf8_char_len(p + i, s.len - i, NULL);
+	for (size_t i = 0, from; i < s.len;) {
+		enum json_byte is = PLAIN;
+		size_t len = 0;
 
-		if (len == 0) {
-			print_bytes("\\ufffd", 6);
-			len = 1;
-		} else if (len > 1) {
-			print_bytes(p + i, len);
-		} else if (p[i] == '"' || p[i] == '\\') {
-			print_byte('\\');
-			print_byte((char)p[i]);
-		} else if (p[i] == '\n') {
-			print_bytes("\\n", 2);
-		} else if (p[i] == '\t') {
-			print_bytes("\\t", 2);
-		} else if (p[i] < 0x20) {
-			print_text("\\u%04x", p[i]);
-		} else {
-			print_byte((char)p[i]);
+		for (from = i; i < s.len; i += is == LONG ? len : 1) {
+			is = json_byte(p[i]);
+			if (is == ESCAPED)
+				break;
+			if (is == LONG) {
+				len = utf8_char_len(p + i, s.len - i, NULL);
+				if (len == 0)
+					break;
+			}
 		}
-		i += len;
+		print_bytes(p + from, i - from);
+		if (i == s.len)
+			break;
+		if (is == ESCAPED)
+			json_out_escaped(p[i]);
+		else
+			print_bytes("\\ufffd", 6);
+		i++;
 	}
 	print_byte('"');
 }
@@ -77,7 +98,7 @@ void json_out_text(struct json_out *j, const char *key, const char *value)
 void json_out_int(struct json_out *j, const char *key, int64_t value)
 {
 	json_out_key(j, key);
-	print_text("%" PRId64, value);
+	print_int(value);
 }
 
 void json_out_bool(struct json_out *j, const char *key, bool value)
@@ -93,21 +114,8 @@ void json_out_null(struct json_out *j, const char *key)
 
 static void json_out_base64(struct str s)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const uint8_t *p = (const uint8_t *)s.data;
-
 	print_byte('"');
-	for (size_t i = 0; i < s.len; i += 3) {
-		size_t left = s.len - i;
-		uint32_t v = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
-			(left > 2 ? p[i + 2] : 0);
-
-		print_byte(digits[v >> 18]);
-		print_byte(digits[v >> 12 & 63]);
-		print_byte(left > 1 ? digits[v >> 6 & 63] : '=');
-		print_byte(left > 2 ? digits[v & 63] : '=');
-	}
+	print_base64(s.data, s.len);
 	print_byte('"');
 }
 

@@ -9,15 +9,17 @@
 #include <unistd.h>
 
 static struct {
-	char *buffer;		/* PRINT_BUFFER_BYTES, made at first use */
+	char *buffer; /* PRINT_BUFFER_BYTES, made at first use */
 	size_t len;
+	uint64_t written; /* bytes that left */
 	int failed;
-	int terminal;		/* 0: not asked, 1: yes, -1: no */
+	int terminal; /* 0: not asked, 1: yes, -1: no */
 	struct out *to_stdout, *to_stderr;
 } print_now;
 
-/* All of it, waiting where the descriptor is non-blocking. 0 or -errno. */
-static int print_write(int fd, const char *data, size_t len)
+/* All of it, waiting where the descriptor is non-blocking; counts in *written (NULL: not wanted)
+ * what left. 0 or -errno. */
+static int print_write(int fd, const char *data, size_t len, uint64_t *written)
 {
 	while (len > 0) {
 		ssize_t n = write(fd, data, len);
@@ -25,6 +27,8 @@ static int print_write(int fd, const char *data, size_t len)
 		if (n >= 0) {
 			data += n;
 			len -= (size_t)n;
+			if (written)
+				*written += (uint64_t)n;
 		} else if (errno == EAGAIN) {
 			struct pollfd p = {.fd = fd, .events = POLLOUT};
 
@@ -36,24 +40,36 @@ static int print_write(int fd, const char *data, size_t len)
 	return 0;
 }
 
-int print_flush(void)
+static void print_out(const char *data, size_t len)
 {
 	int rc;
 
-	if (print_now.len == 0 || print_now.failed < 0) {
-		print_now.len = 0;
-		return print_now.failed;
-	}
 	if (print_now.to_stdout) {
-		out_bytes(print_now.to_stdout, print_now.buffer, print_now.len);
-		rc = 0;
-	} else {
-		rc = print_write(STDOUT_FILENO, print_now.buffer, print_now.len);
+		out_bytes(print_now.to_stdout, data, len);
+		print_now.written += len;
+		return;
 	}
-	print_now.len = 0;
+	rc = print_write(STDOUT_FILENO, data, len, &print_now.written);
 	if (rc < 0)
 		print_now.failed = rc;
+}
+
+int print_flush(void)
+{
+	if (print_now.len > 0 && print_now.failed == 0)
+		print_out(print_now.buffer, print_now.len);
+	print_now.len = 0;
 	return print_now.failed;
+}
+
+uint64_t print_written(void)
+{
+	return print_now.written;
+}
+
+size_t print_held(void)
+{
+	return print_now.len;
 }
 
 int print_failed(void)
@@ -82,14 +98,28 @@ void print_bytes(const void *data, size_t len)
 		print_flush();
 		if (len > PRINT_BUFFER_BYTES) {
 			/* Larger than the buffer: goes out directly. */
-			if (print_now.to_stdout)
-				out_bytes(print_now.to_stdout, data, len);
-			else if (print_now.failed == 0)
-				print_now.failed = print_write(STDOUT_FILENO, data, len);
+			if (print_now.failed == 0)
+				print_out(data, len);
 			return;
 		}
 	}
 	memcpy(print_now.buffer + print_now.len, data, len);
+	print_now.len += len;
+}
+
+char *print_room(size_t len)
+{
+	assert(len <= PRINT_BUFFER_BYTES);
+	if (!print_now.buffer)
+		print_now.buffer = xmalloc(PRINT_BUFFER_BYTES);
+	if (len > PRINT_BUFFER_BYTES - print_now.len)
+		print_flush();
+	return print_now.buffer + print_now.len;
+}
+
+void print_took(size_t len)
+{
+	assert(len <= PRINT_BUFFER_BYTES - print_now.len);
 	print_now.len += len;
 }
 
@@ -105,6 +135,69 @@ void print_str(struct str s)
 {
 	if (s.len > 0)
 		print_bytes(s.data, s.len);
+}
+
+void print_int(int64_t value)
+{
+	char digits[24], *p = digits + sizeof(digits);
+	uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+
+	do {
+		*--p = (char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest > 0);
+	if (value < 0)
+		*--p = '-';
+	print_bytes(p, (size_t)(digits + sizeof(digits) - p));
+}
+
+/* Bytes that are encoded at once: a part of the buffer, and a multiple of three. */
+#define PRINT_ENCODE_BYTES 3072
+
+void print_base64(const void *data, size_t len)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const uint8_t *p = data;
+
+	while (len > 0) {
+		size_t part = MIN(len, (size_t)PRINT_ENCODE_BYTES);
+		char *to = print_room(PRINT_ENCODE_BYTES / 3 * 4);
+
+		for (size_t i = 0; i < part; i += 3) {
+			size_t left = part - i;
+			uint32_t v = (uint32_t)p[i] << 16 |
+				     (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
+				     (left > 2 ? p[i + 2] : 0);
+
+			*to++ = digits[v >> 18];
+			*to++ = digits[v >> 12 & 63];
+			*to++ = left > 1 ? digits[v >> 6 & 63] : '=';
+			*to++ = left > 2 ? digits[v & 63] : '=';
+		}
+		print_took((part + 2) / 3 * 4);
+		p += part;
+		len -= part;
+	}
+}
+
+void print_hex(const void *data, size_t len)
+{
+	static const char digits[] = "0123456789abcdef";
+	const uint8_t *p = data;
+
+	while (len > 0) {
+		size_t part = MIN(len, (size_t)PRINT_ENCODE_BYTES);
+		char *to = print_room(PRINT_ENCODE_BYTES * 2);
+
+		for (size_t i = 0; i < part; i++) {
+			*to++ = digits[p[i] >> 4];
+			*to++ = digits[p[i] & 15];
+		}
+		print_took(part * 2);
+		p += part;
+		len -= part;
+	}
 }
 
 void print_text(const char *fmt, ...)
@@ -134,8 +227,8 @@ void print_error_bytes(const void *data, size_t len)
 	print_flush();
 	if (print_now.to_stderr)
 		out_bytes(print_now.to_stderr, data, len);
-	else if (print_write(STDERR_FILENO, data, len) < 0)
-		return;		/* nowhere left to say it */
+	else if (print_write(STDERR_FILENO, data, len, NULL) < 0)
+		return; /* nowhere left to say it */
 }
 
 void print_error(const char *fmt, ...)

@@ -19,11 +19,20 @@ void print_text(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void print_bytes(const void *data, size_t len);
 void print_str(struct str s);
 void print_byte(char c);
+void print_int(int64_t value);
+void print_base64(const void *data, size_t len);
+void print_hex(const void *data, size_t len); /* lower case */
+/* Room for `len` (<= PRINT_BUFFER_BYTES) bytes to be filled in place, then print_took() of them. */
+char *print_room(size_t len);
+void print_took(size_t len);
 
 /* Writes out what is buffered; returns 0 or the -errno of the first failure. */
 int print_flush(void);
 /* 0, or the -errno of the first failed write to stdout. */
 int print_failed(void);
+/* Bytes that were written out since the start, and bytes that still wait in the buffer. */
+uint64_t print_written(void);
+size_t print_held(void);
 /* Forgets a failure that was dealt with, and what is buffered. */
 void print_forget(void);
 /* Is stdout a terminal? Asked once. */
