@@ -105,6 +105,8 @@ struct run {
 	const char *name;		/* "kavka topics" or "kafka-topics": how errors begin */
 	bool is_apache;			/* called by Apache's name */
 	struct arena arena;
+	int argc;
+	char **argv;			/* as given, behind the command's name */
 	const char **words;		/* arguments that belong to no option */
 	unsigned word_count;
 	unsigned *given;		/* how often each row of the table was given */

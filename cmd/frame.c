@@ -129,6 +129,8 @@ static int frame_run(struct run *run, int argc, char **argv)
 			return help_usage(run, &err);
 		}
 	}
+	run->argc = argc;
+	run->argv = argv;
 	args = arena_zalloc(&run->arena, run->command->args_size + 1);
 	if (opt_parse(run, argc, argv, args, &err) < 0)
 		return help_usage(run, &err);
