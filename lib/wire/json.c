@@ -1,17 +1,21 @@
 #include "wire/json.h"
 
+#include "base/near.h"
 #include "wire/base64.h"
 #include "wire/codec_int.h"
 
 #include <ctype.h>
 #include <math.h>
+#include <stdio.h>
+#include <strings.h>
 
 #define MEMBER_NAME_MAX 128
 
 struct json_walk {
-	struct arena *arena;	/* reading: of the message; writing: for base64 texts */
+	struct arena *arena; /* reading: of the message; writing: for base64 texts */
 	int16_t version;
 	unsigned flags;
+	bool is_typed; /* reading: by a person */
 	struct wire_path path;
 	struct err *err;
 };
@@ -39,8 +43,12 @@ static json_t *struct_to_json(struct json_walk *w, const struct wire_struct *s, 
 static size_t utf8_len(const uint8_t *s, size_t left)
 {
 	static const uint32_t lowest[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 :
-		     s[0] < 0xf5 ? 4 : 0;
+	size_t len = s[0] < 0x80   ? 1
+		     : s[0] < 0xc2 ? 0
+		     : s[0] < 0xe0 ? 2
+		     : s[0] < 0xf0 ? 3
+		     : s[0] < 0xf5 ? 4
+				   : 0;
 	uint32_t code;
 
 	if (len < 2 || len > left)
@@ -173,6 +181,10 @@ static const char *member_to_json(struct json_walk *w, const struct wire_field *
 	size_t len;
 
 	member_name(f, name);
+	if (f->type == WIRE_RECORDS && w->flags & WIRE_JSON_BATCHES && records->data) {
+		*value = records_to_json(*records);
+		return name;
+	}
 	if (f->type != WIRE_RECORDS || w->flags & WIRE_JSON_RECORDS || !records->data) {
 		*value = field_to_json(w, f, ptr);
 		return name;
@@ -259,9 +271,9 @@ static int integer_from_json(struct json_walk *w, const struct wire_field *f, co
 	static const struct {
 		int64_t min, max;
 	} ranges[WIRE_TYPE_COUNT] = {
-		[WIRE_INT8] = {INT8_MIN, INT8_MAX},    [WIRE_INT16] = {INT16_MIN, INT16_MAX},
-		[WIRE_UINT16] = {0, UINT16_MAX},       [WIRE_INT32] = {INT32_MIN, INT32_MAX},
-		[WIRE_UINT32] = {0, UINT32_MAX},       [WIRE_INT64] = {INT64_MIN, INT64_MAX},
+		[WIRE_INT8] = {INT8_MIN, INT8_MAX}, [WIRE_INT16] = {INT16_MIN, INT16_MAX},
+		[WIRE_UINT16] = {0, UINT16_MAX},    [WIRE_INT32] = {INT32_MIN, INT32_MAX},
+		[WIRE_UINT32] = {0, UINT32_MAX},    [WIRE_INT64] = {INT64_MIN, INT64_MAX},
 	};
 	int64_t value = json_integer_value(json);
 
@@ -310,6 +322,12 @@ static int text_from_json(struct json_walk *w, const struct wire_field *f, bool 
 			*(struct slice *)at = SLICE_NULL;
 		return 0;
 	}
+	if (f->type == WIRE_RECORDS && w->is_typed && json_is_array(json)) {
+		struct err why = {0};
+		int rc = records_from_json(json, w->arena, at, &why);
+
+		return rc < 0 ? walk_fail(w, rc, why.text) : 0;
+	}
 	if (!text.data)
 		return walk_fail(w, E_INVALID, "is not a text");
 	if (f->type == WIRE_STRING)
@@ -331,8 +349,7 @@ static int value_from_json(struct json_walk *w, const struct wire_field *f, bool
 		*(bool *)at = json_is_true(json);
 		return 0;
 	case WIRE_FLOAT64: return double_from_json(w, json, at);
-	case WIRE_UUID:
-		return text_from_json(w, f, false, json, at);
+	case WIRE_UUID: return text_from_json(w, f, false, json, at);
 	case WIRE_STRING:
 	case WIRE_BYTES:
 	case WIRE_RECORDS: return text_from_json(w, f, can_be_null, json, at);
@@ -396,7 +413,7 @@ static int absent_from_json(struct json_walk *w, const struct wire_field *f, voi
 {
 	void *child;
 
-	if (wire_field_in(f, w->version) && w->version < f->tagged_since)
+	if (wire_field_in(f, w->version) && w->version < f->tagged_since && !w->is_typed)
 		return walk_fail(w, E_INVALID, "is missing");
 	wire_preset(f, ptr);
 	if (f->flags & WIRE_POINTER && !(f->flags & WIRE_PRESET_NULL) &&
@@ -407,21 +424,85 @@ static int absent_from_json(struct json_walk *w, const struct wire_field *f, voi
 	return 0;
 }
 
+static const json_t *member_get(const struct json_walk *w, const struct wire_field *f,
+				const json_t *json)
+{
+	char name[MEMBER_NAME_MAX];
+	const json_t *value = json_object_get(json, member_name(f, name));
+	const char *key;
+	json_t *other;
+
+	if (value || !w->is_typed)
+		return value;
+	json_object_foreach((json_t *)(uintptr_t)json, key, other)
+	{
+		if (strcasecmp(key, name) == 0)
+			return other;
+	}
+	return NULL;
+}
+
+/* A member that this version does not have: says which versions do, or what was meant. */
+static int member_check(struct json_walk *w, const struct wire_struct *s, const char *key)
+{
+	char wanted[MEMBER_NAME_MAX], name[MEMBER_NAME_MAX], text[4 * MEMBER_NAME_MAX];
+	struct near near;
+
+	snprintf(wanted, sizeof(wanted), "%s", key);
+	wanted[0] = (char)toupper((unsigned char)wanted[0]);
+	near_init(&near, wanted);
+	for (size_t i = 0; i < s->field_count; i++) {
+		const struct wire_field *f = &s->fields[i];
+
+		if (strcasecmp(key, f->name) != 0) {
+			if (wire_field_in(f, w->version))
+				near_offer(&near, f->name);
+			continue;
+		}
+		if (wire_field_in(f, w->version))
+			return 0;
+		snprintf(text, sizeof(text),
+			 f->until == WIRE_VERSION_MAX
+				 ? "'%s' is not in this version (%d and above have it)"
+				 : "'%s' is not in this version (%d to %d have it)",
+			 f->name, f->since, f->until);
+		return walk_fail(w, E_INVALID, text);
+	}
+	if (!near.best) {
+		snprintf(text, sizeof(text), "there is no field '%.*s'", MEMBER_NAME_MAX, key);
+		return walk_fail(w, E_INVALID, text);
+	}
+	snprintf(name, sizeof(name), "%s", near.best);
+	name[0] = (char)tolower((unsigned char)name[0]);
+	snprintf(text, sizeof(text), "there is no field '%.*s', did you mean %s?", MEMBER_NAME_MAX,
+		 key, name);
+	return walk_fail(w, E_INVALID, text);
+}
+
 static int struct_from_json(struct json_walk *w, const struct wire_struct *s, const json_t *json,
 			    void *ptr)
 {
-	char name[MEMBER_NAME_MAX];
+	const char *key;
+	json_t *member;
 	int rc;
 
 	if (!json_is_object(json))
 		return walk_fail(w, E_INVALID, "is not an object");
+	if (w->is_typed) {
+		json_object_foreach((json_t *)(uintptr_t)json, key, member)
+		{
+			rc = member_check(w, s, key);
+			if (rc < 0)
+				return rc;
+		}
+	}
 	for (size_t i = 0; i < s->field_count; i++) {
 		const struct wire_field *f = &s->fields[i];
 		const json_t *value = NULL;
 
 		wire_path_enter(&w->path, f);
 		if (wire_field_in(f, w->version))
-			value = json_object_get(json, member_name(f, name));
+			value = member_get(w, f, json);
 		rc = value ? field_from_json(w, f, value, ptr) : absent_from_json(w, f, ptr);
 		if (rc < 0)
 			return rc;
@@ -430,12 +511,13 @@ static int struct_from_json(struct json_walk *w, const struct wire_struct *s, co
 	return 0;
 }
 
-int message_from_json(const struct message_desc *m, int16_t version, const json_t *json,
-		      struct arena *arena, void *msg, struct err *err)
+static int message_read(const struct message_desc *m, int16_t version, const json_t *json,
+			bool is_typed, struct arena *arena, void *msg, struct err *err)
 {
 	struct json_walk w = {
 		.arena = arena,
 		.version = version,
+		.is_typed = is_typed,
 		.path = {.message = m, .version = version},
 		.err = err,
 	};
@@ -445,4 +527,16 @@ int message_from_json(const struct message_desc *m, int16_t version, const json_
 			       version);
 	memset(msg, 0, m->body->size);
 	return struct_from_json(&w, m->body, json, msg);
+}
+
+int message_from_json(const struct message_desc *m, int16_t version, const json_t *json,
+		      struct arena *arena, void *msg, struct err *err)
+{
+	return message_read(m, version, json, false, arena, msg, err);
+}
+
+int message_from_json_typed(const struct message_desc *m, int16_t version, const json_t *json,
+			    struct arena *arena, void *msg, struct err *err)
+{
+	return message_read(m, version, json, true, arena, msg, err);
 }
