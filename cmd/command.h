@@ -86,6 +86,9 @@ struct command {
 	size_t args_size;
 	const struct command *const *subs;	/* NULL-terminated subcommands; then run is NULL */
 	int (*run)(struct run *run, void *args);	/* returns the exit code */
+	/* Under Apache's name: tells what the parser refused and returns the exit code, where
+	 * Apache's tool does it in a way of its own. NULL: help_usage(). */
+	int (*refuse)(const struct run *run, const struct err *err);
 };
 
 enum exit_code {
@@ -112,6 +115,7 @@ struct run {
 	unsigned *given;		/* how often each row of the table was given */
 	bool wants_help, wants_version;
 	bool is_advised;		/* the error says what to write instead */
+	bool is_bad_value;		/* the error is in a value, not in an option's name */
 };
 
 /* All commands, NULL-terminated; set by frame_main. */

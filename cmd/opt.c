@@ -202,6 +202,7 @@ static int parse_store(struct parse *p, const struct opt *o, const char *value, 
 
 		if (rc == 0)
 			memcpy(field, &number, sizeof(number));
+		p->run->is_bad_value |= rc < 0;
 		return rc;
 	}
 	case OPT_LIST: {
@@ -255,11 +256,13 @@ static int parse_option(struct parse *p, const struct opt *o, const char *value,
 		}
 	}
 	run->given[o - p->command->opts]++;
-	if (run->given[o - p->command->opts] > 1 && o->type != OPT_FLAG && o->type != OPT_LIST)
+	if (run->given[o - p->command->opts] > 1 && o->type != OPT_FLAG && o->type != OPT_LIST) {
+		run->is_bad_value = true;
 		return run->is_apache
 			? err_set(err, E_USAGE, "Found multiple arguments for option %s, but you "
 				  "asked for only one", o->name)
 			: err_set(err, E_USAGE, "--%s is given twice", o->name);
+	}
 	return parse_store(p, o, value, err);
 }
 
