@@ -73,9 +73,8 @@ static int client_bootstrap(struct client *c, struct err *err)
 	return rc;
 }
 
-static int client_tls(struct client *c, struct err *err)
+int client_tls_context(const struct client_config *cfg, struct tls_context **out, struct err *err)
 {
-	const struct client_config *cfg = c->cfg;
 	const char *check = client_config_str(cfg, CC_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM);
 	struct tls_options o = {
 		.keystore_type = client_config_str(cfg, CC_SSL_KEYSTORE_TYPE),
@@ -95,7 +94,7 @@ static int client_tls(struct client *c, struct err *err)
 		.verify_host = check && strcasecmp(check, "https") == 0,
 	};
 
-	return tls_context_new(&c->tls, &o, err);
+	return tls_context_new(out, &o, err);
 }
 
 static int client_security(struct client *c, struct err *err)
@@ -112,7 +111,7 @@ static int client_security(struct client *c, struct err *err)
 	if (rc == 0 && c->use_sasl && (!c->sasl_user || !c->sasl_password))
 		rc = err_set(err, E_INVALID, "sasl.jaas.config has no username or password");
 	if (rc == 0 && c->use_tls)
-		rc = client_tls(c, err);
+		rc = client_tls_context(c->cfg, &c->tls, err);
 	return rc;
 }
 

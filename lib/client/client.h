@@ -39,6 +39,7 @@
 #include <uv.h>
 
 struct client;
+struct tls_context;
 
 /* Before a broker was ever reached, calls fail with E_UNREACHABLE after this time, if every
  * address was tried. Afterwards they go on trying until their own deadline. */
@@ -58,6 +59,11 @@ MUST_USE int client_new(struct client **out, struct client_config *cfg,
 /* Calls that are still under way end with E_INTERRUPTED, connections are closed, and the client's
  * own loop ends. Not from a callback. NULL is fine. */
 void client_free(struct client *c);
+
+/* The TLS context that the ssl.* configs ask for, for those who connect by themselves: gives one
+ * reference. Errors: tls_context_new()'s. */
+MUST_USE int client_tls_context(const struct client_config *cfg, struct tls_context **out,
+				struct err *err);
 
 uv_loop_t *client_loop(struct client *c);
 struct client_config *client_config_of(struct client *c);
@@ -103,6 +109,7 @@ struct call {
 	bool is_fetch, is_group;	/* on the connection for long polls, or a group's calls */
 	bool no_retry;			/* one attempt; the first failure ends it */
 	bool no_response;		/* Produce with acks=0: done when sent */
+	bool is_exact;			/* in version_max, whatever the broker says it supports */
 	/* Called before each attempt with the version, when the request depends on it. May change
 	 * `request`. NULL: not needed. */
 	void (*prepare)(struct call *call, int16_t version);
@@ -114,6 +121,7 @@ struct call {
 	struct err err;
 	int16_t version;
 	int32_t node_id;		/* who answered, or was tried last */
+	int32_t correlation_id;		/* of the last attempt that was sent */
 	void *response;
 	struct arena arena;
 	struct slice frame;

@@ -623,6 +623,8 @@ static int link_version(const struct link *l, const struct api *api, const struc
 	struct version_range theirs = {0, -1};
 	int max = api_max_stable(api), min = api->min_version;
 
+	if (call->is_exact)
+		return call->version_max;
 	if (api->key < API_KEYS_MAX)
 		theirs = l->versions[api->key];
 	if (theirs.max < 0) {
@@ -665,6 +667,7 @@ static void link_send_call(struct link *l, struct call *call)
 	p->call = call;
 	call->pending = p;
 	call->version = (int16_t)version;
+	call->correlation_id = p->correlation_id;
 	call->state = CALL_SENT;
 	if (!call->no_response) {
 		p->is_waiting = true;
