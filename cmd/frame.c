@@ -1,5 +1,6 @@
 /* From argv to a running command. */
 #include "cmd/command.h"
+#include "cmd/output.h"
 #include "cmd/print.h"
 #include "cmd/version.h"
 
@@ -110,6 +111,16 @@ static int frame_help(const struct run *run)
 	return to_stderr ? EXIT_FAILED : EXIT_OK;
 }
 
+/* --quiet, where a command has it. */
+static void frame_quiet(const struct run *run)
+{
+	const struct opt *rows = run->command->opts;
+
+	for (unsigned i = 0; rows[i].name; i++)
+		if (strcmp(rows[i].name, "quiet") == 0 && rows[i].type == OPT_FLAG)
+			output_set_quiet(run->given[i] > 0);
+}
+
 static int frame_run(struct run *run, int argc, char **argv)
 {
 	struct err err = {0};
@@ -133,7 +144,8 @@ static int frame_run(struct run *run, int argc, char **argv)
 	run->argv = argv;
 	args = arena_zalloc(&run->arena, run->command->args_size + 1);
 	if (opt_parse(run, argc, argv, args, &err) < 0)
-		return help_usage(run, &err);
+		return run->is_apache && run->command->refuse ? run->command->refuse(run, &err)
+							      : help_usage(run, &err);
 	if (run->wants_version) {
 		print_text("%s\n", run->is_apache ? KAFKA_VERSION : "kavka " KAVKA_VERSION);
 		return EXIT_OK;
@@ -146,6 +158,7 @@ static int frame_run(struct run *run, int argc, char **argv)
 	if (run->wants_help || (run->is_apache && argc == 0 && run->command->intro) ||
 	    !run->command->run)
 		return frame_help(run);
+	frame_quiet(run);
 	return run->command->run(run, args);
 }
 

@@ -1,4 +1,5 @@
 #include "cmd/notice.h"
+#include "cmd/output.h"
 #include "cmd/print.h"
 
 #include <stdarg.h>
@@ -15,7 +16,7 @@ void notice_old(const struct run *run, const char *fmt, ...)
 	if (run->is_apache)
 		print_text("%s\n", text);
 	else
-		print_error("%s: %s\n", run->name, text);
+		output_note(run, "%s", text);
 }
 
 int notice_both(const struct run *run, const char *first, const char *second, struct err *err)

@@ -10,13 +10,11 @@
 
 #include <stdio.h>
 
-extern const struct command cmd_topics, cmd_producer, cmd_consumer, cmd_groups, cmd_configs,
-	cmd_offsets, cmd_delete_records, cmd_api_versions, cmd_broker, cmd_storage;
-
-static const struct command *const table[] = {
-	&cmd_topics, &cmd_producer, &cmd_consumer, &cmd_groups, &cmd_configs, &cmd_offsets,
-	&cmd_delete_records, &cmd_api_versions, &cmd_broker, &cmd_storage, NULL,
-};
+/* The table of the binary. */
+#define main kavka_main
+int kavka_main(int argc, char **argv);
+#include "cmd/main.c"
+#undef main
 
 static void test_every_row_is_good(void **state)
 {
@@ -26,7 +24,6 @@ static void test_every_row_is_good(void **state)
 
 		if (opt_check(table[i], &err) < 0)
 			fail_msg("%s", err.text);
-		assert_non_null(table[i]->alias);
 	}
 }
 
@@ -79,13 +76,17 @@ static void test_every_command_has_a_page(void **state)
 		char path[1024], name[128], *text;
 		size_t len;
 
+		/* These two are in kavka(1). */
+		if (table[i] == &cmd_help || table[i] == &cmd_complete)
+			continue;
 		snprintf(path, sizeof(path), "%s/../man/kavka-%s.1.in", TESTS_DIR, table[i]->name);
 		if (env_read_file(&env, path, 1 << 20, &text, &len) < 0)
 			fail_msg("%s is missing", path);
 		snprintf(name, sizeof(name), ".Nm kavka-%s\n", table[i]->name);
 		assert_non_null(strstr(text, name));
 		assert_non_null(strstr(text, "\n@OPTIONS@\n"));
-		assert_non_null(strstr(text, table[i]->alias));
+		if (table[i]->alias)
+			assert_non_null(strstr(text, table[i]->alias));
 		free(text);
 	}
 }
