@@ -31,6 +31,14 @@ MUST_USE int sasl_client_step(struct sasl_client *s, struct slice server, struct
 			      struct err *err);
 bool sasl_client_is_done(const struct sasl_client *s);
 
+#define SCRAM_DIGEST_MAX 64
+
+/* RFC 5802's SaltedPassword for "SCRAM-SHA-256" or "SCRAM-SHA-512", *len bytes.
+ * 0, E_UNSUPPORTED (mechanism) or E_INVALID. */
+MUST_USE int scram_salted_password(const char *mechanism, const char *password, struct slice salt,
+				   int iterations, uint8_t out[SCRAM_DIGEST_MAX], size_t *len,
+				   struct err *err);
+
 /* Reads a JAAS line: MODULE required key="value" ... ; Gives the value of `key` (arena), or NULL.
  * *module gets the class name. E_INVALID when it is not one. */
 MUST_USE int jaas_parse(const char *text, struct arena *arena, const char **module,

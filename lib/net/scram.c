@@ -101,6 +101,22 @@ static void scram_hmac(const EVP_MD *md, const uint8_t *key, unsigned key_len, c
 	HMAC(md, key, (int)key_len, (const unsigned char *)text, len, out, &out_len);
 }
 
+int scram_salted_password(const char *mechanism, const char *password, struct slice salt,
+			  int iterations, uint8_t out[SCRAM_DIGEST_MAX], size_t *len,
+			  struct err *err)
+{
+	bool is_256 = strcmp(mechanism, "SCRAM-SHA-256") == 0;
+	const EVP_MD *md = is_256 ? EVP_sha256() : EVP_sha512();
+
+	if (!is_256 && strcmp(mechanism, "SCRAM-SHA-512") != 0)
+		return err_set(err, E_UNSUPPORTED, "there is no SCRAM mechanism %s", mechanism);
+	*len = (size_t)EVP_MD_size(md);
+	if (PKCS5_PBKDF2_HMAC(password, (int)strlen(password), salt.data, (int)salt.len, iterations,
+			      md, (int)*len, out) != 1)
+		return err_set(err, E_INVALID, "the password cannot be hashed");
+	return 0;
+}
+
 /* Appends the final message; remembers what the server must answer. */
 static int scram_final(struct sasl_client *s, struct arena *arena, struct slice server,
 		       struct out *token, struct err *err)
@@ -129,8 +145,8 @@ static int scram_final(struct sasl_client *s, struct arena *arena, struct slice 
 	without_proof = arena_printf(arena, "c=biws,r=%s", nonce);
 	message = arena_printf(arena, "%s,%.*s,%s", s->scram.first_bare, (int)server.len,
 			       (const char *)server.data, without_proof);
-	if (PKCS5_PBKDF2_HMAC(s->password, (int)strlen(s->password), salt, salt_len, (int)count,
-			      md, (int)len, salted) != 1)
+	if (PKCS5_PBKDF2_HMAC(s->password, (int)strlen(s->password), salt, salt_len, (int)count, md,
+			      (int)len, salted) != 1)
 		return err_set(err, E_AUTH, "SCRAM: the password cannot be hashed");
 	scram_hmac(md, salted, len, "Client Key", 10, client_key);
 	EVP_Digest(client_key, len, stored_key, NULL, md, NULL);
@@ -171,15 +187,9 @@ int scram_step(struct sasl_client *s, struct slice server, struct out *token, st
 
 	arena_init(&arena);
 	switch (s->step++) {
-	case 0:
-		scram_first(s, token);
-		break;
-	case 1:
-		rc = scram_final(s, &arena, server, token, err);
-		break;
-	default:
-		rc = scram_verify(s, &arena, server, err);
-		break;
+	case 0: scram_first(s, token); break;
+	case 1: rc = scram_final(s, &arena, server, token, err); break;
+	default: rc = scram_verify(s, &arena, server, err); break;
 	}
 	arena_fini(&arena);
 	return rc;
