@@ -1,8 +1,11 @@
 #include "cmd/json_out.h"
+#include "cmd/number_text.h"
 #include "cmd/print.h"
 #include "cmd/utf8.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 /* What a byte is inside a string: itself, the start of a longer character, or an escape. */
 enum json_byte { PLAIN, LONG, ESCAPED };
@@ -99,6 +102,20 @@ void json_out_int(struct json_out *j, const char *key, int64_t value)
 {
 	json_out_key(j, key);
 	print_int(value);
+}
+
+void json_out_double(struct json_out *j, const char *key, double value)
+{
+	char text[NUMBER_TEXT_MAX];
+	uint64_t bits;
+
+	if (!isfinite(value)) {
+		json_out_null(j, key);
+		return;
+	}
+	memcpy(&bits, &value, sizeof(bits));
+	json_out_key(j, key);
+	print_text("%s", number_text_double(bits, text));
 }
 
 void json_out_bool(struct json_out *j, const char *key, bool value)

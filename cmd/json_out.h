@@ -23,6 +23,8 @@ void json_out_close(struct json_out *j, char bracket);			/* '}' or ']' */
 void json_out_str(struct json_out *j, const char *key, struct str value); /* null stays null */
 void json_out_text(struct json_out *j, const char *key, const char *value);	/* NULL: null */
 void json_out_int(struct json_out *j, const char *key, int64_t value);
+/* NaN and the infinities, which JSON lacks, are null. */
+void json_out_double(struct json_out *j, const char *key, double value);
 void json_out_bool(struct json_out *j, const char *key, bool value);
 void json_out_null(struct json_out *j, const char *key);
 /* Bytes: as text if they are UTF-8; else in base64, with "KEYEncoding":"base64" behind it. */
