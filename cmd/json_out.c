@@ -60,14 +60,25 @@ static void json_out_quoted(struct str s)
 	print_byte('"');
 }
 
+static void json_out_line(const struct json_out *j)
+{
+	print_byte('\n');
+	for (unsigned i = 0; i < j->depth; i++)
+		print_bytes("  ", 2);
+}
+
 static void json_out_key(struct json_out *j, const char *key)
 {
 	if (j->has_before)
 		print_byte(',');
+	if (j->is_pretty && j->depth > 0)
+		json_out_line(j);
 	j->has_before = true;
 	if (key) {
 		json_out_quoted(str_of(key));
 		print_byte(':');
+		if (j->is_pretty)
+			print_byte(' ');
 	}
 }
 
@@ -76,10 +87,14 @@ void json_out_open(struct json_out *j, const char *key, char bracket)
 	json_out_key(j, key);
 	print_byte(bracket);
 	j->has_before = false;
+	j->depth++;
 }
 
 void json_out_close(struct json_out *j, char bracket)
 {
+	j->depth--;
+	if (j->is_pretty && j->has_before)
+		json_out_line(j);
 	print_byte(bracket);
 	j->has_before = true;
 }
@@ -122,6 +137,12 @@ void json_out_bool(struct json_out *j, const char *key, bool value)
 {
 	json_out_key(j, key);
 	print_text(value ? "true" : "false");
+}
+
+void json_out_raw(struct json_out *j, const char *key, struct str json)
+{
+	json_out_key(j, key);
+	print_str(json);
 }
 
 void json_out_null(struct json_out *j, const char *key)

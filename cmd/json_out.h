@@ -16,6 +16,8 @@
 
 struct json_out {
 	bool has_before;	/* a comma stands before the next value */
+	bool is_pretty;		/* set by the caller: each value on its own line */
+	unsigned depth;
 };
 
 void json_out_open(struct json_out *j, const char *key, char bracket);	/* '{' or '[' */
@@ -26,6 +28,8 @@ void json_out_int(struct json_out *j, const char *key, int64_t value);
 /* NaN and the infinities, which JSON lacks, are null. */
 void json_out_double(struct json_out *j, const char *key, double value);
 void json_out_bool(struct json_out *j, const char *key, bool value);
+/* Text that is JSON already. */
+void json_out_raw(struct json_out *j, const char *key, struct str json);
 void json_out_null(struct json_out *j, const char *key);
 /* Bytes: as text if they are UTF-8; else in base64, with "KEYEncoding":"base64" behind it. */
 void json_out_bytes(struct json_out *j, const char *key, struct str value);

@@ -2,8 +2,11 @@
 #include "cmd/output.h"
 #include "cmd/print.h"
 
+#include "base/clock.h"
+
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 
 void notice_old(const struct run *run, const char *fmt, ...)
 {
@@ -25,4 +28,20 @@ int notice_both(const struct run *run, const char *first, const char *second, st
 		return 0;
 	return err_set(err, E_USAGE, "Options --%s and --%s cannot be specified together.", first,
 		       second);
+}
+
+void notice_log(const char *level, const char *class_name, const char *fmt, ...)
+{
+	int64_t now_ms = clock_wall_ms();
+	time_t now = now_ms / 1000;
+	struct tm parts;
+	char when[40], text[2048];
+	va_list args;
+
+	localtime_r(&now, &parts);
+	strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &parts);
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	print_error("[%s,%03d] %s %s (%s)\n", when, (int)(now_ms % 1000), level, text, class_name);
 }
