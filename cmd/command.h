@@ -149,8 +149,9 @@ MUST_USE int opt_conflict(const struct run *run, const char *name, const char *o
  * missing ...), 0 or E_INVALID. */
 MUST_USE int opt_check(const struct command *command, struct err *err);
 
-/* Rows that every command has: --help, --version. */
+/* Rows that every command has: --help, --version; unless its table has that name. */
 extern const struct opt opt_frame_rows[];
+bool opt_has(const struct command *command, const char *name);
 
 /* ---- help.c ------------------------------------------------------------------------------ */
 

@@ -106,8 +106,10 @@ static void help_write_rows(struct out *out, const struct command *c, unsigned w
 		help_write_row(out, next, head_width, width);
 		last = next;
 	}
-	for (const struct opt *o = opt_frame_rows; o->name; o++)
-		help_write_row(out, o, head_width, width);
+	for (const struct opt *o = opt_frame_rows; o->name; o++) {
+		if (!opt_has(c, o->name))
+			help_write_row(out, o, head_width, width);
+	}
 }
 
 void help_write(struct out *out, const struct command *c, bool is_apache, unsigned width)

@@ -64,8 +64,10 @@ static void man_rows(struct out *out, const struct command *c)
 		if (o->type != OPT_GONE && !(o->flags & OPT_OLD))
 			man_row(out, o);
 	}
-	for (const struct opt *o = opt_frame_rows; o->name; o++)
-		man_row(out, o);
+	for (const struct opt *o = opt_frame_rows; o->name; o++) {
+		if (!opt_has(c, o->name))
+			man_row(out, o);
+	}
 	out_text(out, ".El\n");
 }
 

@@ -94,6 +94,11 @@ static const struct opt *parse_find(const struct parse *p, const char *name, siz
 	return o;
 }
 
+bool opt_has(const struct command *c, const char *name)
+{
+	return opt_find(c->opts, name, strlen(name)) != NULL;
+}
+
 static bool opt_takes_value(const struct opt *o)
 {
 	return o->type != OPT_FLAG && o->type != OPT_GONE;
@@ -505,7 +510,8 @@ static int opt_check_row(const struct command *c, const struct opt *o, struct er
 			       o->name);
 	if (o->name[0] == '-' || strchr(o->name, ' ') || strchr(o->name, '='))
 		return err_set(err, E_INVALID, "%s '%s': bad name", c->name, o->name);
-	if (opt_find(opt_frame_rows, o->name, strlen(o->name)))
+	/* `api` has a --version with a value, which cannot be meant for the frame's. */
+	if (opt_find(opt_frame_rows, o->name, strlen(o->name)) && !opt_takes_value(o))
 		return err_set(err, E_INVALID, "%s --%s: belongs to the frame", c->name, o->name);
 	for (const struct opt *other = c->opts; other < o; other++) {
 		if (strcmp(other->name, o->name) == 0 ||
