@@ -13,7 +13,7 @@
  *	struct producer_args { ...; struct registry_args registry; };
  *	... OPTS_REGISTRY, OPTS_FORMATS, OPTS_SCHEMAS (producer) in the table
  *
- *	rc = serde_new(&s, &args->registry, config, &props, &err);	// NULL: no format asked for
+ *	rc = serde_new(&s, &args->registry, &args->cluster, &props, &err);	// NULL: no format
  *	if (serde_has(s, SERDE_VALUE))
  *		rc = serde_encode(s, SERDE_VALUE, topic, line, &bytes, &err);
  *	if (serde_has(s, SERDE_VALUE))
@@ -32,7 +32,7 @@
 
 #define REGISTRY_VARIABLE "KAVKA_REGISTRY_URL"
 
-struct client_config;
+struct cluster_args;
 
 struct registry_args {
 	const char *url;             /* several: separated by commas */
@@ -116,15 +116,16 @@ struct serde_text {
 	int32_t schema_id; /* -1: none */
 };
 
-/* Reads options, then `config` (keys schema.registry.url, basic.auth.user.info,
- * schema.registry.ssl.*), then `props` (the same keys and value.schema, value.schema.id ... as
- * Confluent's console tools take them by --property), then $KAVKA_REGISTRY_URL; the first that has
- * a thing wins. `config` and `props` may be NULL; nothing is kept of them; `args` is borrowed for
- * the life of the serde. Gives NULL if no format was asked for.
+/* Reads options, then `props` (schema.registry.url, basic.auth.user.info, value.schema,
+ * value.schema.id ... as Confluent's console tools take them by --property), then the settings of
+ * the config file and the profile of `cluster` (the same keys, and schema.registry.ssl.*), then
+ * $KAVKA_REGISTRY_URL; the first that has a thing wins. `props` may be NULL; nothing is kept of it
+ * and of `cluster`; `args` is borrowed for the life of the serde. Gives NULL if no format was asked
+ * for.
  * 0, or E_USAGE: an unknown format, a format with a registry but none named, a schema file that
  * cannot be read. */
 MUST_USE int serde_new(struct serde **out, const struct registry_args *args,
-		       const struct client_config *config, const struct props *props,
+		       const struct cluster_args *cluster, const struct props *props,
 		       struct err *err);
 void serde_free(struct serde *s); /* NULL is fine */
 
