@@ -18,6 +18,11 @@ size_t utf8_char_len(const uint8_t *p, size_t left, size_t *bad)
 	}
 	if (len > 0 && i == len)
 		return len;
+	/* A surrogate: Java's decoder has its three bytes as one character that is none. */
+	if (p[0] == 0xed && i == 1) {
+		while (i < 3 && i < left && (p[i] & 0xc0) == 0x80)
+			i++;
+	}
 	if (bad)
 		*bad = i;
 	return 0;
