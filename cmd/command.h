@@ -39,6 +39,7 @@ enum complete {
 	COMPLETE_FILE,
 	COMPLETE_TOPIC,		/* asks the cluster */
 	COMPLETE_GROUP,		/* asks the cluster */
+	COMPLETE_PROFILE,
 	COMPLETE_WORDS,		/* of the row's `words` */
 };
 
@@ -76,6 +77,7 @@ struct run;
 struct command {
 	const char *name;		/* as in `kavka NAME` */
 	const char *alias;		/* Apache's name of it, NULL: none */
+	const char *also;		/* a subcommand's other names, separated by blanks */
 	enum dialect dialect;
 	const char *summary;		/* one line, lower case */
 	const char *intro;		/* Apache's sentence above the help */
@@ -139,6 +141,9 @@ MUST_USE int opt_parse(struct run *run, int argc, char **argv, void *args, struc
 bool opt_given(const struct run *run, const char *name);
 /* How many of these (separated by blanks) were given. */
 unsigned opt_given_count(const struct run *run, const char *names);
+
+/* Is `name` (of `len` bytes) one of the words in `list`, which are separated by blanks? */
+bool word_in(const char *list, const char *name, size_t len);
 
 /* Checks between options. Return 0 or E_USAGE with the message. */
 MUST_USE int opt_require(const struct run *run, const char *name, struct err *err);

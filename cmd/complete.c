@@ -57,14 +57,16 @@ static void complete_options(struct completion *c, const struct opt *rows)
 	}
 }
 
-/* The value given to an option earlier on the line, or NULL. */
-static const char *complete_given(const struct run *run, const char *name)
+/* The value given to an option earlier on the line, by its name or its letter (0: none); or NULL. */
+static const char *complete_given(const struct run *run, const char *name, char brief)
 {
 	size_t len = strlen(name);
 
 	for (unsigned i = 0; i + 1 < run->word_count; i++) {
 		const char *word = run->words[i];
 
+		if (brief && word[0] == '-' && word[1] == brief && i + 2 < run->word_count)
+			return word[2] == '\0' ? run->words[i + 1] : word + 2 + (word[2] == '=');
 		if (strncmp(word, "--", 2) != 0 || strncmp(word + 2, name, len) != 0)
 			continue;
 		if (word[2 + len] == '=')
@@ -75,6 +77,17 @@ static const char *complete_given(const struct run *run, const char *name)
 	return NULL;
 }
 
+static void complete_from_cluster(struct completion *c, enum complete what)
+{
+	struct cluster_args args = {
+		.bootstrap_server = complete_given(c->run, "bootstrap-server", 'b'),
+		.command_config = complete_given(c->run, "command-config", 0),
+		.profile = complete_given(c->run, "profile", 0),
+	};
+
+	connect_complete(what, &args, complete_offer, c);
+}
+
 static void complete_value(struct completion *c, enum complete what, const char *words)
 {
 	switch (what) {
@@ -82,9 +95,7 @@ static void complete_value(struct completion *c, enum complete what, const char 
 	case COMPLETE_WORDS: complete_words(c, words); break;
 	case COMPLETE_TOPIC:
 	case COMPLETE_GROUP:
-		connect_complete(what, complete_given(c->run, "bootstrap-server"),
-				 complete_given(c->run, "command-config"), complete_offer, c);
-		break;
+	case COMPLETE_PROFILE: complete_from_cluster(c, what); break;
 	case COMPLETE_NONE: break;
 	}
 }

@@ -1,4 +1,5 @@
 #include "cmd/connect.h"
+#include "cmd/profile.h"
 
 #include "base/mem.h"
 #include "client/admin.h"
@@ -8,42 +9,141 @@
 
 #define COMPLETE_TIMEOUT_MS "800"
 
-static const char *connect_bootstrap(const struct cluster_args *args,
-				     const struct client_config *config)
-{
-	const char *variable = getenv(BOOTSTRAP_VARIABLE);
+/* ---- Where the servers come from ---------------------------------------------------------- */
 
-	if (args->bootstrap_server)
-		return args->bootstrap_server;
-	if (client_config_is_set(config, CC_BOOTSTRAP_SERVERS))
-		return NULL;	/* the file's stays */
-	return variable && *variable ? variable : BOOTSTRAP_DEFAULT;
+static const char *connect_variable(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : NULL;
+}
+
+/* Reads the profile in effect into `out`; none is fine. `is_elsewhere`: the servers are named by
+ * an option or a file. */
+static int connect_profile(const struct cluster_args *args, bool is_elsewhere, struct props *out,
+			   struct err *err)
+{
+	const char *name = args->profile;
+	struct profiles *profiles;
+	int rc;
+
+	if (!name && (is_elsewhere || connect_variable(BOOTSTRAP_VARIABLE)))
+		return 0;
+	rc = profiles_open(&profiles, err);
+	if (rc < 0)
+		return rc;
+	if (!name)
+		name = connect_variable(PROFILE_VARIABLE);
+	if (!name)
+		name = profiles_current(profiles);
+	if (name)
+		rc = profiles_read(profiles, name, out, err);
+	profiles_free(profiles);
+	return rc;
+}
+
+/* The config file and the profile in effect. */
+static int connect_read(const struct cluster_args *args, struct props *file, struct props *profile,
+			struct err *err)
+{
+	int rc = 0;
+
+	if (args->command_config)
+		rc = props_read(file, args->command_config, err);
+	if (rc == 0)
+		rc = connect_profile(args,
+				     args->bootstrap_server ||
+					     props_get(file, "bootstrap.servers") ||
+					     props_get(file, "bootstrap.controllers"),
+				     profile, err);
+	return rc;
+}
+
+static int connect_bootstrap(const struct cluster_args *args, struct client_config *config,
+			     struct err *err)
+{
+	const char *servers = args->bootstrap_server;
+
+	if (!servers && (client_config_is_set(config, CC_BOOTSTRAP_SERVERS) ||
+			 client_config_is_set(config, CC_BOOTSTRAP_CONTROLLERS)))
+		return 0;
+	if (!servers)
+		servers = connect_variable(BOOTSTRAP_VARIABLE);
+	return client_config_set(config, "bootstrap.servers",
+				 servers ? servers : BOOTSTRAP_DEFAULT, err);
+}
+
+static bool connect_given(const struct run *run, const char *name)
+{
+	const struct opt *rows = run->command->opts;
+
+	for (unsigned i = 0; rows[i].name; i++)
+		if (strcmp(rows[i].name, name) == 0)
+			return run->given[i] > 0;
+	return false;
 }
 
 bool connect_has_server(const struct run *run)
 {
-	const char *variable = getenv(BOOTSTRAP_VARIABLE);
+	struct profiles *profiles;
+	bool has_profile;
 
-	return !run->is_apache || opt_given(run, "bootstrap-server") || (variable && *variable);
+	if (!run->is_apache || connect_given(run, "bootstrap-server") ||
+	    connect_given(run, "profile") || connect_variable(BOOTSTRAP_VARIABLE) ||
+	    connect_variable(PROFILE_VARIABLE))
+		return true;
+	if (profiles_open(&profiles, NULL) < 0)
+		return true;	/* what is wrong with them will be told */
+	has_profile = profiles_current(profiles) != NULL;
+	profiles_free(profiles);
+	return has_profile;
 }
 
 struct client_config *connect_config(const struct cluster_args *args, enum client_role role,
 				     struct err *err)
 {
 	struct client_config *config = client_config_new(role);
-	const char *servers;
-	int rc = 0;
+	struct props file, profile;
+	int rc;
 
-	if (args->command_config)
-		rc = client_config_read(config, args->command_config, err);
-	servers = rc == 0 ? connect_bootstrap(args, config) : NULL;
-	if (servers)
-		rc = client_config_set(config, "bootstrap.servers", servers, err);
+	props_init(&file);
+	props_init(&profile);
+	rc = connect_read(args, &file, &profile, err);
+	if (rc == 0)
+		rc = client_config_load(config, &profile, err);
+	if (rc == 0 && args->command_config) {
+		rc = client_config_load(config, &file, err);
+		if (rc < 0)
+			err_add(err, rc, "%s", args->command_config);
+	}
+	if (rc == 0)
+		rc = connect_bootstrap(args, config, err);
+	props_fini(&file);
+	props_fini(&profile);
 	if (rc == 0)
 		return config;
 	client_config_free(config);
 	return NULL;
 }
+
+const char *connect_setting(const struct cluster_args *args, const char *key, struct arena *a)
+{
+	struct props file, profile;
+	const char *value = NULL;
+
+	props_init(&file);
+	props_init(&profile);
+	if (connect_read(args, &file, &profile, NULL) == 0) {
+		value = props_get(&file, key);
+		value = value ? value : props_get(&profile, key);
+		value = value ? arena_strdup(a, value) : NULL;
+	}
+	props_fini(&file);
+	props_fini(&profile);
+	return value;
+}
+
+/* ---- Opening ------------------------------------------------------------------------------ */
 
 int connect_open(struct connection *out, struct client_config *config, const char *name,
 		 struct err *err)
@@ -137,16 +237,43 @@ static void complete_groups(struct client *c, struct arena *a,
 	}
 }
 
-void connect_complete(enum complete what, const char *bootstrap, const char *config_path,
+static void complete_profiles(struct arena *a,
+			      void (*offer)(void *ctx, const char *word, const char *text),
+			      void *ctx)
+{
+	struct profiles *p;
+	const char *name;
+
+	if (profiles_open(&p, NULL) < 0)
+		return;
+	for (size_t i = 0; (name = profiles_name(p, i)); i++) {
+		struct props props;
+		const char *servers = NULL;
+
+		props_init(&props);
+		if (profiles_read(p, name, &props, NULL) == 0)
+			servers = props_get(&props, "bootstrap.servers");
+		offer(ctx, name, servers ? arena_strdup(a, servers) : NULL);
+		props_fini(&props);
+	}
+	profiles_free(p);
+}
+
+void connect_complete(enum complete what, const struct cluster_args *args,
 		      void (*offer)(void *ctx, const char *word, const char *text), void *ctx)
 {
-	struct cluster_args args = {bootstrap, config_path};
 	struct client_config *config;
 	struct connection c;
 	struct err err = {0};
 	struct arena a;
 
-	config = connect_config(&args, CLIENT_ADMIN, &err);
+	if (what == COMPLETE_PROFILE) {
+		arena_init(&a);
+		complete_profiles(&a, offer, ctx);
+		arena_fini(&a);
+		return;
+	}
+	config = connect_config(args, CLIENT_ADMIN, &err);
 	if (!config)
 		return;
 	if (client_config_set(config, "default.api.timeout.ms", COMPLETE_TIMEOUT_MS, &err) < 0 ||

@@ -42,7 +42,8 @@ const struct command *command_find_alias(const char *name)
 const struct command *command_find_sub(const struct command *command, const char *name)
 {
 	for (unsigned i = 0; command->subs && command->subs[i]; i++) {
-		if (strcmp(command->subs[i]->name, name) == 0)
+		if (strcmp(command->subs[i]->name, name) == 0 ||
+		    word_in(command->subs[i]->also, name, strlen(name)))
 			return command->subs[i];
 	}
 	return NULL;

@@ -1,5 +1,6 @@
 /* Help texts and error lines, printed from the option tables. */
 #include "cmd/command.h"
+#include "cmd/connect.h"
 #include "cmd/print.h"
 
 #include "base/buf.h"
@@ -92,7 +93,7 @@ static void help_write_rows(struct out *out, const struct command *c, unsigned w
 			head_width = MAX(head_width, len);
 	}
 	arena_fini(&a);
-	head_width = MAX(head_width, 9u);
+	head_width = MAX(head_width, (unsigned)strlen("-h, --help"));
 	for (;;) {
 		const struct opt *next = NULL;
 
@@ -149,6 +150,12 @@ void help_write_overview(struct out *out)
 
 /* ---- Errors ------------------------------------------------------------------------------- */
 
+/* Is it the server that Apache's tools insist on? */
+static bool help_lacks_server(const struct run *run, const struct err *err)
+{
+	return strstr(err->text, "bootstrap") && !connect_has_server(run);
+}
+
 int help_usage(const struct run *run, const struct err *err)
 {
 	struct out text;
@@ -157,6 +164,11 @@ int help_usage(const struct run *run, const struct err *err)
 		print_error("%s: %s (see kavka help %s)\n", run->name, err_message(err),
 			    run->name + strlen("kavka "));
 		return EXIT_USAGE;
+	}
+	if (help_lacks_server(run, err)) {
+		print_error("%.*s; write --bootstrap-server localhost:9092, or set %s\n",
+			    (int)strcspn(err->text, "\n"), err->text, BOOTSTRAP_VARIABLE);
+		return EXIT_FAILED;
 	}
 	print_error("%s\n", err_message(err));
 	if (run->is_advised)

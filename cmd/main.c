@@ -2,7 +2,8 @@
 #include "cmd/command.h"
 
 extern const struct command cmd_topics, cmd_producer, cmd_consumer, cmd_groups, cmd_broker,
-	cmd_storage, cmd_configs, cmd_offsets, cmd_delete_records, cmd_api_versions;
+	cmd_storage, cmd_configs, cmd_offsets, cmd_delete_records, cmd_api_versions,
+	cmd_profile;
 
 static const struct command *const table[] = {
 	&cmd_topics,
@@ -15,6 +16,7 @@ static const struct command *const table[] = {
 	&cmd_api_versions,
 	&cmd_broker,
 	&cmd_storage,
+	&cmd_profile,
 	&cmd_help,
 	&cmd_complete,
 	NULL,

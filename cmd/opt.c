@@ -34,8 +34,7 @@ static int opt_count(const struct opt *rows)
 	return count;
 }
 
-/* Is `name` (of `len` bytes) one of the words in `list`? */
-static bool word_in(const char *list, const char *name, size_t len)
+bool word_in(const char *list, const char *name, size_t len)
 {
 	while (list && *list) {
 		size_t word_len = strcspn(list, " ");
