@@ -8,7 +8,7 @@ include(GNUInstallDirs)
 # Apache's names of the commands, each also with ".sh".
 set(KAVKA_LINKS kafka-topics kafka-console-producer kafka-console-consumer kafka-consumer-groups
 	kafka-configs kafka-get-offsets kafka-delete-records kafka-broker-api-versions
-	kafka-server-start kafka-storage)
+	kafka-server-start kafka-storage kafka-dump-log)
 
 # ---- Links -----------------------------------------------------------------------------------
 set(tools_dir ${CMAKE_BINARY_DIR}/bin-kafka)
@@ -77,7 +77,7 @@ set(man_links)
 foreach(pair topics:topics console-producer:producer console-consumer:consumer
 		consumer-groups:groups configs:configs get-offsets:offsets
 		delete-records:delete-records broker-api-versions:api-versions
-		server-start:broker storage:storage)
+		server-start:broker storage:storage dump-log:dump)
 	string(REPLACE ":" ";" pair ${pair})
 	list(GET pair 0 apache)
 	list(GET pair 1 own)
