@@ -3,7 +3,7 @@
 
 extern const struct command cmd_topics, cmd_producer, cmd_consumer, cmd_groups, cmd_broker,
 	cmd_storage, cmd_configs, cmd_offsets, cmd_delete_records, cmd_api_versions,
-	cmd_profile;
+	cmd_profile, cmd_api;
 
 extern const struct command cmd_dump;
 static const struct command *const table[] = {
@@ -15,6 +15,7 @@ static const struct command *const table[] = {
 	&cmd_offsets,
 	&cmd_delete_records,
 	&cmd_api_versions,
+	&cmd_api,
 	&cmd_dump,
 	&cmd_broker,
 	&cmd_storage,
