@@ -126,7 +126,8 @@ extern const struct command *const *commands;
 /* Finds the command that argv names, parses, runs. Returns the process's exit code. */
 int frame_main(const struct command *const *table, int argc, char **argv);
 
-/* By name ("topics"), or by Apache's name with or without ".sh"; NULL if there is none. */
+/* By name ("topics"), or by Apache's name with or without ".sh", which may be a subcommand's; NULL
+ * if there is none. */
 const struct command *command_find(const char *name);
 const struct command *command_find_alias(const char *name);
 const struct command *command_find_sub(const struct command *command, const char *name);

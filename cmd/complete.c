@@ -188,6 +188,15 @@ static int complete_run(struct run *run, void *args)
 	return EXIT_OK;
 }
 
+static void complete_write_aliases(struct out *out, const struct command *const *table)
+{
+	for (unsigned i = 0; table && table[i]; i++) {
+		if (table[i]->alias)
+			out_printf(out, " %s %s.sh", table[i]->alias, table[i]->alias);
+		complete_write_aliases(out, table[i]->subs);
+	}
+}
+
 bool complete_write(struct out *out, const char *shell)
 {
 	bool is_fish = strcmp(shell, "fish") == 0;
@@ -195,9 +204,6 @@ bool complete_write(struct out *out, const char *shell)
 	if (!is_fish && strcmp(shell, "bash") != 0 && strcmp(shell, "zsh") != 0)
 		return false;
 	out_text(out, "kavka");
-	for (unsigned i = 0; commands[i]; i++) {
-		if (commands[i]->alias)
-			out_printf(out, " %s %s.sh", commands[i]->alias, commands[i]->alias);
-	}
+	complete_write_aliases(out, commands);
 	return true;
 }

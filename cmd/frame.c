@@ -24,19 +24,29 @@ const struct command *command_find(const char *name)
 	return NULL;
 }
 
+static const struct command *alias_in(const struct command *const *table, const char *name,
+				      size_t len)
+{
+	for (unsigned i = 0; table && table[i]; i++) {
+		const char *alias = table[i]->alias;
+		const struct command *sub;
+
+		if (alias && strlen(alias) == len && memcmp(alias, name, len) == 0)
+			return table[i];
+		sub = alias_in(table[i]->subs, name, len);
+		if (sub)
+			return sub;
+	}
+	return NULL;
+}
+
 const struct command *command_find_alias(const char *name)
 {
 	size_t len = strlen(name);
 
 	if (len > 3 && strcmp(name + len - 3, ".sh") == 0)
 		len -= 3;
-	for (unsigned i = 0; commands[i]; i++) {
-		const char *alias = commands[i]->alias;
-
-		if (alias && strlen(alias) == len && memcmp(alias, name, len) == 0)
-			return commands[i];
-	}
-	return NULL;
+	return alias_in(commands, name, len);
 }
 
 const struct command *command_find_sub(const struct command *command, const char *name)

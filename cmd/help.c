@@ -141,6 +141,12 @@ void help_write_overview(struct out *out)
 		out_printf(out, "  %-*s  %s", (int)width, c->name, c->summary);
 		if (c->alias)
 			out_printf(out, " (%s)", c->alias);
+		for (unsigned sub = 0; c->subs && c->subs[sub]; sub++) {
+			if (c->subs[sub]->alias)
+				out_printf(out, "%s%s", sub ? ", " : " (", c->subs[sub]->alias);
+			if (c->subs[sub]->alias && !c->subs[sub + 1])
+				out_byte(out, ')');
+		}
 		out_byte(out, '\n');
 	}
 	out_text(out, "\nkavka help <command> shows the options of one, `man kavka-<command>` "

@@ -92,6 +92,11 @@ void man_write_commands(struct out *out)
 		man_text(out, c->summary);
 		if (c->alias)
 			out_printf(out, ",\nalso called\n.Nm %s", c->alias);
+		for (unsigned sub = 0; c->subs && c->subs[sub]; sub++) {
+			if (c->subs[sub]->alias)
+				out_printf(out, "%s\n.Nm %s", sub ? " and" : ",\nalso called",
+					   c->subs[sub]->alias);
+		}
 		out_byte(out, '\n');
 	}
 	out_text(out, ".El\n");
