@@ -24,6 +24,30 @@ ssize_t env_read(struct env *env, int fd, void *data, size_t len, int64_t pos)
 	return (ssize_t)done;
 }
 
+ssize_t env_read_hot(struct env *env, int fd, void *data, size_t len, int64_t pos)
+{
+	size_t done = 0;
+
+	if (!env->ops->pread_hot)
+		return env_read(env, fd, data, len, pos);
+	while (done < len) {
+		ssize_t n = env->ops->pread_hot(env, fd, (char *)data + done, len - done,
+						pos + (int64_t)done);
+
+		if (n < 0)
+			return n == -EAGAIN ? E_COLD : n;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+bool env_is_hot(struct env *env, int fd, int64_t pos, int64_t len)
+{
+	return !env->ops->is_hot || env->ops->is_hot(env, fd, pos, len);
+}
+
 int env_write(struct env *env, int fd, const void *data, size_t len, int64_t pos)
 {
 	size_t done = 0;

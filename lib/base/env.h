@@ -49,6 +49,13 @@ struct env_ops {
 	int (*open)(struct env *env, const char *path, unsigned flags);	/* a handle >= 0 */
 	void (*close)(struct env *env, int fd);
 	ssize_t (*pread)(struct env *env, int fd, void *data, size_t len, int64_t pos);
+	/* pread that does not wait for the disk: -EAGAIN if the first byte is not in memory, and
+	 * perhaps fewer bytes than are. NULL: this env's disks never keep anybody waiting. */
+	ssize_t (*pread_hot)(struct env *env, int fd, void *data, size_t len, int64_t pos);
+	/* Whether all of the range is in memory, as far as can be told cheaply. NULL as above. */
+	bool (*is_hot)(struct env *env, int fd, int64_t pos, int64_t len);
+	/* Has the disk begin to read the range. Any thread; a hint. NULL as above. */
+	void (*prefetch)(struct env *env, int fd, int64_t pos, int64_t len);
 	ssize_t (*pwrite)(struct env *env, int fd, const void *data, size_t len, int64_t pos);
 	int (*truncate)(struct env *env, int fd, int64_t size_bytes);
 	int (*allocate)(struct env *env, int fd, int64_t pos, int64_t len);
@@ -84,8 +91,11 @@ static inline int64_t env_mono_us(struct env *env)
 }
 
 /* Whole-length forms. env_read: returns bytes read, less than `len` only at the end of the file.
+ * env_read_hot: the same, or E_COLD if some of it is not in memory (then *data is undefined).
  * env_write: 0, or -errno; a short write goes on until all is written or an error comes. */
 MUST_USE ssize_t env_read(struct env *env, int fd, void *data, size_t len, int64_t pos);
+MUST_USE ssize_t env_read_hot(struct env *env, int fd, void *data, size_t len, int64_t pos);
+bool env_is_hot(struct env *env, int fd, int64_t pos, int64_t len);
 MUST_USE int env_write(struct env *env, int fd, const void *data, size_t len, int64_t pos);
 
 /* Writes a small file so that it is either the old or the new one after a crash: PATH.tmp, fsync,

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static int result(int rc)
@@ -60,6 +62,61 @@ static ssize_t posix_pread(struct env *env UNUSED, int fd, void *data, size_t le
 		n = pread(fd, data, len, pos);
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
+}
+
+/* File systems that do not know RWF_NOWAIT (tmpfs) are read as ever. */
+static ssize_t posix_pread_hot(struct env *env, int fd, void *data, size_t len, int64_t pos)
+{
+	struct iovec iov = {.iov_base = data, .iov_len = len};
+	ssize_t n;
+
+	do {
+		n = preadv2(fd, &iov, 1, pos, RWF_NOWAIT);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL))
+		return posix_pread(env, fd, data, len, pos);
+	return n < 0 ? -errno : n;
+}
+
+/* cachestat(2) of Linux 6.5, which older headers do not name. */
+#define CACHESTAT_NUMBER 451
+
+struct cache_range {
+	uint64_t pos, len;
+};
+
+struct cache_stat {
+	uint64_t cached, dirty, in_writeback, evicted, recently_evicted;
+};
+
+/* Without cachestat, one byte in so many is looked at: what the disk reads ahead at once. */
+#define HOT_SAMPLE_BYTES (128 * 1024)
+
+/* One look counts the pages; one at the last byte tells whether they have arrived, too. */
+static bool posix_is_hot(struct env *env, int fd, int64_t pos, int64_t len)
+{
+	int64_t page_bytes = sysconf(_SC_PAGESIZE);
+	struct cache_range range = {(uint64_t)pos, (uint64_t)len};
+	struct cache_stat stat = {0};
+	uint64_t pages;
+	char byte;
+
+	if (len <= 0)
+		return true;
+	if (posix_pread_hot(env, fd, &byte, 1, pos + len - 1) < 0)
+		return false;
+	pages = (uint64_t)((pos + len - 1) / page_bytes - pos / page_bytes + 1);
+	if (syscall(CACHESTAT_NUMBER, fd, &range, &stat, 0) == 0)
+		return stat.cached >= pages;
+	for (int64_t at = 0; at < len; at += HOT_SAMPLE_BYTES)
+		if (posix_pread_hot(env, fd, &byte, 1, pos + at) < 0)
+			return false;
+	return true;
+}
+
+static void posix_prefetch(struct env *env UNUSED, int fd, int64_t pos, int64_t len)
+{
+	(void)!posix_fadvise(fd, pos, len, POSIX_FADV_WILLNEED);
 }
 
 static ssize_t posix_pwrite(struct env *env UNUSED, int fd, const void *data, size_t len,
@@ -205,6 +262,9 @@ const struct env_ops env_posix_ops = {
 	.open = posix_open,
 	.close = posix_close,
 	.pread = posix_pread,
+	.pread_hot = posix_pread_hot,
+	.is_hot = posix_is_hot,
+	.prefetch = posix_prefetch,
 	.pwrite = posix_pwrite,
 	.truncate = posix_truncate,
 	.allocate = posix_allocate,

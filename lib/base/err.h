@@ -32,7 +32,8 @@
 	X(E_AGAIN, 20015, "not now, try again")                  \
 	X(E_AUTH, 20016, "authentication failed")                \
 	X(E_UNREACHABLE, 20017, "cannot be reached")             \
-	X(E_INTERRUPTED, 20018, "interrupted")
+	X(E_INTERRUPTED, 20018, "interrupted")                   \
+	X(E_COLD, 20019, "not in memory")
 
 enum err_code {
 #define X(name, number, text) name = -number,
