@@ -318,12 +318,19 @@ static void fetch_parts_are_back(struct fetch *f)
 	}
 }
 
+static void fetch_one_back(struct fetch *f)
+{
+	assert(f->parts_out > 0);
+	if (--f->parts_out == 0)
+		fetch_parts_are_back(f);
+}
+
 static void fetch_part_returned(struct task *task, struct shard *on)
 {
 	struct fetch_part *part = CONTAINER_OF(task, struct fetch_part, task);
 
 	assert(on == part->fetch->home);
-	fetch_part_back(part);
+	fetch_one_back(part->fetch);
 }
 
 static void fetch_part_arrived(struct task *task, struct shard *on)
@@ -332,8 +339,18 @@ static void fetch_part_arrived(struct task *task, struct shard *on)
 
 	assert(on == part->on);
 	fetch_part_visit(part);
-	task->run = fetch_part_returned;
-	shard_post(part->fetch->home, task);
+}
+
+void fetch_part_visited(struct fetch_part *part)
+{
+	struct shard *home = part->fetch->home;
+
+	if (part->on == home) {
+		fetch_one_back(part->fetch);
+		return;
+	}
+	part->task.run = fetch_part_returned;
+	shard_post(home, &part->task);
 }
 
 static void fetch_send_parts(struct fetch *f, enum fetch_phase phase)
@@ -352,21 +369,9 @@ static void fetch_send_parts(struct fetch *f, enum fetch_phase phase)
 		part->task.run = fetch_part_arrived;
 		shard_post(part->on, &part->task);
 	}
-	if (here) {
+	if (here)
 		fetch_part_visit(here);
-		f->parts_out--;
-	}
-	if (--f->parts_out == 0)
-		fetch_parts_are_back(f);
-}
-
-void fetch_part_back(struct fetch_part *part)
-{
-	struct fetch *f = part->fetch;
-
-	assert(f->parts_out > 0);
-	if (--f->parts_out == 0)
-		fetch_parts_are_back(f);
+	fetch_one_back(f);
 }
 
 static void fetch_part_rearmed(struct task *task, struct shard *on)

@@ -8,6 +8,9 @@
  * the timer: then a note of a part (there is enough now), or the timer, sends the parts out once
  * more, which take their waiters away and read again.
  *
+ * A visit that would have to wait for the disk does not hold up the shard: what is cold is warmed
+ * first, meanwhile the part stays there, and then it is read again.
+ *
  * A part's fields belong to its shard while it is out (between the two posts), else to the home.
  * Its note travels on its own, but never overtakes the part: tasks from one shard to another keep
  * their order, so when the last visit is back no note is under way. */
@@ -21,6 +24,9 @@
 /* Up to so many bytes of a partition are copied into the response: they go out with what is around
  * them, where a file range takes a system call of its own (7 us here, as much as copying 8 KiB). */
 #define FETCH_COPY_BYTES_MAX (8 * 1024)
+
+/* A cold range is warmed with as much behind it, up to this: a consumer asks for that next. */
+#define FETCH_AHEAD_BYTES_MAX (2 * 1024 * 1024)
 
 struct fetch_part;
 
@@ -39,6 +45,7 @@ struct fetch_item {
 
 	/* what was read: the part's while it is out */
 	struct read_result result;
+	bool is_cold; /* not read yet: it waits for the disk */
 	struct slice copy; /* the records, if they were copied; one reference */
 	struct leader_hint leader;
 
@@ -55,6 +62,9 @@ struct fetch_part {
 	struct fetch_item *first, *last;
 	struct arena own, *arena;
 	bool waits; /* waiters are at its partitions */
+	/* the owner's shard only, during a visit */
+	struct log_warm warm;
+	unsigned tries;
 	/* the owner's shard only, while waiting */
 	size_t bytes; /* that could be answered now */
 	bool is_note_out;
@@ -103,10 +113,10 @@ struct fetch {
 };
 
 /* fetch.c */
-void fetch_part_back(struct fetch_part *part);  /* home */
+void fetch_part_visited(struct fetch_part *part); /* the part's shard: the visit is over */
 void fetch_part_noted(struct fetch_part *part); /* home */
 
-/* fetch_part.c: on the part's shard */
+/* fetch_part.c: on the part's shard. The visit ends with fetch_part_visited(), perhaps later. */
 void fetch_part_visit(struct fetch_part *part);
 void fetch_part_rearm(struct fetch_part *part);
 

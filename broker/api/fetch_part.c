@@ -52,31 +52,71 @@ static bool item_is_unreadable(const struct fetch_item *item, const struct parti
 	       p->config.compression == CONFIG_COMPRESSION_ZSTD;
 }
 
+/* Cold data are warmed, this much at least and perhaps what a reader wants next. */
+static void item_warm(struct fetch_item *item, struct file_range *cold, size_t ahead_bytes)
+{
+	item->is_cold = true;
+	log_warm_add(&item->part->warm, cold, ahead_bytes);
+}
+
+/* Small records go by copy, others by their file, if that keeps nobody waiting. */
+static void item_take_records(struct fetch_item *item, struct partition *p, bool may_wait)
+{
+	struct fetch_part *part = item->part;
+	struct read_result *result = &item->result;
+	struct file_range *range = &result->records, cold = {0};
+	int rc;
+
+	if (range->len > FETCH_COPY_BYTES_MAX) {
+		if (may_wait ||
+		    env_is_hot(part->on->env, range->file->fd, range->pos, (int64_t)range->len))
+			return;
+		cold = *range;
+		*range = (struct file_range){0};
+		item_warm(item, &cold, MIN(cold.len, (size_t)FETCH_AHEAD_BYTES_MAX));
+		return;
+	}
+	rc = partition_read_bytes(p, result, may_wait ? NULL : &cold, &item->copy);
+	if (cold.file)
+		item_warm(item, &cold, cold.len);
+	if (rc < 0)
+		result_drop_records(item);
+	if (rc < 0 && rc != E_COLD)
+		result->error = KERR_KAFKA_STORAGE_ERROR;
+}
+
 static void item_read(struct fetch_item *item, size_t bytes_max, bool whole_first)
 {
 	struct fetch_part *part = item->part;
+	bool may_wait = part->tries >= LOG_TRIES_MAX;
 	struct read_options options = item_options(part->fetch, item, bytes_max, whole_first);
 	struct read_result *result = &item->result;
+	struct file_range cold = {0};
 	enum kafka_error error;
 	struct partition *p = partition_find(part->on, item->topic_id, item->index, &error);
 
 	*result = (struct read_result){.error = error, .diverging_epoch = -1};
+	item->is_cold = false;
+	if (!may_wait)
+		options.cold = &cold;
 	if (p && item_is_unreadable(item, p))
 		result->error = KERR_UNSUPPORTED_COMPRESSION_TYPE;
 	else if (p)
 		partition_read(p, &options, part->arena, result);
+	if (cold.file) {
+		cold.len = MAX(cold.len, log_warm_bytes(part->tries));
+		item_warm(item, &cold, 0);
+		return;
+	}
+	if (p && result->error == KERR_NONE && result->records.len > 0)
+		item_take_records(item, p, may_wait);
+	if (item->is_cold)
+		return;
 	if (p)
 		item_note_follower(item, p);
 	if (result->error == KERR_NOT_LEADER_OR_FOLLOWER ||
 	    result->error == KERR_FENCED_LEADER_EPOCH)
 		item->leader = leader_hint_of(part->on, item->topic_id, item->index);
-	if (!p || result->error != KERR_NONE || result->records.len == 0 ||
-	    result->records.len > FETCH_COPY_BYTES_MAX)
-		return;
-	if (partition_read_bytes(p, result, &item->copy) < 0) {
-		result_drop_records(item);
-		result->error = KERR_KAFKA_STORAGE_ERROR;
-	}
 }
 
 static size_t item_bytes(const struct fetch_item *item)
@@ -84,24 +124,50 @@ static size_t item_bytes(const struct fetch_item *item)
 	return item->copy.data ? item->copy.len : item->result.records.len;
 }
 
-/* Reads everything, in order. Returns whether something wants an answer at once. */
-static bool part_read(struct fetch_part *part)
+static void part_read_done(struct fetch_part *part);
+static void part_warmed(struct log_warm *warm);
+
+/* Reads in order what has not been read, or had nothing when it was (there may be something by
+ * now). */
+static void part_read(struct fetch_part *part)
 {
 	const struct fetch *f = part->fetch;
-	bool is_urgent = false;
 	size_t bytes = 0;
 
+	part->is_urgent = false;
 	for (struct fetch_item *item = part->first; item; item = item->next) {
 		size_t left = f->bytes_max > bytes ? f->bytes_max - bytes : 0;
 
-		item->copy = SLICE_NULL;
-		item_read(item, MIN(item->bytes_max, left), bytes == 0);
+		if (part->tries == 0 || item->is_cold ||
+		    (item_bytes(item) == 0 && !result_is_urgent(&item->result)))
+			item_read(item, MIN(item->bytes_max, left), bytes == 0);
 		item->waiting_bytes = item_bytes(item);
 		bytes += item->waiting_bytes;
-		is_urgent |= result_is_urgent(&item->result);
+		part->is_urgent |= result_is_urgent(&item->result);
 	}
 	part->bytes = bytes;
-	return is_urgent;
+	if (part->warm.count > 0)
+		log_warm_start(&part->warm, part->on->env, part_warmed);
+	else
+		part_read_done(part);
+}
+
+static void part_warmed(struct log_warm *warm)
+{
+	struct fetch_part *part = CONTAINER_OF(warm, struct fetch_part, warm);
+
+	part->tries++;
+	part_read(part);
+}
+
+static void part_read_start(struct fetch_part *part)
+{
+	for (struct fetch_item *item = part->first; item; item = item->next) {
+		result_drop_records(item);
+		item->copy = SLICE_NULL;
+	}
+	part->tries = 0;
+	part_read(part);
 }
 
 /* ---- Waiting --------------------------------------------------------------------------------- */
@@ -147,6 +213,7 @@ static void item_look(struct fetch_item *item, struct partition *p)
 {
 	struct fetch_part *part = item->part;
 	struct read_options options = item_options(part->fetch, item, item->bytes_max, true);
+	struct file_range cold = {0};
 	struct read_result result;
 
 	/* Nearly every fetch is content with anything. */
@@ -157,9 +224,12 @@ static void item_look(struct fetch_item *item, struct partition *p)
 		item->waiting_bytes = 1;
 		return;
 	}
+	options.cold = &cold;
 	partition_read(p, &options, part->arena, &result);
 	file_unref(result.records.file);
-	part->is_urgent |= result_is_urgent(&result);
+	/* Who must warm it to know how much it is had better answer with it. */
+	part->is_urgent |= result_is_urgent(&result) || cold.file;
+	file_unref(cold.file);
 	part->bytes += result.records.len - item->waiting_bytes;
 	item->waiting_bytes = result.records.len;
 }
@@ -215,27 +285,29 @@ void fetch_part_rearm(struct fetch_part *part)
 
 /* ---- Visits ---------------------------------------------------------------------------------- */
 
-void fetch_part_visit(struct fetch_part *part)
+static void part_read_done(struct fetch_part *part)
 {
 	const struct fetch *f = part->fetch;
-	bool is_urgent;
 
-	switch (f->phase) {
-	case FETCH_FIRST_READ:
-		is_urgent = part_read(part);
-		part->is_urgent = is_urgent;
+	if (f->phase == FETCH_FIRST_READ) {
 		part->home_bytes = part->bytes;
-		part->home_urgent = is_urgent;
-		if (f->body->max_wait_ms > 0 && !is_urgent && part->bytes < f->bytes_min)
+		part->home_urgent = part->is_urgent;
+		if (f->body->max_wait_ms > 0 && !part->is_urgent && part->bytes < f->bytes_min)
 			part_wait(part);
-		break;
+	}
+	fetch_part_visited(part);
+}
+
+void fetch_part_visit(struct fetch_part *part)
+{
+	switch (part->fetch->phase) {
+	case FETCH_FIRST_READ: part_read_start(part); return;
 	case FETCH_LAST_READ:
 		part_stop_waiting(part);
-		for (struct fetch_item *item = part->first; item; item = item->next)
-			result_drop_records(item);
-		(void)part_read(part);
-		break;
+		part_read_start(part);
+		return;
 	case FETCH_CANCEL: part_stop_waiting(part); break;
 	case FETCH_WAITING: assert(!"a part is out while the fetch waits");
 	}
+	fetch_part_visited(part);
 }

@@ -31,32 +31,90 @@ static enum read_isolation list_offsets_isolation(const struct list_offsets_requ
 	return body->isolation_level == 1 ? READ_COMMITTED : READ_UNCOMMITTED;
 }
 
+/* What is left of a visit while the disk reads what it needs. */
+struct list_visit {
+	struct log_warm warm;
+	struct fanout_part *part;
+	bool *is_answered; /* by place among the part's items */
+	unsigned tries;
+};
+
+static void list_offsets_answer(const struct request *r, struct list_offset_result *result,
+				struct list_offsets_response_partition_response *out)
+{
+	if (result->error == KERR_OFFSET_NOT_AVAILABLE && r->version < 5)
+		result->error = KERR_LEADER_NOT_AVAILABLE;
+	out->error_code = (int16_t)result->error;
+	out->timestamp = result->timestamp;
+	out->offset = result->offset;
+	if (r->version >= 4)
+		out->leader_epoch = result->leader_epoch;
+}
+
+/* Whether it is answered; else what it needs is among what is to be warmed. */
+static bool list_offsets_try(struct list_visit *v, const struct fanout_item *item)
+{
+	const struct request *r = v->part->fanout->request;
+	const struct list_offsets_request *body = r->body;
+	const struct list_offsets_request_partition *in = item->in;
+	struct list_offset_result result = {.timestamp = -1, .offset = -1, .leader_epoch = -1};
+	struct file_range cold = {0};
+	struct list_offset_options options = {
+		.timestamp = in->timestamp,
+		.isolation = list_offsets_isolation(body),
+		.leader_epoch = in->current_leader_epoch,
+		.leader_only = body->replica_id != REPLICA_DEBUG,
+		.cold = v->tries < LOG_TRIES_MAX ? &cold : NULL,
+	};
+	struct partition *p =
+		partition_find(v->part->on, item->topic_id, item->index, &result.error);
+
+	if (p)
+		partition_list_offset(p, &options, &result);
+	if (cold.file) {
+		cold.len = MAX(cold.len, log_warm_bytes(v->tries));
+		log_warm_add(&v->warm, &cold, 0);
+		return false;
+	}
+	list_offsets_answer(r, &result, item->out);
+	return true;
+}
+
+static void list_offsets_warmed(struct log_warm *warm);
+
+static void list_offsets_try_all(struct list_visit *v)
+{
+	unsigned i = 0;
+
+	FANOUT_FOREACH(v->part, item)
+	{
+		if (!v->is_answered[i])
+			v->is_answered[i] = list_offsets_try(v, item);
+		i++;
+	}
+	v->tries++;
+	if (v->warm.count == 0)
+		return;
+	fanout_hold(v->part);
+	log_warm_start(&v->warm, v->part->on->env, list_offsets_warmed);
+}
+
+static void list_offsets_warmed(struct log_warm *warm)
+{
+	struct list_visit *v = CONTAINER_OF(warm, struct list_visit, warm);
+	struct fanout_part *part = v->part;
+
+	list_offsets_try_all(v);
+	fanout_release(part);
+}
+
 static void list_offsets_visit(struct fanout_part *part)
 {
-	const struct request *r = part->fanout->request;
-	const struct list_offsets_request *body = r->body;
-	bool leader_only = body->replica_id != REPLICA_DEBUG;
+	struct list_visit *v = arena_zalloc(part->arena, sizeof(*v));
 
-	FANOUT_FOREACH(part, item)
-	{
-		const struct list_offsets_request_partition *in = item->in;
-		struct list_offsets_response_partition_response *out = item->out;
-		struct list_offset_result result = {
-			.timestamp = -1, .offset = -1, .leader_epoch = -1};
-		struct partition *p =
-			partition_find(part->on, item->topic_id, item->index, &result.error);
-
-		if (p)
-			partition_list_offset(p, in->timestamp, list_offsets_isolation(body),
-					      in->current_leader_epoch, leader_only, &result);
-		if (result.error == KERR_OFFSET_NOT_AVAILABLE && r->version < 5)
-			result.error = KERR_LEADER_NOT_AVAILABLE;
-		out->error_code = (int16_t)result.error;
-		out->timestamp = result.timestamp;
-		out->offset = result.offset;
-		if (r->version >= 4)
-			out->leader_epoch = result.leader_epoch;
-	}
+	v->part = part;
+	v->is_answered = arena_array(part->arena, part->item_count, sizeof(*v->is_answered));
+	list_offsets_try_all(v);
 }
 
 /* Whether the partition is in the request before, or after, this place too. */

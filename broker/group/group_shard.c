@@ -190,7 +190,7 @@ static int load_piece(struct group_shell *s, struct group_partition *gp, struct 
 	arena_fini(&arena);
 	if (result.error != KERR_NONE)
 		return err_set(err, E_OFFLINE, "%s", kafka_error_name(result.error));
-	rc = partition_read_bytes(p, &result, &records);
+	rc = partition_read_bytes(p, &result, NULL, &records);
 	if (rc == 0)
 		rc = group_partition_load(gp, records.data, records.len, err);
 	else

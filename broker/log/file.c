@@ -41,6 +41,7 @@ void log_pool_free(struct log_pool *pool)
 	if (!pool)
 		return;
 	assert(list_empty(&pool->open_files));
+	assert(!pool->is_trying && !pool->cold.file);
 	compressor_free(pool->codecs);
 	free(pool->scratch);
 	free(pool);
@@ -84,7 +85,7 @@ static void pool_file_release(struct file_ref *ref)
 	free(file);
 }
 
-static struct file_ref *pool_file_new(struct env *env, int fd)
+struct file_ref *pool_file_new(struct env *env, int fd)
 {
 	struct pool_file *file = xmalloc(sizeof(*file));
 
@@ -93,6 +94,34 @@ static struct file_ref *pool_file_new(struct env *env, int fd)
 	file->ref.fd = fd;
 	file->ref.release = pool_file_release;
 	return &file->ref;
+}
+
+ssize_t pool_read(struct log_pool *pool, struct file_ref *file, void *data, size_t len, int64_t pos)
+{
+	ssize_t n;
+
+	if (!pool->is_trying)
+		return env_read(pool->env, file->fd, data, len, pos);
+	n = env_read_hot(pool->env, file->fd, data, len, pos);
+	if (n == E_COLD) {
+		file_unref(pool->cold.file);
+		pool->cold = (struct file_range){.file = file_ref(file), .pos = pos, .len = len};
+	}
+	return n;
+}
+
+void log_pool_try(struct log_pool *pool)
+{
+	assert(!pool->is_trying);
+	pool->is_trying = true;
+}
+
+void log_pool_wait(struct log_pool *pool, struct file_range *cold)
+{
+	assert(pool->is_trying);
+	pool->is_trying = false;
+	*cold = pool->cold;
+	pool->cold = (struct file_range){0};
 }
 
 void file_drop(struct log_pool *pool, struct log_file *file)

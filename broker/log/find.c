@@ -11,7 +11,7 @@ static int read_batch(struct segment *s, int64_t pos, size_t size_bytes, struct 
 	struct log_pool *pool = s->log->pool;
 	uint8_t *bytes = pool_scratch(pool, size_bytes);
 	int fd = segment_fd(s);
-	ssize_t n = fd < 0 ? fd : env_read(pool->env, fd, bytes, size_bytes, pos);
+	ssize_t n = fd < 0 ? fd : pool_read(pool, s->file.ref, bytes, size_bytes, pos);
 
 	if (n < 0)
 		return (int)n;

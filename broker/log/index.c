@@ -65,7 +65,7 @@ static int index_pread(struct segment *s, struct index *x, uint32_t slot, uint32
 
 	if (rc < 0)
 		return rc;
-	n = env_read(log_env(s->log), x->file.ref->fd, out, count * len, (int64_t)(slot * len));
+	n = pool_read(s->log->pool, x->file.ref, out, count * len, (int64_t)(slot * len));
 	if (n < 0)
 		return (int)n;
 	return (size_t)n == count * len ? 0 : E_CORRUPT;
@@ -106,10 +106,10 @@ int index_load(struct segment *s, struct index *x)
 		return rc;
 	x->count = x->written_count =
 		(uint32_t)MIN(st.size_bytes / (int64_t)index_entry_len(x), INT32_MAX / 12);
-	x->is_loaded = true;
 	if (x->count > 0)
-		return index_at(s, x, x->count - 1, &x->last_key, &x->last_value);
-	return 0;
+		rc = index_at(s, x, x->count - 1, &x->last_key, &x->last_value);
+	x->is_loaded = rc == 0;
+	return rc;
 }
 
 int index_write(struct segment *s, struct index *x)

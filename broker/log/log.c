@@ -49,6 +49,8 @@ int log_fail(struct log *log, int rc, struct err *err, const char *fmt, ...)
 	va_list args;
 	struct err mine;
 
+	if (rc == E_COLD)
+		return rc;
 	va_start(args, fmt);
 	vsnprintf(what, sizeof(what), fmt, args);
 	va_end(args);

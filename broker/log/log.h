@@ -14,9 +14,9 @@
  *
  * Shard: a pool and its logs belong to one shard; no locks. File ranges that log_read gives may go
  * to other threads. All I/O goes through the pool's env and happens inside the call, but for
- * flushes after a roll and by time, which are env_work: its run() calls the env's fsync and
- * fsync_dir on files that it owns, on whatever thread runs it; the last reference to a file calls
- * close() on any thread.
+ * flushes after a roll and by time, and warming (log_warm), which are env_work: its run() calls the
+ * env's fsync, fsync_dir, prefetch and pread on files that it owns, on whatever thread runs it; the
+ * last reference to a file calls close() on any thread.
  *
  * Errors, for all functions that return int:
  *	E_OFFLINE	the disk failed, now or before; log_options.failed was called (once). The
@@ -26,6 +26,7 @@
  *			log is as before and stays usable; whether the directory goes offline is
  *			the owner's choice.
  *	E_OFFSET_RANGE	as said at the function
+ *	E_COLD		between log_pool_try() and log_pool_wait() only, see there
  * Refusals of a producer's records are not errors: they are a kafka_error in the result.
  *
  * Files are Apache Kafka's, byte for byte. Differences in use only: indexes are
@@ -297,6 +298,39 @@ MUST_USE int log_find_timestamp(struct log *log, int64_t timestamp, int64_t boun
 				struct log_timestamp *out, struct err *err);
 /* The record with the largest timestamp; the first of them. */
 MUST_USE int log_find_max_timestamp(struct log *log, struct log_timestamp *out, struct err *err);
+
+/* ---- Not waiting for the disk ---------------------------------------------------------------- */
+
+/* Between log_pool_try() and log_pool_wait() the functions above that read, and cleaner_step(), do
+ * not wait for the disk: what they need and is not in memory makes them return E_COLD, with nothing
+ * changed, and log_pool_wait() then gives the range (one reference; file NULL: nothing was cold).
+ * Have it warmed and try again; the next try may be stopped by another range. */
+void log_pool_try(struct log_pool *pool);
+void log_pool_wait(struct log_pool *pool, struct file_range *cold);
+
+/* Warms ranges off the shard: reads them, so that a try that follows finds them in memory.
+ *
+ *	log_warm_add(w, range, ahead_bytes);	// once per range
+ *	log_warm_start(w, env, done);		// done(w) comes later, on the shard
+ *
+ * The owner's memory, zeroed before first use, kept until `done`; then it may be used again. A range
+ * that cannot be read is passed over: the try that follows has the error. */
+struct log_warm {
+	struct env_work work;
+	struct env *env;
+	struct log_warm_range *ranges;
+	size_t count, cap;
+	void (*done)(struct log_warm *w);
+};
+/* Takes the range's reference. `ahead_bytes` behind it are asked for as well, without waiting. */
+void log_warm_add(struct log_warm *w, const struct file_range *range, size_t ahead_bytes);
+void log_warm_start(struct log_warm *w, struct env *env, void (*done)(struct log_warm *w));
+
+/* How often a read is tried before it waits for the disk after all (memory may be so short that
+ * what was warmed is gone again), and how much the n-th warming (from 0) takes of a range at least:
+ * it doubles, as a search that goes on is a scan. */
+#define LOG_TRIES_MAX 16
+size_t log_warm_bytes(unsigned tries);
 
 /* ---- Leader epochs --------------------------------------------------------------------------- */
 

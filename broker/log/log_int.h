@@ -31,6 +31,8 @@ struct log_pool {
 	unsigned open_count;
 	uint8_t *scratch;		/* LOG_SCAN_BYTES or more, for one call */
 	size_t scratch_len;
+	bool is_trying;			/* log_pool_try */
+	struct file_range cold;		/* what the last E_COLD was about; file NULL: nothing */
 	uint64_t headers_serial;	/* of the walk whose window `headers` is */
 	uint8_t headers[LOG_HEADERS_BYTES];
 };
@@ -43,6 +45,11 @@ void file_drop(struct log_pool *pool, struct log_file *file);
 /* "DIR/00000000000000000000SUFFIX" into `path`. */
 void file_path(char path[LOG_PATH_MAX], const char *dir, int64_t base, const char *suffix);
 uint8_t *pool_scratch(struct log_pool *pool, size_t len);
+/* A reference that closes `fd` with the env. */
+struct file_ref *pool_file_new(struct env *env, int fd);
+/* env_read; while the pool is trying, E_COLD instead of waiting for the disk. */
+MUST_USE ssize_t pool_read(struct log_pool *pool, struct file_ref *file, void *data, size_t len,
+			   int64_t pos);
 
 /* ---- Indexes (index.c) ----------------------------------------------------------------------- */
 
@@ -336,7 +343,8 @@ static inline struct segment *log_active(const struct log *log)
 	assert(log->segment_count > 0);
 	return log->segments[log->segment_count - 1];
 }
-/* Marks the log offline and says why: returns E_OFFLINE; before log_open is done just the error. */
+/* Marks the log offline and says why: returns E_OFFLINE; before log_open is done just the error.
+ * E_COLD is no failure and goes through. */
 int log_fail(struct log *log, int rc, struct err *err, const char *fmt, ...) PRINTF_LIKE(4, 5);
 /* E_OFFLINE with its words, or 0. */
 MUST_USE int log_usable(const struct log *log, struct err *err);

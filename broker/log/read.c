@@ -103,7 +103,6 @@ int log_read(struct log *log, int64_t offset, size_t bytes_max, bool whole_first
 
 int log_read_range(struct log *log, struct file_range *range, struct slice *out, struct err *err)
 {
-	struct env *env = log_env(log);
 	struct buf *buf;
 	ssize_t n;
 
@@ -111,9 +110,11 @@ int log_read_range(struct log *log, struct file_range *range, struct slice *out,
 	if (!range->file)
 		return 0;
 	buf = buf_new(range->len);
-	n = env_read(env, range->file->fd, buf->data, range->len, range->pos);
-	file_unref(range->file);
-	range->file = NULL;
+	n = pool_read(log->pool, range->file, buf->data, range->len, range->pos);
+	if (n != E_COLD) {
+		file_unref(range->file);
+		range->file = NULL;
+	}
 	if (n < 0) {
 		buf_unref(buf);
 		return log_fail(log, (int)n, err, "reading");
@@ -136,6 +137,8 @@ int log_read_copy(struct log *log, int64_t offset, size_t bytes_max, int64_t bou
 	if (rc < 0)
 		return rc;
 	rc = log_read_range(log, &result.records, out, err);
+	if (rc == E_COLD)
+		file_unref(result.records.file);
 	if (rc < 0 || !out->data)
 		return rc;
 	at = out->data;

@@ -89,12 +89,14 @@ static int header_walk_fill(struct header_walk *w)
 
 	if (fd < 0)
 		return fd;
-	n = env_read(pool->env, fd, pool->headers, want, w->pos);
+	w->serial = 0;
+	pool->headers_serial++;
+	n = pool_read(pool, s->file.ref, pool->headers, want, w->pos);
 	if (n < 0)
 		return (int)n;
 	w->window_pos = w->pos;
 	w->window_len = (size_t)n;
-	w->serial = ++pool->headers_serial;
+	w->serial = pool->headers_serial;
 	return 0;
 }
 
@@ -146,8 +148,8 @@ int segment_find(struct segment *s, int64_t offset, int64_t *pos, struct batch *
 	if (rc == 1) {
 		*pos = w.pos;
 		rc = w.pos >= 0 && w.pos < s->size_bytes ? header_walk_next(&w, out) : 0;
-		if (rc == 1 && batch_last_offset(out) == key && key >= offset)
-			return 1;
+		if (rc == E_COLD || (rc == 1 && batch_last_offset(out) == key && key >= offset))
+			return rc;
 		if (rc != 1 || batch_last_offset(out) != key)
 			w.pos = 0;
 	} else {

@@ -49,6 +49,7 @@ int txn_index_add(struct segment *s, const struct aborted_txn *txn)
 int txn_index_read(struct segment *s, struct aborted_txn **out, size_t *count)
 {
 	uint8_t *bytes = NULL;
+	struct file_ref *file;
 	int64_t size_bytes;
 	int fd, rc = 0;
 	ssize_t n;
@@ -61,8 +62,9 @@ int txn_index_read(struct segment *s, struct aborted_txn **out, size_t *count)
 	if (rc < 0)
 		return rc;
 	bytes = xmalloc((size_t)size_bytes);
-	n = env_read(log_env(s->log), fd, bytes, (size_t)size_bytes, 0);
-	log_env(s->log)->ops->close(log_env(s->log), fd);
+	file = pool_file_new(log_env(s->log), fd);
+	n = pool_read(s->log->pool, file, bytes, (size_t)size_bytes, 0);
+	file_unref(file);
 	if (n < 0)
 		rc = (int)n;
 	else

@@ -36,6 +36,19 @@ static enum kafka_error read_check_divergence(const struct partition *p,
 	return KERR_NONE;
 }
 
+/* Reading without waiting for the disk, if the caller gave a place for what is cold. */
+static void read_try(struct partition *p, struct file_range *cold)
+{
+	if (cold)
+		log_pool_try(p->set->pool);
+}
+
+static void read_tried(struct partition *p, struct file_range *cold)
+{
+	if (cold)
+		log_pool_wait(p->set->pool, cold);
+}
+
 static enum kafka_error read_records(struct partition *p, const struct read_options *options,
 				     struct arena *arena, struct read_result *out)
 {
@@ -49,14 +62,17 @@ static enum kafka_error read_records(struct partition *p, const struct read_opti
 		return KERR_OFFSET_OUT_OF_RANGE;
 	if (options->offset >= bound)
 		return KERR_NONE;
+	read_try(p, options->cold);
 	rc = log_read(p->log, options->offset, options->bytes_max, options->whole_first_batch,
 		      bound, &read, &err);
 	if (rc == 0 && read.records.file && options->isolation == READ_COMMITTED)
 		rc = log_aborted_txns(p->log, options->offset, &read, arena, &aborted,
 				      &out->aborted_count, &err);
+	read_tried(p, options->cold);
 	if (rc < 0) {
 		file_unref(read.records.file);
-		return partition_log_error(p, rc, &err);
+		out->aborted_count = 0;
+		return rc == E_COLD ? KERR_NONE : partition_log_error(p, rc, &err);
 	}
 	out->aborted = aborted;
 	out->records = read.records;
@@ -73,6 +89,8 @@ void partition_read(struct partition *p, const struct read_options *options, str
 				    .log_end_offset = -1,
 				    .diverging_epoch = -1,
 				    .diverging_end_offset = -1};
+	if (options->cold)
+		*options->cold = (struct file_range){0};
 	out->error = partition_error(p, options->leader_epoch, options->leader_only);
 	if (out->error != KERR_NONE)
 		return;
@@ -87,12 +105,15 @@ void partition_read(struct partition *p, const struct read_options *options, str
 	replica_set_leave(p->set);
 }
 
-int partition_read_bytes(struct partition *p, struct read_result *result, struct slice *out)
+int partition_read_bytes(struct partition *p, struct read_result *result, struct file_range *cold,
+			 struct slice *out)
 {
 	struct err err = {0};
 	int rc;
 
 	*out = SLICE_NULL;
+	if (cold)
+		*cold = (struct file_range){0};
 	if (!result->records.file)
 		return 0;
 	if (!p->log) {
@@ -101,27 +122,34 @@ int partition_read_bytes(struct partition *p, struct read_result *result, struct
 		return E_OFFLINE;
 	}
 	replica_set_enter(p->set);
+	read_try(p, cold);
 	rc = log_read_range(p->log, &result->records, out, &err);
-	if (rc < 0)
+	read_tried(p, cold);
+	if (rc < 0 && rc != E_COLD)
 		(void)partition_log_error(p, rc, &err);
 	replica_set_leave(p->set);
-	result->records = (struct file_range){0};
+	if (rc != E_COLD)
+		result->records = (struct file_range){0};
 	return rc;
 }
 
 /* ---- Offsets by time ------------------------------------------------------------------------- */
 
-static enum kafka_error list_by_timestamp(struct partition *p, int64_t timestamp, int64_t bound,
+static enum kafka_error list_by_timestamp(struct partition *p,
+					  const struct list_offset_options *options, int64_t bound,
 					  struct log_timestamp *found)
 {
+	int64_t timestamp = options->timestamp;
 	struct err err = {0};
 	int rc;
 
+	read_try(p, options->cold);
 	if (timestamp == LIST_MAX_TIMESTAMP)
 		rc = log_find_max_timestamp(p->log, found, &err);
 	else
 		rc = log_find_timestamp(p->log, timestamp, log_end_offset(p->log), found, &err);
-	if (rc < 0)
+	read_tried(p, options->cold);
+	if (rc < 0 && rc != E_COLD)
 		return partition_log_error(p, rc, &err);
 	if (found->offset >= bound)
 		*found = (struct log_timestamp){-1, -1, -1};
@@ -136,9 +164,11 @@ static bool list_is_behind(const struct partition *p, enum read_isolation isolat
 	       log_high_watermark(p->log) < p->epoch_start_offset;
 }
 
-static void list_offset(struct partition *p, int64_t timestamp, enum read_isolation isolation,
+static void list_offset(struct partition *p, const struct list_offset_options *options,
 			struct list_offset_result *out)
 {
+	enum read_isolation isolation = options->isolation;
+	int64_t timestamp = options->timestamp;
 	int64_t bound = partition_read_bound(p, isolation);
 	struct log_timestamp found = {-1, -1, -1};
 
@@ -164,7 +194,7 @@ static void list_offset(struct partition *p, int64_t timestamp, enum read_isolat
 		out->error = KERR_UNSUPPORTED_VERSION;
 		return;
 	}
-	out->error = list_by_timestamp(p, timestamp, bound, &found);
+	out->error = list_by_timestamp(p, options, bound, &found);
 	if (out->error == KERR_NONE && found.offset < 0 && list_is_behind(p, isolation))
 		out->error = KERR_OFFSET_NOT_AVAILABLE;
 	if (out->error != KERR_NONE)
@@ -174,14 +204,16 @@ static void list_offset(struct partition *p, int64_t timestamp, enum read_isolat
 	out->leader_epoch = found.leader_epoch;
 }
 
-void partition_list_offset(struct partition *p, int64_t timestamp, enum read_isolation isolation,
-			   int32_t leader_epoch, bool leader_only, struct list_offset_result *out)
+void partition_list_offset(struct partition *p, const struct list_offset_options *options,
+			   struct list_offset_result *out)
 {
 	*out = (struct list_offset_result){.timestamp = -1, .offset = -1, .leader_epoch = -1};
-	out->error = partition_error(p, leader_epoch, leader_only);
+	if (options->cold)
+		*options->cold = (struct file_range){0};
+	out->error = partition_error(p, options->leader_epoch, options->leader_only);
 	if (out->error != KERR_NONE)
 		return;
 	replica_set_enter(p->set);
-	list_offset(p, timestamp, isolation, out);
+	list_offset(p, options, out);
 	replica_set_leave(p->set);
 }

@@ -239,6 +239,10 @@ struct read_options {
 	int32_t leader_epoch; /* the reader's; -1: not checked */
 	bool leader_only;
 	int32_t last_fetched_epoch; /* -1: not checked */
+	/* Not NULL: the read does not wait for the disk. Where it would have to, there are no
+	 * records, and *cold gives what is to be warmed (log_warm) before the next try; else its
+	 * file is NULL. The records themselves may be cold all the same. */
+	struct file_range *cold;
 };
 
 struct read_result {
@@ -261,9 +265,10 @@ void partition_read(struct partition *p, const struct read_options *options, str
 int64_t partition_read_bound(const struct partition *p, enum read_isolation isolation);
 
 /* Copies the records of a result into a new buffer (gives a reference; SLICE_NULL if there are
- * none) and drops the file range. 0 or -errno (then also the log dir failed). */
+ * none) and drops the file range. `cold` as in read_options: then E_COLD, and the result is as
+ * before. 0 or -errno (then also the log dir failed). */
 MUST_USE int partition_read_bytes(struct partition *p, struct read_result *result,
-				  struct slice *out);
+				  struct file_range *cold, struct slice *out);
 
 /* Told when records were appended, the high watermark or last stable offset moved, a follower
  * moved its log start, the partition changed leader, went offline or away. Stays registered until
@@ -317,10 +322,18 @@ struct list_offset_result {
 	int32_t leader_epoch;      /* -1: unknown */
 };
 
-/* `isolation` READ_LOG_END for followers and debugging consumers. OFFSET_NOT_AVAILABLE while a new
- * leader's high watermark is not yet known to hold (clients only), else as partition_error(). */
-void partition_list_offset(struct partition *p, int64_t timestamp, enum read_isolation isolation,
-			   int32_t leader_epoch, bool leader_only, struct list_offset_result *out);
+struct list_offset_options {
+	int64_t timestamp;
+	enum read_isolation isolation; /* READ_LOG_END for followers and debugging consumers */
+	int32_t leader_epoch;          /* the asker's; -1: not checked */
+	bool leader_only;
+	struct file_range *cold; /* as in read_options; what is found is not the answer then */
+};
+
+/* OFFSET_NOT_AVAILABLE while a new leader's high watermark is not yet known to hold (clients only),
+ * else as partition_error(). */
+void partition_list_offset(struct partition *p, const struct list_offset_options *options,
+			   struct list_offset_result *out);
 
 /* A disk error that a file operation on behalf of the partition returned, as the protocol's error.
  * The log has reported a failed disk itself by then. Logs one line. */

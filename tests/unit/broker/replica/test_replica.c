@@ -67,7 +67,7 @@ static int64_t first_offset_in(struct partition *p, struct read_result *result, 
 	struct batch batch;
 	int64_t offset;
 
-	assert_int_equal(partition_read_bytes(p, result, &bytes), 0);
+	assert_int_equal(partition_read_bytes(p, result, NULL, &bytes), 0);
 	assert_non_null(bytes.data);
 	assert_int_equal(batch_parse(&batch, bytes.data, bytes.len), 0);
 	offset = batch.base_offset;
@@ -285,6 +285,17 @@ static void test_takes_new_configs(void **state)
 	assert_int_equal(world_append(w, p, 20, 1).error, KERR_NONE);
 }
 
+static void list_offset(struct partition *p, int64_t timestamp, enum read_isolation isolation,
+			int32_t leader_epoch, struct list_offset_result *r)
+{
+	struct list_offset_options options = {.timestamp = timestamp,
+					      .isolation = isolation,
+					      .leader_epoch = leader_epoch,
+					      .leader_only = true};
+
+	partition_list_offset(p, &options, r);
+}
+
 static void test_lists_offsets(void **state)
 {
 	struct world *w = *state;
@@ -293,30 +304,30 @@ static void test_lists_offsets(void **state)
 	struct slice late = world_batch(3, 10, 1700000000500);
 	struct append_result appended;
 
-	partition_list_offset(p, LIST_MAX_TIMESTAMP, READ_UNCOMMITTED, -1, true, &r);
+	list_offset(p, LIST_MAX_TIMESTAMP, READ_UNCOMMITTED, -1, &r);
 	assert_int_equal(r.error, KERR_NONE);
 	assert_int_equal(r.offset, -1);
 	world_append(w, p, 3, 1);
 	partition_append(p, late, APPEND_CLIENT, 1, &w->arena, &appended);
 	slice_unref(&late);
-	partition_list_offset(p, LIST_LATEST, READ_UNCOMMITTED, -1, true, &r);
+	list_offset(p, LIST_LATEST, READ_UNCOMMITTED, -1, &r);
 	assert_int_equal(r.offset, 6);
 	assert_int_equal(r.timestamp, -1);
 	assert_int_equal(r.leader_epoch, 0);
-	partition_list_offset(p, LIST_EARLIEST, READ_UNCOMMITTED, -1, true, &r);
+	list_offset(p, LIST_EARLIEST, READ_UNCOMMITTED, -1, &r);
 	assert_int_equal(r.offset, 0);
 	assert_int_equal(r.leader_epoch, 0);
-	partition_list_offset(p, LIST_MAX_TIMESTAMP, READ_UNCOMMITTED, -1, true, &r);
+	list_offset(p, LIST_MAX_TIMESTAMP, READ_UNCOMMITTED, -1, &r);
 	assert_int_equal(r.offset, 5);
 	assert_int_equal(r.timestamp, 1700000000502);
-	partition_list_offset(p, 1700000000100, READ_UNCOMMITTED, -1, true, &r);
+	list_offset(p, 1700000000100, READ_UNCOMMITTED, -1, &r);
 	assert_int_equal(r.offset, 3);
-	partition_list_offset(p, 1700000009999, READ_UNCOMMITTED, -1, true, &r);
+	list_offset(p, 1700000009999, READ_UNCOMMITTED, -1, &r);
 	assert_int_equal(r.error, KERR_NONE);
 	assert_int_equal(r.offset, -1);
-	partition_list_offset(p, LIST_LATEST_TIERED, READ_UNCOMMITTED, -1, true, &r);
+	list_offset(p, LIST_LATEST_TIERED, READ_UNCOMMITTED, -1, &r);
 	assert_int_equal(r.offset, -1);
-	partition_list_offset(p, LIST_LATEST, READ_UNCOMMITTED, 4, true, &r);
+	list_offset(p, LIST_LATEST, READ_UNCOMMITTED, 4, &r);
 	assert_int_equal(r.error, KERR_UNKNOWN_LEADER_EPOCH);
 }
 
@@ -441,9 +452,9 @@ static void test_a_new_leader_does_not_know_the_end_yet(void **state)
 	world_apply(w);
 	world_lead(w, world_id(1), 0, 1);
 	world_apply(w);
-	partition_list_offset(p, LIST_LATEST, READ_UNCOMMITTED, -1, true, &r);
+	list_offset(p, LIST_LATEST, READ_UNCOMMITTED, -1, &r);
 	assert_int_equal(r.error, KERR_OFFSET_NOT_AVAILABLE);
-	partition_list_offset(p, LIST_LATEST, READ_LOG_END, -1, true, &r);
+	list_offset(p, LIST_LATEST, READ_LOG_END, -1, &r);
 	assert_int_equal(r.error, KERR_NONE);
 	assert_int_equal(r.offset, 5);
 }
