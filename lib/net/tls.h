@@ -6,6 +6,7 @@
 #ifndef KAVKA_NET_TLS_H
 #define KAVKA_NET_TLS_H
 
+#include "base/arena.h"
 #include "base/err.h"
 
 #include <stdbool.h>
@@ -56,5 +57,28 @@ bool tls_wants_write(struct tls_session *s);	/* the last -EAGAIN waits for writi
 /* The peer's certificate's subject as RFC 2253 text into `text` ("" if there is none): the name
  * for principals. Returns `text`. */
 char *tls_peer_subject(struct tls_session *s, char *text, size_t size);
+
+/* ---- Looking at a peer, whatever it is ------------------------------------------------------- */
+
+struct tls_cert {
+	const char *subject, *issuer;	/* RFC 2253 */
+	const char *names;		/* DNS names and addresses, with ", "; "" if none */
+	int64_t not_before_s, not_after_s;	/* since 1970 */
+};
+
+struct tls_peer {
+	const char *protocol, *cipher;	/* "TLSv1.3", "TLS_AES_256_GCM_SHA384" */
+	bool is_trusted;		/* as the context would have it, but for name and dates */
+	const char *distrust;		/* why not */
+	bool has_name;			/* the first certificate is for the name asked for */
+	struct tls_cert *certs;		/* as the peer sent them: its own first */
+	size_t cert_count;
+};
+
+/* Client, before the handshake: goes on whatever certificate comes. */
+void tls_session_accept_any(struct tls_session *s);
+/* After the handshake: what the peer showed, in `arena`. `name`: what it should be for. */
+void tls_peer_inspect(struct tls_session *s, const char *name, struct arena *arena,
+		      struct tls_peer *out);
 
 #endif

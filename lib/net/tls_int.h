@@ -19,6 +19,8 @@ struct tls_context {
 /* The kind of BIO that sessions of a context use; freed with BIO_meth_free(). */
 BIO_METHOD *tls_socket_method(void);
 
+SSL *tls_session_ssl(struct tls_session *s);
+
 /* Sets "WHAT: OpenSSL's reason" and empties OpenSSL's queue; returns `code`. */
 int tls_error(struct err *err, int code, const char *what);
 

@@ -75,6 +75,11 @@ static bool session_socket(struct tls_session *s, struct tls_context *ctx, int f
 	return true;
 }
 
+SSL *tls_session_ssl(struct tls_session *s)
+{
+	return s->ssl;
+}
+
 /* ---- Sessions -------------------------------------------------------------------------------- */
 
 int tls_session_new(struct tls_session **out, struct tls_context *ctx, int fd,

@@ -458,6 +458,57 @@ static void combinations_that_kafka_refuses_are_refused(void **state)
 	}
 }
 
+/* A handshake of two sessions without a loop; the client takes whatever comes. */
+static void inspected(const char *trust, const char *name, struct arena *arena,
+		      struct tls_peer *out)
+{
+	struct tls_options server = pem_server();
+	struct tls_options client = {.truststore_type = "PEM", .truststore_location = trust,
+				     .verify_host = true};
+	struct tls_context *contexts[2] = {context(&client), context(&server)};
+	struct tls_session *s[2];
+	int rc[2] = {-EAGAIN, -EAGAIN}, fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(tls_session_new(&s[i], contexts[i], fds[i], i ? NULL : name, NULL),
+				 0);
+	tls_session_accept_any(s[0]);
+	for (int turn = 0; turn < 20 && (rc[0] || rc[1]); turn++)
+		for (int i = 0; i < 2; i++)
+			rc[i] = rc[i] ? tls_handshake(s[i], NULL) : 0;
+	assert_int_equal(rc[0], 0);
+	tls_peer_inspect(s[0], name, arena, out);
+	for (int i = 0; i < 2; i++) {
+		tls_session_free(s[i]);
+		tls_context_unref(contexts[i]);
+		close(fds[i]);
+	}
+}
+
+static void what_a_peer_shows_is_told_part_by_part(void **state)
+{
+	struct tls_peer peer;
+	struct arena arena;
+
+	(void)state;
+	arena_init(&arena);
+	inspected(ca_pem, "localhost", &arena, &peer);
+	assert_true(peer.is_trusted && peer.has_name);
+	assert_string_equal(peer.protocol, "TLSv1.3");
+	assert_true(peer.cert_count >= 1);
+	assert_string_equal(peer.certs[0].subject, "CN=server");
+	assert_string_equal(peer.certs[0].issuer, "CN=kavka test ca");
+	assert_string_equal(peer.certs[0].names, "localhost, 127.0.0.1");
+	assert_int_equal(peer.certs[0].not_after_s - peer.certs[0].not_before_s, 7200);
+	inspected(other_pem, "kafka.example", &arena, &peer);
+	assert_true(!peer.is_trusted && !peer.has_name);
+	assert_true(peer.distrust[0]);
+	inspected(ca_pem, "127.0.0.1", &arena, &peer);
+	assert_true(peer.has_name);
+	arena_fini(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -467,6 +518,7 @@ int main(void)
 		cmocka_unit_test(servers_can_ask_for_the_clients_certificate),
 		cmocka_unit_test(a_plain_peer_ends_in_the_handshake),
 		cmocka_unit_test(combinations_that_kafka_refuses_are_refused),
+		cmocka_unit_test(what_a_peer_shows_is_told_part_by_part),
 	};
 
 	return cmocka_run_group_tests(tests, make_all, remove_all);
