@@ -336,6 +336,7 @@ void produce_report(struct pbatch *b, int rc, const struct err *err, int64_t bas
 		}
 	} else {
 		p->stats.acked_count += b->record_count;
+		p->trouble.code = 0;
 	}
 	p->pending_count -= b->record_count;
 	p->stats.buffered_bytes -= b->raw_bytes;
@@ -407,7 +408,8 @@ static int produce_split(struct producer *p, struct pbatch *b)
 
 static void produce_again(struct producer *p, struct pbatch *b)
 {
-	b->not_before_ms = client_now(p->client) + client_backoff_ms(p->client, b->attempt_count);
+	b->not_before_ms = client_now(p->client) +
+			   client_backoff_ms(p->client, MAX(b->attempt_count, 1u));
 	b->part->is_retrying = true;
 	p->stats.retry_count++;
 	produce_wake(p, b->not_before_ms - client_now(p->client));
@@ -424,9 +426,17 @@ static bool produce_may_retry(struct producer *p, const struct pbatch *b)
 static void produce_broken(struct producer *p, struct pbatch *b, const struct call *call)
 {
 	struct err err = call->err;
+	bool was_sent = call->rc != E_UNSUPPORTED && call->rc != E_NOT_FOUND &&
+			call->rc != E_UNREACHABLE;
 
-	if (call->rc != E_UNSUPPORTED && call->rc != E_NOT_FOUND)
+	if (was_sent)
 		b->may_be_written = true;
+	/* `retries` counts what was sent: a batch waits for a broker that is away until
+	 * delivery.timeout.ms is over. */
+	else
+		b->attempt_count--;
+	p->trouble = err;
+	p->trouble.code = call->rc;
 	if (call->rc == E_NOT_FOUND)
 		client_refresh(p->client);
 	if (call->rc == E_AUTH || call->rc == E_UNSUPPORTED || call->rc == E_INVALID ||
@@ -450,6 +460,8 @@ static void produce_refused(struct producer *p, struct pbatch *b,
 	struct err err = {0};
 	bool is_first = LIST_FIRST(&b->part->batches, struct pbatch, link) == b;
 
+	err_set(&p->trouble, E_KAFKA, "%.*s-%d: %s", STR(b->part->topic->name), b->part->index,
+		kafka_error_text(code));
 	if (r->current_leader.leader_id >= 0)
 		client_set_leader(p->client, b->part->topic->name, b->part->index,
 				  r->current_leader.leader_id, r->current_leader.leader_epoch);

@@ -422,3 +422,8 @@ const struct producer_stats *producer_stats(struct producer *p)
 	p->stats.in_flight_count = p->request_count;
 	return &p->stats;
 }
+
+const struct err *producer_trouble(const struct producer *p)
+{
+	return &p->trouble;
+}

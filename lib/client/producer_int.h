@@ -115,6 +115,7 @@ struct producer {
 	unsigned pid_attempts;
 	struct err fatal;		/* code != 0: nothing can be sent any more */
 	struct err failed;		/* first failure since the last flush */
+	struct err trouble;		/* of the last attempt, until one succeeds */
 };
 
 /* partitioner.c: < 0: E_AGAIN, E_INVALID. */
