@@ -185,6 +185,7 @@ struct client_topic {
 	struct str name;
 	struct uuid id;			/* zero before Metadata v10 */
 	int16_t error;			/* of the last answer */
+	unsigned error_count;		/* answers in a row with an error */
 	bool is_internal;
 	bool is_known;			/* an answer had it */
 	int32_t partition_count;

@@ -425,16 +425,20 @@ static void partition_fill(struct arena *arena, struct client_partition *p,
 	p->isr = arena_memdup(arena, r->isr_nodes, (size_t)p->isr_count * sizeof(int32_t));
 }
 
+/* A topic that the first record makes is not there yet in so many answers; then it is told. */
+#define META_PRODUCER_PATIENCE 5
+
 /* Returns whether something is still missing. */
 static bool topic_apply(struct client *c, struct client_topic *t,
 			const struct metadata_response_topic *r)
 {
 	struct client_partition *partitions;
 	struct arena arena;
-	bool is_missing = false;
+	bool is_missing = false, is_producer = client_config_role(c->cfg) == CLIENT_PRODUCER;
 	int32_t count = 0;
 
-	if (r->error_code && r->error_code != t->error && t->wanted_count > 0 &&
+	t->error_count = r->error_code ? t->error_count + 1 : 0;
+	if (t->error_count == (is_producer ? META_PRODUCER_PATIENCE : 1) && t->wanted_count > 0 &&
 	    client_config_role(c->cfg) != CLIENT_ADMIN)
 		say_warn("topic %.*s: %s", STR(t->name), kafka_error_text(r->error_code));
 	t->error = r->error_code;
