@@ -7,6 +7,8 @@ static void signals_caught(uv_signal_t *handle, int number)
 {
 	struct signals *s = handle->data;
 
+	if (s->taken && s->taken(s->ctx, number))
+		return;
 	if (s->caught)
 		_exit(128 + number);
 	s->caught = number;

@@ -9,6 +9,9 @@ struct signals {
 	struct client *client;
 	uv_signal_t handles[2];
 	int caught;		/* the signal's number, 0: none */
+	/* Asked first, if set: true when the signal has done its work. */
+	bool (*taken)(void *ctx, int number);
+	void *ctx;
 };
 
 /* `s` must stay until the client was freed. The caught signal interrupts the client's waits. */
