@@ -1,24 +1,10 @@
-/* producer: lines of standard input become records (kafka-console-producer). */
+/* producer: lines of standard input, or files, become records (kafka-console-producer). */
 #include "cmd/connect.h"
 #include "cmd/kafka_error.h"
-#include "cmd/line_reader.h"
 #include "cmd/print.h"
-#include "cmd/producer/producer_int.h"
-#include "cmd/signals.h"
-#include "cmd/utf8.h"
+#include "cmd/producer/producing.h"
 
-#include "base/clock.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/stat.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
-
-#define STDIN_PIPE_BYTES (1024 * 1024)
 
 static int producer_run(struct run *run, void *args);
 
@@ -27,6 +13,7 @@ static int producer_run(struct run *run, void *args);
 
 static const struct opt producer_opts[] = {
 	OPTS_CLUSTER,
+	OPTS_OUTPUT,
 	OPTS_ZOOKEEPER,
 	{"topic", OPT_STRING, AT(topic), .arg = "topic", .complete = COMPLETE_TOPIC,
 	 .help = "The topic to write to."},
@@ -76,312 +63,96 @@ static const struct opt producer_opts[] = {
 	 .flags = OPT_OLD, .help = "An old name of --command-property."},
 	{"producer.config", OPT_STRING, AT(old_config), .arg = "config file",
 	 .complete = COMPLETE_FILE, .flags = OPT_OLD, .help = "An old name of --command-config."},
+	{"key", OPT_STRING, AT(key), .arg = "key", .brief = 'k', .flags = OPT_OWN,
+	 .help = "The key of each record that brings none of its own."},
+	{"key-delimiter", OPT_STRING, AT(key_delimiter), .arg = "text", .brief = 'K',
+	 .flags = OPT_OWN,
+	 .help = "Lines are KEY, this text, VALUE: short for the properties parse.key and "
+		 "key.separator; \\t is a TAB."},
+	{"header", OPT_LIST, AT(headers), .arg = "name=value", .brief = 'H', .flags = OPT_OWN,
+	 .help = "A header of each record; may be repeated."},
+	{"partition", OPT_INT, AT(partition), .arg = "partition", .brief = 'p', .min = 0,
+	 .max = INT32_MAX, .value = NULL, .flags = OPT_OWN,
+	 .help = "The partition of each record that names none of its own."},
+	{"timestamp", OPT_STRING, AT(timestamp), .arg = "time", .brief = 'T', .flags = OPT_OWN,
+	 .help = "The time of each record that brings none: milliseconds since 1970, or a date as "
+		 "2026-08-01T12:00:00Z; without it the time when it is sent."},
+	{"input", OPT_STRING, AT(input), .arg = "format", .complete = COMPLETE_WORDS,
+	 .words = INPUT_WORDS, .flags = OPT_OWN,
+	 .help = "What standard input has: lines of text, of JSON, hex or base64 as the consumer "
+		 "prints them, or file: one record, its bytes as they are."},
+	{"file", OPT_LIST, AT(files), .arg = "file", .complete = COMPLETE_FILE, .brief = 'f',
+	 .flags = OPT_OWN,
+	 .help = "Send this file as one record, and read no standard input; may be repeated."},
+	{"tombstone", OPT_FLAG, AT(tombstone), .brief = 'Z', .flags = OPT_OWN,
+	 .help = "Values are null: one record with --key, or one for each line, which is a key."},
+	{"null-marker", OPT_STRING, AT(null_marker), .arg = "text", .flags = OPT_OWN,
+	 .help = "A key or value equal to this is null: short for the property null.marker."},
+	{"partitioner", OPT_STRING, AT(partitioner), .arg = "name", .complete = COMPLETE_WORDS,
+	 .words = PARTITIONER_WORDS, .flags = OPT_OWN,
+	 .help = "Who chooses partitions, also of records that name one: java (murmur2 of the "
+		 "key), sticky (keys do not count) or round-robin."},
+	{"verbose", OPT_FLAG, AT(verbose), .brief = 'v', .flags = OPT_OWN,
+	 .help = "Print TOPIC-PARTITION@OFFSET for each record that was acknowledged; with "
+		 "--output json "
+		 "an object, also for those that were not."},
 	{"old-producer", OPT_GONE, 0, .help = "leave it out, there is only one producer now."},
 	OPT_END,
 };
 
 const struct command cmd_producer = {
-	.name = "producer", .alias = "kafka-console-producer", .dialect = JOPT,
-	.summary = "write lines of standard input to a topic",
+	.name = "producer",
+	.alias = "kafka-console-producer",
+	.dialect = JOPT,
+	.summary = "write lines of standard input, or files, to a topic",
 	.intro = "This tool helps to read data from standard input and publish it to Kafka.",
-	.opts = producer_opts, .args_size = sizeof(struct producer_args), .run = producer_run,
+	.opts = producer_opts,
+	.args_size = sizeof(struct producer_args),
+	.run = producer_run,
 };
 
 /* ---- One run ------------------------------------------------------------------------------ */
 
-struct producing {
-	struct run *run;
-	struct producer_args *args;
-	struct connection connection;
-	struct producer *producer;
-	struct signals signals;
-	struct record_reader reader;
-	struct line_reader lines;
-	uv_poll_t input; /* a pipe or terminal that is waited for together with the network */
-	bool input_polls, input_ready;
-	bool prompts;
-	struct out repaired;	/* a line that was no UTF-8, as Apache's tool sends it */
-	uint64_t failed_count;
-};
-
-static void log_stamp(char *text, size_t size)
-{
-	int64_t now_ms = clock_wall_ms();
-	time_t now = now_ms / 1000;
-	struct tm parts;
-	size_t len;
-
-	localtime_r(&now, &parts);
-	len = strftime(text, size, "%Y-%m-%d %H:%M:%S", &parts);
-	snprintf(text + len, size - len, ",%03d", (int)(now_ms % 1000));
-}
-
-/* Lengths of key (+1, 0: null) and value (+1), for Apache's message about a lost record. */
-static uint64_t record_tag(const struct line_record *r)
-{
-	uint64_t key = r->key.data ? r->key.len + 1 : 0,
-		 value = r->value.data ? r->value.len + 1 : 0;
-
-	return MIN(key, (uint64_t)UINT32_MAX) << 32 | MIN(value, (uint64_t)UINT32_MAX);
-}
-
-static const char *length_text(char text[40], uint64_t len)
-{
-	if (len == 0)
-		return "null";
-	snprintf(text, 40, "%llu bytes", (unsigned long long)len - 1);
-	return text;
-}
-
-static void say_lost(struct producing *p, uint64_t tag, const struct err *err)
-{
-	char when[48], key[40], value[40], class[EXCEPTION_TEXT_MAX];
-	const char *exception = err_exception(err, class);
-
-	log_stamp(when, sizeof(when));
-	print_error(
-		"[%s] ERROR Error when sending message to topic %s with key: %s, value: %s with "
-		"error: (org.apache.kafka.clients.producer.internals.ErrorLoggingCallback)\n"
-		"%s: %s\n",
-		when, p->args->topic, length_text(key, tag >> 32),
-		length_text(value, tag & UINT32_MAX),
-		exception ? exception : "org.apache.kafka.common.KafkaException", err_message(err));
-}
-
-static void producing_delivered(void *ctx, const struct producer_report *report)
-{
-	struct producing *p = ctx;
-
-	if (report->rc >= 0)
-		return;
-	p->failed_count += report->record_count;
-	if (p->run->is_apache) {
-		for (uint32_t i = 0; i < report->record_count; i++)
-			say_lost(p, report->tags[i], report->err);
-	} else {
-		print_error("%s: %u record%s for %.*s-%d not delivered: %s\n", p->run->name,
-			    report->record_count, report->record_count == 1 ? "" : "s",
-			    STR(report->topic), report->partition, err_message(report->err));
-	}
-}
-
-/* ---- Standard input ----------------------------------------------------------------------- */
-
-static void input_polled(uv_poll_t *handle, int status, int events)
-{
-	struct producing *p = handle->data;
-
-	(void)status;
-	(void)events;
-	p->input_ready = true;
-	uv_poll_stop(handle);
-}
-
-/* A terminal or pipe is waited for on the loop, so that batches leave meanwhile; a file is always
- * ready (and epoll would refuse it). */
-static void input_start(struct producing *p)
-{
-	struct stat st = {0};
-
-	p->prompts = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-	if (fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode))
-		return;
-	if (S_ISFIFO(st.st_mode) && fcntl(STDIN_FILENO, F_SETPIPE_SZ, STDIN_PIPE_BYTES) < 0)
-		errno = 0;	/* a larger pipe is only a favour */
-	if (uv_poll_init(client_loop(p->connection.client), &p->input, STDIN_FILENO) < 0)
-		return;
-	p->input.data = p;
-	p->input_polls = true;
-}
-
-static bool input_is_ready(void)
-{
-	struct pollfd fd = {.fd = STDIN_FILENO, .events = POLLIN};
-
-	return poll(&fd, 1, 0) != 0;
-}
-
-/* Waits for input and reads a block of it. 0, E_INTERRUPTED, or an error. */
-static int input_fill(struct producing *p, struct err *err)
-{
-	int rc;
-
-	producer_poll(p->producer, 0);
-	if (p->input_polls && !input_is_ready()) {
-		p->input_ready = false;
-		uv_poll_start(&p->input, UV_READABLE, input_polled);
-		while (!p->input_ready && !p->signals.caught)
-			producer_poll(p->producer, -1);
-		uv_poll_stop(&p->input);
-	}
-	if (p->signals.caught)
-		return E_INTERRUPTED;
-	rc = line_reader_fill(&p->lines, err);
-	return rc == -EAGAIN || rc == -EINTR ? 0 : rc;
-}
-
-static int producing_line(struct producing *p, struct str *line, struct err *err)
-{
-	for (;;) {
-		int rc = line_reader_next(&p->lines, line, err);
-
-		if (rc != E_AGAIN)
-			return rc;
-		rc = input_fill(p, err);
-		if (rc < 0)
-			return rc;
-	}
-}
-
-/* ---- Records ------------------------------------------------------------------------------ */
-
-/* A record that cannot be sent at all: the next one may be better if it was only too large; the
- * rest would fail as this one did. */
-static int producing_refused(struct producing *p, const struct line_record *r, int rc,
-			     const struct err *err)
-{
-	p->failed_count++;
-	if (p->run->is_apache) {
-		say_lost(p, record_tag(r), err);
-		return 0;
-	}
-	if (rc != E_TOO_LARGE)
-		return rc;
-	print_error("%s: line %lld: %s\n", p->run->name, (long long)p->reader.line_number,
-		    err_message(err));
-	return 0;
-}
-
-static int producing_send(struct producing *p, const struct line_record *r, struct err *err)
-{
-	struct producer_record record = {
-		.topic = str_of(p->args->topic), .partition = -1, .timestamp = -1, .key = r->key,
-		.value = r->value, .headers = r->headers, .header_count = r->header_count,
-		.tag = p->run->is_apache ? record_tag(r) : 0};
-	int rc = producer_send(p->producer, &record, err);
-
-	if (rc == E_AGAIN)
-		rc = producer_send_wait(p->producer, &record, err);
-	if (rc == E_INTERRUPTED)
-		return rc;
-	if (rc < 0)
-		return producing_refused(p, r, rc, err);
-	if (p->args->sync)
-		return producer_flush(p->producer, -1, err);
-	return 0;
-}
-
-static int producing_loop(struct producing *p, struct err *err)
-{
-	for (;;) {
-		struct line_record record;
-		struct str line;
-		int rc;
-
-		if (p->prompts) {
-			print_byte('>');
-			print_flush();
-		}
-		rc = producing_line(p, &line, err);
-		if (rc <= 0)
-			return rc;
-		/* Apache's tool reads text: other bytes do not survive it. Ours sends them as they
-		 * are. */
-		if (p->run->is_apache && !utf8_is_valid(line)) {
-			out_reset(&p->repaired);
-			utf8_repair(&p->repaired, line);
-			line = (struct str){(const char *)p->repaired.data, p->repaired.len};
-		}
-		rc = record_reader_parse(&p->reader, line, &record, err);
-		if (rc == 0)
-			rc = producing_send(p, &record, err);
-		if (rc < 0)
-			return rc;
-	}
-}
-
-/* ---- Start and end ------------------------------------------------------------------------ */
-
-static int producing_failure(struct producing *p, const struct err *err)
+static int producer_failure(struct run *run, const struct producer_args *args,
+			    const struct err *err)
 {
 	char class[EXCEPTION_TEXT_MAX];
 	const char *exception = err->code == E_MALFORMED ? NULL : err_exception(err, class);
 
-	if (!p->run->is_apache)
-		return help_failure(p->run, err);
-	print_error("%s%s: %s\n", p->args->sync && exception
-		    ? "java.util.concurrent.ExecutionException: " : "",
+	if (err->code == E_USAGE)
+		return help_usage(run, err);
+	if (!run->is_apache)
+		return help_failure(run, err);
+	print_error("%s%s: %s\n",
+		    args->sync && exception ? "java.util.concurrent.ExecutionException: " : "",
 		    exception ? exception : "org.apache.kafka.common.KafkaException",
 		    err_message(err));
 	return EXIT_FAILED;
 }
 
-/* Flushes what was taken and tells how it went. */
-static int producing_end(struct producing *p, int rc, const struct err *err)
-{
-	struct err flush_err = {0};
-	int flush_rc = producer_flush(p->producer, -1, &flush_err);
-	int code = EXIT_OK;
-
-	if (rc < 0 && rc != E_INTERRUPTED)
-		code = producing_failure(p, err);
-	else if (p->failed_count > 0 && !p->run->is_apache)
-		code = producer_stats(p->producer)->acked_count > 0
-			? EXIT_PARTIAL : help_exit_code(p->run, &flush_err);
-	else if (flush_rc < 0 && p->failed_count == 0 && flush_rc != E_INTERRUPTED)
-		code = producing_failure(p, &flush_err);
-	if (p->failed_count > 0 && code == EXIT_OK && !p->run->is_apache)
-		code = EXIT_FAILED;
-	return signals_exit_code(&p->signals, code);
-}
-
-static int producing_run(struct producing *p)
-{
-	struct producer_options options = {.delivered = producing_delivered, .ctx = p,
-					   .want_tags = p->run->is_apache};
-	struct err err = {0};
-	int rc, code;
-
-	rc = producer_new(&p->producer, p->connection.client, &options, &err);
-	if (rc < 0)
-		return producing_failure(p, &err);
-	signals_start(&p->signals, p->connection.client);
-	input_start(p);
-	line_reader_init(&p->lines, STDIN_FILENO);
-	out_init(&p->repaired, SIZE_MAX / 2);
-	rc = producing_loop(p, &err);
-	code = producing_end(p, rc, &err);
-	line_reader_fini(&p->lines);
-	out_fini(&p->repaired);
-	if (p->input_polls)
-		uv_close((uv_handle_t *)&p->input, NULL);
-	signals_stop(&p->signals);
-	producer_free(p->producer);
-	return code;
-}
-
 static int producer_run(struct run *run, void *data)
 {
-	struct producing p = {.run = run, .args = data};
+	struct producing p = {.run = run, .args = data, .failure = producer_failure};
 	struct client_config *config;
 	struct props reader_props;
 	struct err err = {0};
 	int rc, code;
 
-	if (producer_check(run, p.args, &err) < 0)
+	if (producer_check(run, p.args, &err) < 0 ||
+	    output_format(&p.args->output, &p.format, &err) < 0)
 		return help_usage(run, &err);
 	props_init(&reader_props);
-	rc = producer_reader_props(p.args, &reader_props, &err);
+	rc = producer_reader_props(run, p.args, &reader_props, &err);
 	if (rc == 0)
-		rc = record_reader_init(&p.reader, &reader_props, &err);
+		rc = record_maker_init(&p.maker, p.args, &reader_props, run->is_apache, &err);
 	config = rc == 0 ? producer_config(run, p.args, &err) : NULL;
 	if (config && connect_open(&p.connection, config, "console-producer", &err) == 0) {
 		code = producing_run(&p);
 		connect_close(&p.connection);
 	} else {
-		code = producing_failure(&p, &err);
+		code = producer_failure(run, p.args, &err);
 	}
-	record_reader_fini(&p.reader);
+	record_maker_fini(&p.maker);
 	props_fini(&reader_props);
 	return code;
 }

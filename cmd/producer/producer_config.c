@@ -21,10 +21,42 @@ static int check_line_reader(const char *name, struct err *err)
 		"The reader must implement org.apache.kafka.tools.api.RecordReader interface");
 }
 
+/* Somebody who types is asked for the topic; lines of JSON may name their own. */
+static int check_topic(const struct run *run, const struct producer_args *args, struct err *err)
+{
+	bool may_ask = !run->is_apache && args->files.count == 0 && isatty(STDIN_FILENO) &&
+		       (isatty(STDOUT_FILENO) || isatty(STDERR_FILENO));
+
+	if (may_ask || (args->input && strcmp(args->input, "json") == 0))
+		return 0;
+	return opt_require(run, "topic", err);
+}
+
+/* The rules between kavka's own options. */
+static int check_own(const struct run *run, struct producer_args *args, struct err *err)
+{
+	int rc = opt_conflict(run, "file", "input tombstone key-delimiter", err);
+
+	if (!opt_given(run, "partition"))
+		args->partition = -1;
+	if (rc == 0)
+		rc = opt_conflict(run, "partition", "partitioner", err);
+	if (rc == 0 && args->key_delimiter && args->input && strcmp(args->input, "text") != 0)
+		rc = err_set(err, E_USAGE,
+			     "--key-delimiter goes with --input text; lines of %s "
+			     "have a place for the key",
+			     args->input);
+	if (rc == 0 && args->key_delimiter && !*args->key_delimiter)
+		rc = err_set(err, E_USAGE, "--key-delimiter needs a text");
+	return rc;
+}
+
 int producer_check(const struct run *run, struct producer_args *args, struct err *err)
 {
-	int rc = opt_require(run, "topic", err);
+	int rc = check_topic(run, args, err);
 
+	if (rc == 0)
+		rc = check_own(run, args, err);
 	if (rc == 0)
 		rc = notice_both(run, "command-config", "producer.config", err);
 	if (rc == 0)
@@ -41,29 +73,57 @@ int producer_check(const struct run *run, struct producer_args *args, struct err
 	}
 	if (args->old_config) {
 		notice_old(run, "Warning: --producer.config is deprecated and will be removed in a "
-			   "future version. Use --command-config instead.");
+				"future version. Use --command-config instead.");
 		args->cluster.command_config = args->old_config;
 	}
 	if (args->old_reader_properties.count > 0) {
 		notice_old(run, "Warning: --property is deprecated and will be removed in a future "
-			   "version. Use --reader-property instead.");
+				"version. Use --reader-property instead.");
 		args->reader_properties = args->old_reader_properties;
 	}
 	if (opt_given(run, "max-partition-memory-bytes"))
 		notice_old(run, "Warning: --max-partition-memory-bytes is deprecated and will be "
-			   "removed in Apache Kafka 5.0. Use --batch-size instead.");
+				"removed in Apache Kafka 5.0. Use --batch-size instead.");
 	if (args->cluster.bootstrap_server || !connect_has_server(run))
 		rc = connect_check_bootstrap(args->cluster.bootstrap_server, err);
 	return rc < 0 ? rc : check_line_reader(args->line_reader, err);
 }
 
-int producer_reader_props(const struct producer_args *args, struct props *props, struct err *err)
+/* "a\\tb" -> a, TAB, b: in the arena. */
+static const char *unescaped(struct arena *a, const char *text)
+{
+	char *out = arena_strdup(a, text), *to = out;
+
+	for (; *text; text++) {
+		if (text[0] == '\\' && text[1] == 't')
+			*to++ = '\t';
+		else if (text[0] == '\\' && text[1] == '\\')
+			*to++ = '\\';
+		else {
+			*to++ = *text;
+			continue;
+		}
+		text++;
+	}
+	*to = '\0';
+	return out;
+}
+
+int producer_reader_props(struct run *run, const struct producer_args *args, struct props *props,
+			  struct err *err)
 {
 	int rc = args->reader_config ? props_read(props, args->reader_config, err) : 0;
 
-	props_set(props, "topic", args->topic);
+	if (args->topic)
+		props_set(props, "topic", args->topic);
 	for (unsigned i = 0; rc == 0 && i < args->reader_properties.count; i++)
 		rc = props_set_pair(props, args->reader_properties.items[i], err);
+	if (args->key_delimiter) {
+		props_set(props, "parse.key", "true");
+		props_set(props, "key.separator", unescaped(&run->arena, args->key_delimiter));
+	}
+	if (args->null_marker)
+		props_set(props, "null.marker", args->null_marker);
 	return rc;
 }
 
@@ -112,8 +172,8 @@ static int config_options(const struct run *run, const struct producer_args *arg
 	}
 	if (rc == 0 && opt_given(run, "max-partition-memory-bytes"))
 		rc = config_number(config, CC_BATCH_SIZE, args->max_partition_memory_bytes, err);
-	if (rc == 0 && (opt_given(run, "request-required-acks") ||
-			!client_config_is_set(config, CC_ACKS)))
+	if (rc == 0 &&
+	    (opt_given(run, "request-required-acks") || !client_config_is_set(config, CC_ACKS)))
 		rc = client_config_set(config, "acks", args->acks, err);
 	/* Apache's tool always writes this one, so that a property of that name has no effect. */
 	if (rc == 0 && opt_given(run, "compression-codec"))
@@ -122,6 +182,32 @@ static int config_options(const struct run *run, const struct producer_args *arg
 	else if (rc == 0 && run->is_apache)
 		rc = client_config_set(config, "compression.type", "none", err);
 	return rc;
+}
+
+/* --partitioner in the words of the configs. */
+static int config_partitioner(const char *name, struct client_config *config, struct err *err)
+{
+	static const struct {
+		const char *name, *class, *ignore_keys;
+	} rows[] = {
+		{"java", "", "false"},
+		{"sticky", "", "true"},
+		{"round-robin", "org.apache.kafka.clients.producer.RoundRobinPartitioner", "false"},
+	};
+
+	for (unsigned i = 0; name && i < ARRAY_LEN(rows); i++) {
+		int rc;
+
+		if (strcmp(name, rows[i].name) != 0)
+			continue;
+		rc = client_config_set(config, "partitioner.class", rows[i].class, err);
+		return rc < 0 ? rc
+			      : client_config_set(config, "partitioner.ignore.keys",
+						  rows[i].ignore_keys, err);
+	}
+	return name ? err_set(err, E_USAGE, "--partitioner is java, sticky or round-robin, not %s",
+			      name)
+		    : 0;
 }
 
 struct client_config *producer_config(const struct run *run, const struct producer_args *args,
@@ -136,6 +222,8 @@ struct client_config *producer_config(const struct run *run, const struct produc
 		rc = client_config_set_pair(config, args->properties.items[i], err);
 	if (rc == 0)
 		rc = config_options(run, args, config, err);
+	if (rc == 0)
+		rc = config_partitioner(args->partitioner, config, err);
 	/* It belongs to the option, whatever the properties say. */
 	if (rc == 0 && args->cluster.bootstrap_server)
 		rc = client_config_set(config, "bootstrap.servers", args->cluster.bootstrap_server,

@@ -174,7 +174,8 @@ static int reader_header(struct record_reader *r, struct str pair, struct record
 	if (!str_is_null(r->null_marker) && str_eq(out->key, r->null_marker))
 		return err_set(err, E_MALFORMED,
 			       "Header keys should not be equal to the null marker '%.*s' as they "
-			       "can't be null", STR(r->null_marker));
+			       "can't be null",
+			       STR(r->null_marker));
 	return 0;
 }
 
@@ -195,8 +196,8 @@ static int reader_headers(struct record_reader *r, struct str text, struct line_
 		if (pair.len == 0 && !more && text.len > 0)
 			break;
 		if (count == r->header_cap)
-			r->headers = grow_array(r->headers, count, &r->header_cap,
-						sizeof(*r->headers));
+			r->headers =
+				grow_array(r->headers, count, &r->header_cap, sizeof(*r->headers));
 		if (pair.len == 0 && text.len > 0) {
 			/* An error only if something follows: keep it until that is known. */
 			r->headers[count++] = (struct record_header){.key = pair};
@@ -245,7 +246,7 @@ int record_reader_parse(struct record_reader *r, struct str line, struct line_re
 	struct str rest = line, part;
 	int rc;
 
-	*out = (struct line_record){0};
+	*out = (struct line_record){.partition = -1, .timestamp = -1};
 	r->line_number++;
 	if (r->parse_headers) {
 		rc = reader_cut(r, line, &rest, r->headers_delimiter, "headers delimiter", &part,

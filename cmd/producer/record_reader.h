@@ -16,16 +16,20 @@
 struct record_reader {
 	bool parse_key, parse_headers, ignore_error;
 	struct str key_separator, headers_delimiter, headers_key_separator;
-	struct str headers_separator;		/* a regular expression */
-	struct str null_marker;			/* null: none */
-	struct splitter *splitter;		/* of headers_separator; NULL: it is literal text */
-	struct record_header *headers;		/* of the record at hand */
+	struct str headers_separator;  /* a regular expression */
+	struct str null_marker;        /* null: none */
+	struct splitter *splitter;     /* of headers_separator; NULL: it is literal text */
+	struct record_header *headers; /* of the record at hand */
 	size_t header_cap;
 	int64_t line_number;
 };
 
 struct line_record {
-	struct slice key, value;		/* borrowed */
+	struct str topic;                  /* null: the line names none */
+	int32_t partition;                 /* -1: none */
+	int64_t timestamp;                 /* milliseconds; -1: none */
+	struct slice key, value;           /* borrowed */
+	bool key_is_bytes, value_is_bytes; /* the line gave bytes: no schema applies */
 	const struct record_header *headers;
 	size_t header_count;
 };
