@@ -5,7 +5,7 @@ extern const struct command cmd_topics, cmd_producer, cmd_consumer, cmd_groups, 
 	cmd_storage, cmd_configs, cmd_offsets, cmd_delete_records, cmd_api_versions,
 	cmd_profile, cmd_api;
 
-extern const struct command cmd_dump;
+extern const struct command cmd_dump, cmd_cat;
 static const struct command *const table[] = {
 	&cmd_topics,
 	&cmd_producer,
@@ -17,6 +17,7 @@ static const struct command *const table[] = {
 	&cmd_api_versions,
 	&cmd_api,
 	&cmd_dump,
+	&cmd_cat,
 	&cmd_broker,
 	&cmd_storage,
 	&cmd_profile,
