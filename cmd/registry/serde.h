@@ -1,9 +1,9 @@
 /* Keys and values between text and bytes: what --key-format and --value-format ask for.
  *
- *	avro json-schema protobuf	framed for a schema registry: 0, schema id (4 bytes),
- *payload registry			(reading) whichever of these three the schema is string json
- *hex base64		without a schema short int long float double boolean uuid	as Kafka's
- *serializers of these names
+ *	avro json-schema protobuf	framed for a schema registry: 0, schema id (4 bytes), payload
+ *	registry			reading: whichever of these three the schema is
+ *	string json hex base64		without a schema
+ *	short int long float double boolean uuid	as Kafka's serializers of these names
  *
  * The text of Avro is its JSON encoding: {"string":"x"} inside unions, bytes as \u00ff; where only
  * one branch of a union fits, plain JSON is taken too. Protobuf is shown by schema, message and
