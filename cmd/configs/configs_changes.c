@@ -96,14 +96,14 @@ static int changes_of_file(struct arena *a, const char *path, struct change *out
 	props_init(&props);
 	rc = props_read(&props, path, err);
 	for (size_t i = 0; rc == 0 && i < props.count && *count < max; i++)
-		out[(*count)++] = (struct change){
-			.name = str_of(arena_strdup(a, props.items[i].key)),
-			.value = str_of(arena_strdup(a, props.items[i].value))};
+		out[(*count)++] =
+			(struct change){.name = str_of(arena_strdup(a, props.items[i].key)),
+					.value = str_of(arena_strdup(a, props.items[i].value))};
 	props_fini(&props);
 	return rc;
 }
 
-#define CHANGES_MAX 4096	/* above the number of configs that there are */
+#define CHANGES_MAX 4096 /* above the number of configs that there are */
 
 static int changes_of_deletions(const struct opt_list *lists, struct change *out, size_t *count,
 				struct err *err)
@@ -125,22 +125,23 @@ static int changes_of_deletions(const struct opt_list *lists, struct change *out
 	return 0;
 }
 
-int configs_changes(struct run *run, const struct configs_args *args, struct change **out,
-		    size_t *count, struct err *err)
+int configs_changes(struct run *run, const struct configs_args *args, struct changes *out,
+		    struct err *err)
 {
 	struct arena *a = &run->arena;
 	int rc;
 
-	*out = arena_array(a, CHANGES_MAX, sizeof(**out));
-	*count = 0;
-	rc = changes_of_deletions(&args->delete_config, *out, count, err);
+	out->items = arena_array(a, CHANGES_MAX, sizeof(*out->items));
+	out->count = 0;
+	rc = changes_of_deletions(&args->delete_config, out->items, &out->count, err);
 	if (rc == 0 && args->add_config_file)
-		return changes_of_file(a, args->add_config_file, *out, CHANGES_MAX, count, err);
-	for (const char *p = args->add_config; rc == 0 && p && *p && *count < CHANGES_MAX;) {
+		return changes_of_file(a, args->add_config_file, out->items, CHANGES_MAX,
+				       &out->count, err);
+	for (const char *p = args->add_config; rc == 0 && p && *p && out->count < CHANGES_MAX;) {
 		size_t len = part_len(p);
 
-		rc = change_parse(a, p, len, &(*out)[*count], err);
-		*count += rc == 0;
+		rc = change_parse(a, p, len, &out->items[out->count], err);
+		out->count += rc == 0;
 		p += len;
 		p += *p == ',';
 	}
