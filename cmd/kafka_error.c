@@ -35,6 +35,18 @@ static const struct {
 	const char *text;
 } error_texts[] = {
 	{KERR_NON_EMPTY_GROUP, "The group is not empty."},
+	{KERR_OFFSET_OUT_OF_RANGE,
+	 "The requested offset is not within the range of offsets maintained by the server."},
+	{KERR_UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition."},
+	{KERR_UNSUPPORTED_VERSION, "The version of API is not supported."},
+	{KERR_TOPIC_AUTHORIZATION_FAILED, "Topic authorization failed."},
+	{KERR_GROUP_AUTHORIZATION_FAILED, "Group authorization failed."},
+	{KERR_CLUSTER_AUTHORIZATION_FAILED, "Cluster authorization failed."},
+	{KERR_INVALID_GROUP_ID, "The configured groupId is invalid."},
+	{KERR_UNKNOWN_MEMBER_ID, "The coordinator is not aware of this member."},
+	{KERR_NOT_COORDINATOR, "This is not the correct coordinator."},
+	{KERR_SECURITY_DISABLED, "Security features are disabled."},
+	{KERR_POLICY_VIOLATION, "Request parameters do not satisfy the configured policy."},
 	{KERR_GROUP_ID_NOT_FOUND, "The group id does not exist."},
 	{KERR_GROUP_SUBSCRIBED_TO_TOPIC,
 	 "Deleting offsets of a topic is forbidden while the consumer "

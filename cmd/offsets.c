@@ -2,7 +2,10 @@
 #include "cmd/connect.h"
 #include "cmd/filter.h"
 #include "cmd/json_out.h"
+#include "cmd/kafka_error.h"
+#include "cmd/output.h"
 #include "cmd/print.h"
+#include "cmd/time_text.h"
 
 #include "base/mem.h"
 #include "client/admin.h"
@@ -14,17 +17,20 @@
 #include <string.h>
 
 static int offsets_run(struct run *run, void *args);
+static int offsets_refuse(const struct run *run, const struct err *err);
 
 struct offsets_args {
 	struct cluster_args cluster;
+	struct output_args output;
 	const char *topic, *partitions, *topic_partitions, *time;
-	bool exclude_internal, json;
+	bool exclude_internal, count;
 };
 
 #define AT(field) offsetof(struct offsets_args, field)
 
 static const struct opt offsets_opts[] = {
 	OPTS_CLUSTER,
+	OPTS_OUTPUT,
 	{"topic", OPT_STRING, AT(topic), .arg = "topic", .complete = COMPLETE_TOPIC,
 	 .help = "The topics, as patterns separated by commas; all of them without it."},
 	{"partitions", OPT_STRING, AT(partitions), .arg = "partition ids",
@@ -38,35 +44,43 @@ static const struct opt offsets_opts[] = {
 		 "latest-tiered, which are -1 to -5, and earliest-pending-upload, which is -6."},
 	{"exclude-internal-topics", OPT_FLAG, AT(exclude_internal),
 	 .help = "Leave out internal topics."},
-	{"json", OPT_FLAG, AT(json), .flags = OPT_OWN, .help = "Print one JSON object a line."},
+	{"count", OPT_FLAG, AT(count), .flags = OPT_OWN,
+	 .help = "Show the first offset, the end, and how many offsets lie between them."},
 	OPT_END,
 };
 
 const struct command cmd_offsets = {
-	.name = "offsets", .alias = "kafka-get-offsets", .dialect = JOPT,
+	.name = "offsets",
+	.alias = "kafka-get-offsets",
+	.dialect = JOPT,
 	.summary = "show offsets of partitions",
 	.intro = "An interactive shell for getting topic-partition offsets.",
-	.opts = offsets_opts, .args_size = sizeof(struct offsets_args), .run = offsets_run,
+	.opts = offsets_opts,
+	.args_size = sizeof(struct offsets_args),
+	.run = offsets_run,
+	.refuse = offsets_refuse,
 };
 
 /* ---- What is asked for -------------------------------------------------------------------- */
 
 struct rule {
-	struct filter *topics;		/* NULL: all */
-	int64_t first, end;		/* partitions first <= p < end */
+	struct filter *topics; /* NULL: all */
+	int64_t first, end;    /* partitions first <= p < end */
 };
 
 struct wanted {
-	struct rule *rules;		/* any of them */
+	struct rule *rules; /* any of them */
 	unsigned rule_count;
-	int32_t *partitions;		/* NULL: all */
+	int32_t *partitions; /* NULL: all */
 	unsigned partition_count;
 	int64_t time;
 };
 
-static int parse_time(const char *text, int64_t *time, struct err *err)
+/* Apache's names and numbers; under our own name also a date with a time. */
+static int parse_time(const struct run *run, const char *text, int64_t *time, struct err *err)
 {
-	static const char *const names[] = {"latest", "earliest", "max-timestamp", "earliest-local",
+	static const char *const names[] = {"latest",        "earliest",
+					    "max-timestamp", "earliest-local",
 					    "latest-tiered", "earliest-pending-upload"};
 	char *end;
 
@@ -80,6 +94,8 @@ static int parse_time(const char *text, int64_t *time, struct err *err)
 	*time = strtoll(text, &end, 10);
 	if (end != text && *end == '\0' && errno == 0)
 		return 0;
+	if (!run->is_apache && strchr(text, 'T'))
+		return time_parse(text, time, err);
 	return err_set(
 		err, E_USAGE,
 		"Malformed time argument %s. Please use -1 or latest / -2 or "
@@ -130,7 +146,8 @@ static bool parse_range(const char *text, struct rule *r)
 	return text[first + 1 + last] == '\0';
 }
 
-static int parse_rules(struct arena *a, const char *text, struct wanted *w, struct err *err)
+static int parse_rules(struct arena *a, const char *text, bool is_apache, struct wanted *w,
+		       struct err *err)
 {
 	char *copy = arena_strdup(a, text);
 	size_t max = 1;
@@ -149,8 +166,9 @@ static int parse_rules(struct arena *a, const char *text, struct wanted *w, stru
 		if (colon)
 			*colon++ = '\0';
 		if (!parse_range(colon ? colon : "", r))
-			return err_set(err, E_USAGE, "Invalid rule specification: %s%s%s", part,
-				       colon ? ":" : "", colon ? colon : "");
+			return err_set(err, E_USAGE, "%sInvalid rule specification: %s%s%s",
+				       is_apache ? "org.apache.kafka.tools.TerseException: " : "",
+				       part, colon ? ":" : "", colon ? colon : "");
 		w->rule_count++;
 		if (*part) {
 			r->topics = filter_new(part, err);
@@ -170,11 +188,11 @@ static int wanted_parse(const struct run *run, const struct offsets_args *args, 
 	if (args->topic_partitions && (args->topic || args->partitions))
 		return err_set(err, E_USAGE,
 			       "--topic-partitions cannot be used with --topic or --partitions");
-	rc = parse_time(args->time, &w->time, err);
+	rc = parse_time(run, args->time, &w->time, err);
 	if (rc == 0 && args->partitions)
 		rc = parse_partitions(a, args->partitions, w, err);
 	if (rc < 0 || args->topic_partitions)
-		return rc < 0 ? rc : parse_rules(a, args->topic_partitions, w, err);
+		return rc < 0 ? rc : parse_rules(a, args->topic_partitions, run->is_apache, w, err);
 	w->rules = arena_array(a, 1, sizeof(*w->rules));
 	w->rules[0].end = INT64_MAX;
 	w->rule_count = 1;
@@ -224,39 +242,105 @@ static int offsets_cmp(const void *a, const void *b)
 	return strcmp(x_text, y_text);
 }
 
-static void offsets_print(const struct offsets_args *args, const struct position *p)
+/* What is printed of one partition. */
+struct offset_row {
+	const struct position *at;
+	int64_t timestamp;  /* of the record found, -1: none was asked for */
+	int64_t first, end; /* --count */
+};
+
+struct offsets {
+	struct run *run;
+	const struct offsets_args *args;
+	enum output_format format;
+	struct client *client;
+	struct grid grid;
+};
+
+static void offsets_print_json(const struct offsets *o, const struct offset_row *row)
 {
 	struct json_out j = {0};
 
-	if (!args->json) {
-		print_text("%.*s:%d:%" PRId64 "\n", STR(p->topic), p->partition, p->offset);
-		return;
-	}
 	json_out_open(&j, NULL, '{');
-	json_out_str(&j, "topic", p->topic);
-	json_out_int(&j, "partition", p->partition);
-	json_out_int(&j, "offset", p->offset);
+	json_out_str(&j, "topic", row->at->topic);
+	json_out_int(&j, "partition", row->at->partition);
+	if (o->args->count) {
+		json_out_int(&j, "firstOffset", row->first);
+		json_out_int(&j, "endOffset", row->end);
+		json_out_int(&j, "count", row->end - row->first);
+	} else {
+		json_out_int(&j, "offset", row->at->offset);
+		if (row->timestamp >= 0)
+			json_out_int(&j, "timestamp", row->timestamp);
+		else
+			json_out_null(&j, "timestamp");
+	}
 	json_out_close(&j, '}');
 	print_byte('\n');
 }
 
-static int offsets_get(struct run *run, const struct offsets_args *args, const struct wanted *w,
-		       struct client *c, struct err *err)
+static void offsets_print(struct offsets *o, const struct offset_row *row)
+{
+	struct str topic = row->at->topic;
+	int32_t partition = row->at->partition;
+	const char *name;
+
+	if (o->format == OUTPUT_JSON) {
+		offsets_print_json(o, row);
+		return;
+	}
+	if (o->format == OUTPUT_TEXT && o->args->count) {
+		print_text("%.*s:%d:%" PRId64 ":%" PRId64 ":%" PRId64 "\n", STR(topic), partition,
+			   row->first, row->end, row->end - row->first);
+		return;
+	}
+	if (o->format == OUTPUT_TEXT) {
+		print_text("%.*s:%d:%" PRId64 "\n", STR(topic), partition, row->at->offset);
+		return;
+	}
+	name = str_dup(&o->run->arena, topic).data;
+	if (o->args->count)
+		grid_add(&o->grid, name, grid_int(&o->grid, partition),
+			 grid_int(&o->grid, row->first), grid_int(&o->grid, row->end),
+			 grid_int(&o->grid, row->end - row->first));
+	else
+		grid_add(&o->grid, name, grid_int(&o->grid, partition),
+			 grid_int(&o->grid, row->at->offset),
+			 row->timestamp >= 0 ? grid_int(&o->grid, row->timestamp) : NULL);
+}
+
+static void offsets_skip(const struct offsets *o, const struct position *p)
+{
+	char text[EXCEPTION_TEXT_MAX];
+
+	if (o->run->is_apache)
+		print_error("Skip getting offsets for topic-partition %.*s-%d due to error: %s: "
+			    "%s\n",
+			    STR(p->topic), p->partition, kafka_exception(p->error, text),
+			    kafka_error_sentence(p->error));
+	else
+		print_error("%s: %.*s-%d: %s\n", o->run->name, STR(p->topic), p->partition,
+			    kafka_error_text(p->error));
+}
+
+/* The partitions of the cluster that are wanted, in print order. */
+static int offsets_select(struct offsets *o, const struct wanted *w, struct position **out,
+			  size_t *out_count, struct err *err)
 {
 	struct metadata_response *metadata;
 	struct position *items;
 	size_t count = 0, max = 0;
-	int rc = admin_metadata(c, NULL, 0, &run->arena, &metadata, err);
+	int rc = admin_metadata(o->client, NULL, 0, &o->run->arena, &metadata, err);
 
 	for (int32_t t = 0; rc == 0 && t < metadata->topics_count; t++)
 		max += (size_t)metadata->topics[t].partitions_count;
 	if (rc < 0)
 		return rc;
-	items = arena_array(&run->arena, max + 1, sizeof(*items));
+	items = arena_array(&o->run->arena, max + 1, sizeof(*items));
 	for (int32_t t = 0; t < metadata->topics_count; t++) {
 		const struct metadata_response_topic *topic = &metadata->topics[t];
 
-		if (args->exclude_internal &&
+		if (o->args->exclude_internal &&
 		    (topic->is_internal || filter_is_internal(topic->name)))
 			continue;
 		for (int32_t p = 0; p < topic->partitions_count; p++) {
@@ -269,40 +353,89 @@ static int offsets_get(struct run *run, const struct offsets_args *args, const s
 								   .leader_epoch = -1};
 		}
 	}
-	if (count == 0)
-		return err_set(err, E_NOT_FOUND,
-			       "Could not match any topic-partitions with the specified filters");
 	qsort(items, count, sizeof(*items), offsets_cmp);
-	rc = admin_offsets(c, items, count, false, NULL, err);
-	for (size_t i = 0; rc == 0 && i < count; i++) {
-		if (items[i].error != 0)
-			print_error("Skip getting offsets for topic-partition %.*s-%d due to "
-				    "error: %s\n",
-				    STR(items[i].topic), items[i].partition,
-				    kafka_error_text(items[i].error));
-		else if (items[i].offset >= 0)
-			offsets_print(args, &items[i]);
+	*out = items;
+	*out_count = count;
+	return count ? 0
+		     : err_set(err, E_NOT_FOUND,
+			       "Could not match any topic-partitions with "
+			       "the specified filters");
+}
+
+/* Returns the exit code, or an error. */
+static int offsets_get(struct offsets *o, const struct wanted *w, struct err *err)
+{
+	static const char *const titles[] = {"TOPIC", ">PARTITION", ">OFFSET", ">TIMESTAMP"};
+	static const char *const count_titles[] = {"TOPIC", ">PARTITION", ">FIRST", ">END",
+						   ">COUNT"};
+	struct arena *a = &o->run->arena;
+	struct position *items = NULL, *firsts = NULL;
+	int64_t *times;
+	size_t count = 0;
+	int rc = offsets_select(o, w, &items, &count, err), code = EXIT_OK;
+
+	if (rc < 0)
+		return rc;
+	times = arena_array(a, count, sizeof(*times));
+	if (o->args->count) {
+		firsts = arena_array(a, count, sizeof(*firsts));
+		for (size_t i = 0; i < count; i++) {
+			firsts[i] = items[i];
+			firsts[i].offset = OFFSET_BEGINNING;
+			items[i].offset = OFFSET_END;
+		}
+		rc = admin_offsets(o->client, firsts, count, false, NULL, err);
 	}
-	return rc;
+	if (rc == 0)
+		rc = admin_offsets(o->client, items, count, false, times, err);
+	if (o->args->count)
+		grid_init(&o->grid, a, count_titles, ARRAY_LEN(count_titles));
+	else
+		grid_init(&o->grid, a, titles, ARRAY_LEN(titles));
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		struct offset_row row = {
+			.at = &items[i], .timestamp = times[i], .end = items[i].offset};
+
+		if (items[i].error != 0) {
+			offsets_skip(o, &items[i]);
+			code = EXIT_PARTIAL;
+			continue;
+		}
+		row.first = firsts ? firsts[i].offset : 0;
+		if (items[i].offset >= 0)
+			offsets_print(o, &row);
+	}
+	if (o->format == OUTPUT_TABLE && rc == 0)
+		grid_print(&o->grid);
+	return rc < 0 ? rc : o->run->is_apache ? EXIT_OK : code;
+}
+
+static int offsets_refuse(const struct run *run, const struct err *err)
+{
+	(void)run;
+	print_error("Error occurred: %s\n", err_message(err));
+	return EXIT_FAILED;
 }
 
 static int offsets_failure(const struct run *run, const struct err *err)
 {
-	if (!run->is_apache)
-		return err->code == E_USAGE ? help_usage(run, err) : help_failure(run, err);
-	print_error("Error occurred: %s\n", err_message(err));
-	return EXIT_FAILED;
+	if (run->is_apache)
+		return offsets_refuse(run, err);
+	return err->code == E_USAGE ? help_usage(run, err) : help_failure(run, err);
 }
 
 static int offsets_run(struct run *run, void *data)
 {
 	struct offsets_args *args = data;
+	struct offsets o = {.run = run, .args = args};
 	struct connection connection;
 	struct wanted wanted = {0};
 	struct err err = {0};
-	int rc = 0;
+	int rc = output_format(&args->output, &o.format, &err);
 
-	if (!connect_has_server(run))
+	if (rc == 0 && args->count)
+		rc = opt_conflict(run, "count", "time", &err);
+	if (rc == 0 && !connect_has_server(run))
 		rc = opt_require(run, "bootstrap-server", &err);
 	if (rc == 0 && args->cluster.bootstrap_server)
 		rc = connect_check_bootstrap(args->cluster.bootstrap_server, &err);
@@ -312,9 +445,10 @@ static int offsets_run(struct run *run, void *data)
 	if (rc == 0)
 		rc = connect_admin(&connection, &args->cluster, &err);
 	if (rc == 0) {
-		rc = offsets_get(run, args, &wanted, connection.client, &err);
+		o.client = connection.client;
+		rc = offsets_get(&o, &wanted, &err);
 		connect_close(&connection);
 	}
 	wanted_fini(&wanted);
-	return rc < 0 ? offsets_failure(run, &err) : EXIT_OK;
+	return rc < 0 ? offsets_failure(run, &err) : rc;
 }
