@@ -46,6 +46,7 @@ struct fetch_item {
 	/* what was read: the part's while it is out */
 	struct read_result result;
 	bool is_cold; /* not read yet: it waits for the disk */
+	struct log_tries tries;
 	struct slice copy; /* the records, if they were copied; one reference */
 	struct leader_hint leader;
 
@@ -64,7 +65,7 @@ struct fetch_part {
 	bool waits; /* waiters are at its partitions */
 	/* the owner's shard only, during a visit */
 	struct log_warm warm;
-	unsigned tries;
+	bool reads_again;
 	/* the owner's shard only, while waiting */
 	size_t bytes; /* that could be answered now */
 	bool is_note_out;

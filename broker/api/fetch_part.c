@@ -52,10 +52,11 @@ static bool item_is_unreadable(const struct fetch_item *item, const struct parti
 	       p->config.compression == CONFIG_COMPRESSION_ZSTD;
 }
 
-/* Cold data are warmed, this much at least and perhaps what a reader wants next. */
+/* What is cold is warmed, and perhaps what a reader wants next. */
 static void item_warm(struct fetch_item *item, struct file_range *cold, size_t ahead_bytes)
 {
 	item->is_cold = true;
+	log_tries_note(&item->tries, cold);
 	log_warm_add(&item->part->warm, cold, ahead_bytes);
 }
 
@@ -88,7 +89,7 @@ static void item_take_records(struct fetch_item *item, struct partition *p, bool
 static void item_read(struct fetch_item *item, size_t bytes_max, bool whole_first)
 {
 	struct fetch_part *part = item->part;
-	bool may_wait = part->tries >= LOG_TRIES_MAX;
+	bool may_wait = !log_tries_left(&item->tries);
 	struct read_options options = item_options(part->fetch, item, bytes_max, whole_first);
 	struct read_result *result = &item->result;
 	struct file_range cold = {0};
@@ -104,7 +105,6 @@ static void item_read(struct fetch_item *item, size_t bytes_max, bool whole_firs
 	else if (p)
 		partition_read(p, &options, part->arena, result);
 	if (cold.file) {
-		cold.len = MAX(cold.len, log_warm_bytes(part->tries));
 		item_warm(item, &cold, 0);
 		return;
 	}
@@ -138,7 +138,7 @@ static void part_read(struct fetch_part *part)
 	for (struct fetch_item *item = part->first; item; item = item->next) {
 		size_t left = f->bytes_max > bytes ? f->bytes_max - bytes : 0;
 
-		if (part->tries == 0 || item->is_cold ||
+		if (!part->reads_again || item->is_cold ||
 		    (item_bytes(item) == 0 && !result_is_urgent(&item->result)))
 			item_read(item, MIN(item->bytes_max, left), bytes == 0);
 		item->waiting_bytes = item_bytes(item);
@@ -156,7 +156,7 @@ static void part_warmed(struct log_warm *warm)
 {
 	struct fetch_part *part = CONTAINER_OF(warm, struct fetch_part, warm);
 
-	part->tries++;
+	part->reads_again = true;
 	part_read(part);
 }
 
@@ -165,8 +165,9 @@ static void part_read_start(struct fetch_part *part)
 	for (struct fetch_item *item = part->first; item; item = item->next) {
 		result_drop_records(item);
 		item->copy = SLICE_NULL;
+		item->tries = (struct log_tries){0};
 	}
-	part->tries = 0;
+	part->reads_again = false;
 	part_read(part);
 }
 

@@ -35,8 +35,10 @@ static enum read_isolation list_offsets_isolation(const struct list_offsets_requ
 struct list_visit {
 	struct log_warm warm;
 	struct fanout_part *part;
-	bool *is_answered; /* by place among the part's items */
-	unsigned tries;
+	struct list_try {
+		struct log_tries tries;
+		bool is_answered;
+	} *items; /* by place among the part's */
 };
 
 static void list_offsets_answer(const struct request *r, struct list_offset_result *result,
@@ -52,7 +54,8 @@ static void list_offsets_answer(const struct request *r, struct list_offset_resu
 }
 
 /* Whether it is answered; else what it needs is among what is to be warmed. */
-static bool list_offsets_try(struct list_visit *v, const struct fanout_item *item)
+static bool list_offsets_try(struct list_visit *v, const struct fanout_item *item,
+			     struct log_tries *tries)
 {
 	const struct request *r = v->part->fanout->request;
 	const struct list_offsets_request *body = r->body;
@@ -64,7 +67,7 @@ static bool list_offsets_try(struct list_visit *v, const struct fanout_item *ite
 		.isolation = list_offsets_isolation(body),
 		.leader_epoch = in->current_leader_epoch,
 		.leader_only = body->replica_id != REPLICA_DEBUG,
-		.cold = v->tries < LOG_TRIES_MAX ? &cold : NULL,
+		.cold = log_tries_left(tries) ? &cold : NULL,
 	};
 	struct partition *p =
 		partition_find(v->part->on, item->topic_id, item->index, &result.error);
@@ -72,7 +75,7 @@ static bool list_offsets_try(struct list_visit *v, const struct fanout_item *ite
 	if (p)
 		partition_list_offset(p, &options, &result);
 	if (cold.file) {
-		cold.len = MAX(cold.len, log_warm_bytes(v->tries));
+		log_tries_note(tries, &cold);
 		log_warm_add(&v->warm, &cold, 0);
 		return false;
 	}
@@ -88,11 +91,11 @@ static void list_offsets_try_all(struct list_visit *v)
 
 	FANOUT_FOREACH(v->part, item)
 	{
-		if (!v->is_answered[i])
-			v->is_answered[i] = list_offsets_try(v, item);
-		i++;
+		struct list_try *t = &v->items[i++];
+
+		if (!t->is_answered)
+			t->is_answered = list_offsets_try(v, item, &t->tries);
 	}
-	v->tries++;
 	if (v->warm.count == 0)
 		return;
 	fanout_hold(v->part);
@@ -113,7 +116,7 @@ static void list_offsets_visit(struct fanout_part *part)
 	struct list_visit *v = arena_zalloc(part->arena, sizeof(*v));
 
 	v->part = part;
-	v->is_answered = arena_array(part->arena, part->item_count, sizeof(*v->is_answered));
+	v->items = arena_array(part->arena, part->item_count, sizeof(*v->items));
 	list_offsets_try_all(v);
 }
 

@@ -17,6 +17,7 @@ struct group_shell {
 	struct timer timer;
 	int64_t armed_ms;		/* INT64_MAX: not armed */
 	struct timer load_timer;	/* the next piece of a load, in a turn of its own */
+	struct log_warmer *load_warmer;	/* the disk reads the next piece */
 	struct uuid topic_id;		/* of OFFSETS_TOPIC, zero: not there yet */
 	size_t load_bytes;
 };
@@ -172,12 +173,13 @@ static int load_piece(struct group_shell *s, struct group_partition *gp, struct 
 		.leader_epoch = -1,
 		.leader_only = true,
 		.last_fetched_epoch = -1,
+		.cold = log_warmer_place(s->load_warmer),
 	};
 	struct read_result result;
 	struct slice records = SLICE_NULL;
 	struct arena arena;
 	int64_t before = gp->load_offset;
-	int rc;
+	int rc = 0;
 
 	if (!p || !partition_is_leader(p))
 		return err_set(err, E_OFFLINE, "this broker does not lead it any more");
@@ -190,7 +192,12 @@ static int load_piece(struct group_shell *s, struct group_partition *gp, struct 
 	arena_fini(&arena);
 	if (result.error != KERR_NONE)
 		return err_set(err, E_OFFLINE, "%s", kafka_error_name(result.error));
-	rc = partition_read_bytes(p, &result, NULL, &records);
+	if (!options.cold || !options.cold->file)
+		rc = partition_read_bytes(p, &result, options.cold, &records);
+	if (log_warmer_starts(s->load_warmer, s->shard->env)) {
+		file_unref(result.records.file);
+		return 1;
+	}
 	if (rc == 0)
 		rc = group_partition_load(gp, records.data, records.len, err);
 	else
@@ -220,6 +227,14 @@ static bool load_step(struct group_shell *s, struct group_partition *gp)
 	return false;
 }
 
+static void load_warm(void *ctx)
+{
+	struct group_shell *s = ctx;
+
+	if (!s->gc->is_stopped)
+		shard_timer_start(s->shard, &s->load_timer, 0);
+}
+
 /* One piece of one partition, then other work of the shard has its turn. */
 static void load_turn(struct timer *timer, struct shard *on)
 {
@@ -231,8 +246,11 @@ static void load_turn(struct timer *timer, struct shard *on)
 
 		if (!gp || gp->state != GROUPS_LOADING)
 			continue;
+		if (log_warmer_is_busy(s->load_warmer))
+			return;
 		load_step(s, gp);
-		shard_timer_start(on, timer, 0);
+		if (!log_warmer_is_busy(s->load_warmer))
+			shard_timer_start(on, timer, 0);
 		break;
 	}
 	shell_arm(s);
@@ -271,7 +289,7 @@ static void apply_partitions(struct group_shell *s, const struct image_topic *to
 			continue;
 		gp = group_partition_add(gc, i, epoch);
 		/* What is small is there at once; the rest comes piece by piece. */
-		if (load_step(s, gp))
+		if (log_warmer_is_busy(s->load_warmer) || load_step(s, gp))
 			shard_timer_start(s->shard, &s->load_timer, 0);
 	}
 }
@@ -307,6 +325,7 @@ struct group_coordinator *group_coordinator_new(struct shard *shard)
 	s->shard = shard;
 	s->timer.fire = shell_tick;
 	s->load_timer.fire = load_turn;
+	s->load_warmer = log_warmer_new(0, load_warm, s);
 	s->armed_ms = INT64_MAX;
 	s->load_bytes = (size_t)config_i64(shard->config, CONFIG_OFFSETS_LOAD_BUFFER_SIZE);
 	s->gc = group_core_new(&io, &settings);
@@ -323,6 +342,7 @@ void group_coordinator_free(struct group_coordinator *gc)
 	s = gc->shell;
 	group_coordinator_stop(gc);
 	group_core_free(gc);
+	log_warmer_free(s->load_warmer);
 	free(s);
 }
 

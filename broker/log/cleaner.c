@@ -16,6 +16,8 @@
 #define DEFAULT_LOAD_FACTOR 0.9
 /* Kept batches are written in pieces of this size. */
 #define WRITE_BYTES (256 * 1024)
+/* What is cold comes into memory with as much behind it. */
+#define WARM_AHEAD_BYTES (1024 * 1024)
 
 enum cleaner_phase { CLEANER_IDLE, CLEANER_MAPPING, CLEANER_COPYING };
 
@@ -33,6 +35,7 @@ struct cleaner {
 	int64_t mapped_end;		/* offsets below are in the map */
 	/* walking */
 	struct batch_scan scan;
+	struct log_warmer *warmer;
 	bool is_scanning;
 	size_t index;			/* of the segment at hand */
 	/* copying */
@@ -48,6 +51,7 @@ struct cleaner *cleaner_new(struct log_pool *pool, const struct cleaner_options 
 	struct cleaner *c = xcalloc(1, sizeof(*c));
 
 	c->pool = pool;
+	c->warmer = log_warmer_new(WARM_AHEAD_BYTES, NULL, NULL);
 	if (options)
 		c->options = *options;
 	if (!c->options.dedupe_bytes)
@@ -83,6 +87,7 @@ void cleaner_free(struct cleaner *c)
 	if (!c)
 		return;
 	round_end(c);
+	log_warmer_free(c->warmer);
 	free(c);
 }
 
@@ -177,6 +182,13 @@ static int scan_begin(struct cleaner *c, size_t index)
 	return rc;
 }
 
+/* The next batch, or E_COLD: the disk has been asked for it. */
+static int scan_next(struct cleaner *c, struct batch *b)
+{
+	log_warmer_try(c->warmer, c->pool);
+	return log_warmer_tried(c->warmer, c->pool, batch_scan_next(&c->scan, b));
+}
+
 static int txns_begin(struct cleaner *c, size_t first)
 {
 	if (c->has_txns)
@@ -231,6 +243,23 @@ static int map_batch(struct cleaner *c, const struct batch *b)
 
 static int copy_begin(struct cleaner *c);
 
+/* Small things first that the round needs of all segments. */
+static int map_prepare(struct cleaner *c)
+{
+	const struct log *log = c->log;
+	int rc = 0;
+
+	log_warmer_try(c->warmer, c->pool);
+	for (size_t i = 0; rc == 0 && i + 1 < log->segment_count; i++) {
+		rc = index_load(log->segments[i], &log->segments[i]->offsets);
+		if (rc == 0)
+			rc = index_load(log->segments[i], &log->segments[i]->times);
+	}
+	if (rc == 0)
+		rc = txns_begin(c, c->index);
+	return log_warmer_tried(c->warmer, c->pool, rc);
+}
+
 /* Reads on until about `bytes_max`; goes over to copying at the end. */
 static int step_map(struct cleaner *c, size_t bytes_max)
 {
@@ -240,12 +269,12 @@ static int step_map(struct cleaner *c, size_t bytes_max)
 	int rc = 0;
 
 	if (!c->is_scanning) {
-		rc = txns_begin(c, c->index);
+		rc = map_prepare(c);
 		if (rc == 0)
 			rc = scan_begin(c, c->index);
 	}
 	while (rc == 0 && done < bytes_max) {
-		rc = batch_scan_next(&c->scan, &b);
+		rc = scan_next(c, &b);
 		if (rc == 0) {
 			if (c->index + 1 >= c->log->segment_count ||
 			    c->log->segments[c->index + 1]->base_offset >= c->first_uncleanable)
@@ -621,7 +650,7 @@ static int step_copy(struct cleaner *c, size_t bytes_max)
 	int rc = 0;
 
 	while (rc == 0 && done < bytes_max && c->phase == CLEANER_COPYING) {
-		rc = batch_scan_next(&c->scan, &b);
+		rc = scan_next(c, &b);
 		if (rc == 1) {
 			done += b.size_bytes;
 			rc = batch_last_offset(&b) < c->log->start_offset ? 0 : copy_batch(c, &b);
@@ -644,10 +673,14 @@ int cleaner_step(struct cleaner *c, size_t bytes_max)
 
 	if (c->phase == CLEANER_IDLE)
 		return 0;
+	if (log_warmer_is_busy(c->warmer))
+		return CLEANER_WAITS;
 	c->scan.window_pos = -1;	/* others used the scratch meanwhile */
 	c->scan.window_len = 0;
 	rc = c->phase == CLEANER_MAPPING ? step_map(c, bytes_max) : step_copy(c, bytes_max);
 	assert_slow((log_check(log), true));
+	if (rc == E_COLD)
+		return CLEANER_WAITS;
 	if (rc >= 0)
 		return c->phase != CLEANER_IDLE;
 	round_end(c);

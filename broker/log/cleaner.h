@@ -39,8 +39,10 @@ double cleaner_ratio(struct log *log);
 bool cleaner_is_idle(const struct cleaner *c);
 /* Begins a round. The cleaner is idle. */
 void cleaner_start(struct cleaner *c, struct log *log);
-/* Works through about `bytes_max` of log. 1: more to do; 0: the round is over (the log's cleaner
+/* Works through about `bytes_max` of log. 1: more to do; CLEANER_WAITS: the same, but the disk is
+ * reading what comes next, so let a moment pass; 0: the round is over (the log's cleaner
  * offset moved, or it was given up); E_OFFLINE: the disk failed (log_options.failed was called). */
+#define CLEANER_WAITS 2
 MUST_USE int cleaner_step(struct cleaner *c, size_t bytes_max);
 /* Gives up the round if it is this log's. */
 void cleaner_forget(struct cleaner *c, const struct log *log);

@@ -326,11 +326,36 @@ struct log_warm {
 void log_warm_add(struct log_warm *w, const struct file_range *range, size_t ahead_bytes);
 void log_warm_start(struct log_warm *w, struct env *env, void (*done)(struct log_warm *w));
 
-/* How often a read is tried before it waits for the disk after all (memory may be so short that
- * what was warmed is gone again), and how much the n-th warming (from 0) takes of a range at least:
- * it doubles, as a search that goes on is a scan. */
-#define LOG_TRIES_MAX 16
-size_t log_warm_bytes(unsigned tries);
+/* How often one read was tried. Memory may be so short that what was warmed is gone again: at last
+ * a read has to wait. What is warmed doubles with each try that the same file stops, as a search
+ * that goes on and on is a scan. Zeroed before the first try. */
+struct log_tries {
+	unsigned total, in_file;
+	const struct file_ref *file;	/* not a reference: only compared */
+};
+bool log_tries_left(const struct log_tries *t);
+/* Notes that `range` stopped a try, and makes it as long as is to be warmed. */
+void log_tries_note(struct log_tries *t, struct file_range *range);
+
+/* For work that goes on by itself (cleaning, moving, loading): one piece is read between
+ *
+ *	log_warmer_try(w, pool);
+ *	rc = log_read_copy(...);		// or another function that reads
+ *	rc = log_warmer_tried(w, pool, rc);
+ *
+ * E_COLD: what was missing is on its way, `ahead_bytes` behind it as well; `warm(ctx)` tells when it
+ * is there (perhaps before log_warmer_tried returns). Until then the warmer is busy: do not try
+ * again. Freed while busy, it goes when the disk is done, without a word. */
+struct log_warmer;
+struct log_warmer *log_warmer_new(size_t ahead_bytes, void (*warm)(void *ctx), void *ctx);
+void log_warmer_free(struct log_warmer *w);	/* NULL is fine */
+bool log_warmer_is_busy(const struct log_warmer *w);
+void log_warmer_try(struct log_warmer *w, struct log_pool *pool);
+MUST_USE int log_warmer_tried(struct log_warmer *w, struct log_pool *pool, int rc);
+/* The same around a function that takes a place for what is cold: the place (NULL: wait for the
+ * disk), then whether something was left there and is on its way. */
+struct file_range *log_warmer_place(struct log_warmer *w);
+bool log_warmer_starts(struct log_warmer *w, struct env *env);
 
 /* ---- Leader epochs --------------------------------------------------------------------------- */
 

@@ -55,7 +55,9 @@ int batch_scan_next(struct batch_scan *scan, struct batch *out)
 		/* Nothing of this size was seen before: it is no more than the file has. */
 		want = (size_t)MIN((int64_t)MAX(need, (size_t)LOG_SCAN_BYTES),
 				   scan->end_pos - scan->pos);
-		n = env_read(pool->env, scan->file->fd, pool_scratch(pool, want), want, scan->pos);
+		scan->window_pos = -1;
+		scan->window_len = 0;
+		n = pool_read(pool, scan->file, pool_scratch(pool, want), want, scan->pos);
 		if (n < 0)
 			return (int)n;
 		if ((size_t)n < want)

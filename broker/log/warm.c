@@ -12,9 +12,23 @@ struct log_warm_range {
 	size_t ahead_bytes;
 };
 
-size_t log_warm_bytes(unsigned tries)
+/* In one file; and in all, as there may be many segments. */
+#define TRIES_IN_FILE_MAX 16
+#define TRIES_MAX 4096
+
+bool log_tries_left(const struct log_tries *t)
 {
-	return tries < 10 ? WARM_FIRST_BYTES << tries : WARM_BYTES_MAX;
+	return t->in_file < TRIES_IN_FILE_MAX && t->total < TRIES_MAX;
+}
+
+void log_tries_note(struct log_tries *t, struct file_range *range)
+{
+	if (t->file != range->file)
+		t->in_file = 0;
+	t->file = range->file;
+	range->len = MAX(range->len, MIN(WARM_FIRST_BYTES << t->in_file, WARM_BYTES_MAX));
+	t->in_file++;
+	t->total++;
 }
 
 void log_warm_add(struct log_warm *w, const struct file_range *range, size_t ahead_bytes)
@@ -74,4 +88,90 @@ void log_warm_start(struct log_warm *w, struct env *env, void (*done)(struct log
 	w->done = done;
 	w->work = (struct env_work){.run = warm_run, .done = warm_done};
 	env->ops->work(env, &w->work);
+}
+
+/* ---- For work that goes on by itself --------------------------------------------------------- */
+
+struct log_warmer {
+	struct log_warm warm;
+	size_t ahead_bytes;
+	void (*done)(void *ctx);	/* NULL: its owner is gone, or does not want to know */
+	void *ctx;
+	struct file_range cold;
+	struct log_tries tries;
+	bool is_busy, is_trying, is_freed;
+};
+
+struct log_warmer *log_warmer_new(size_t ahead_bytes, void (*warm)(void *ctx), void *ctx)
+{
+	struct log_warmer *w = xcalloc(1, sizeof(*w));
+
+	w->ahead_bytes = ahead_bytes;
+	w->done = warm;
+	w->ctx = ctx;
+	return w;
+}
+
+void log_warmer_free(struct log_warmer *w)
+{
+	if (!w)
+		return;
+	w->is_freed = true;
+	if (!w->is_busy)
+		free(w);
+}
+
+bool log_warmer_is_busy(const struct log_warmer *w)
+{
+	return w->is_busy;
+}
+
+static void warmer_done(struct log_warm *warm)
+{
+	struct log_warmer *w = CONTAINER_OF(warm, struct log_warmer, warm);
+
+	w->is_busy = false;
+	if (w->is_freed)
+		free(w);
+	else if (w->done)
+		w->done(w->ctx);
+}
+
+struct file_range *log_warmer_place(struct log_warmer *w)
+{
+	assert(!w->is_busy && !w->cold.file);
+	return log_tries_left(&w->tries) ? &w->cold : NULL;
+}
+
+bool log_warmer_starts(struct log_warmer *w, struct env *env)
+{
+	struct file_range cold = w->cold;
+
+	w->cold = (struct file_range){0};
+	if (!cold.file) {
+		w->tries = (struct log_tries){0};
+		return false;
+	}
+	log_tries_note(&w->tries, &cold);
+	w->is_busy = true;
+	log_warm_add(&w->warm, &cold, w->ahead_bytes);
+	log_warm_start(&w->warm, env, warmer_done);
+	return true;
+}
+
+void log_warmer_try(struct log_warmer *w, struct log_pool *pool)
+{
+	assert(!w->is_trying);
+	w->is_trying = log_warmer_place(w) != NULL;
+	if (w->is_trying)
+		log_pool_try(pool);
+}
+
+int log_warmer_tried(struct log_warmer *w, struct log_pool *pool, int rc)
+{
+	if (w->is_trying)
+		log_pool_wait(pool, &w->cold);
+	w->is_trying = false;
+	(void)log_warmer_starts(w, log_pool_env(pool));
+	return rc;
 }

@@ -4,6 +4,7 @@
  * The order at the end is: close the gap, give the future directory its plain name, discard the old
  * one. A crash between the last two leaves two equal directories; the next start keeps the first
  * and sets the other aside. A crash before leaves a -future directory, which a start discards. */
+#include "base/err.h"
 #include "base/mem.h"
 #include "base/say.h"
 #include "replica/replica_int.h"
@@ -11,6 +12,7 @@
 #include <stdio.h>
 
 #define MOVE_STEP_BYTES (1024 * 1024)
+#define MOVE_AHEAD_BYTES (4 * 1024 * 1024)
 
 static int move_open_future(struct partition *p, unsigned dir, struct err *err)
 {
@@ -36,7 +38,15 @@ static int move_open_future(struct partition *p, unsigned dir, struct err *err)
 	if (rc < 0)
 		return rc;
 	p->future_dir = dir;
+	p->future_warmer = log_warmer_new(MOVE_AHEAD_BYTES, NULL, NULL);
 	return log_truncate_fully(p->future, log_start_offset(p->log), err);
+}
+
+static void move_forget_future(struct partition *p)
+{
+	p->future = NULL;
+	log_warmer_free(p->future_warmer);
+	p->future_warmer = NULL;
 }
 
 void partition_cancel_move(struct partition *p)
@@ -46,7 +56,7 @@ void partition_cancel_move(struct partition *p)
 
 	if (!future)
 		return;
-	p->future = NULL;
+	move_forget_future(p);
 	if (log_delete(future, &err) < 0)
 		say_warn("%.*s-%d: %s", STR(p->topic), p->index, err_message(&err));
 }
@@ -101,7 +111,7 @@ static int move_swap(struct partition *p, struct err *err)
 	if (set->cleaner)
 		cleaner_forget(set->cleaner, old);
 	p->log = p->future;
-	p->future = NULL;
+	move_forget_future(p);
 	set->dirs[p->dir].partition_count--;
 	p->dir = p->future_dir;
 	set->dirs[p->dir].partition_count++;
@@ -126,8 +136,12 @@ static int move_copy(struct partition *p, struct err *err)
 		if (rc < 0)
 			return rc;
 	}
+	log_warmer_try(p->future_warmer, p->set->pool);
 	rc = log_read_copy(p->log, log_end_offset(p->future), MOVE_STEP_BYTES,
 			   log_end_offset(p->log), &records, err);
+	rc = log_warmer_tried(p->future_warmer, p->set->pool, rc);
+	if (rc == E_COLD)
+		return 0;	/* at a later tick */
 	if (rc < 0)
 		return rc;
 	if (!records.data)
@@ -146,6 +160,8 @@ bool partition_move_step(struct partition *p)
 
 	if (!p->log || !p->future)
 		return false;
+	if (log_warmer_is_busy(p->future_warmer))
+		return true;
 	if (log_end_offset(p->future) < log_end_offset(p->log))
 		rc = move_copy(p, &err);
 	/* Nothing is appended between the last piece and the swap. */

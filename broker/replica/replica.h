@@ -147,6 +147,7 @@ struct partition {
 	struct log *log;          /* NULL when offline */
 	struct log *future;       /* while it moves to another directory; else NULL */
 	unsigned future_dir;
+	struct log_warmer *future_warmer;
 	int64_t epoch_start_offset; /* of this leader's epoch; leader only */
 	unsigned min_insync;        /* effective: min(min.insync.replicas, replicas) */
 	struct topic_config config;

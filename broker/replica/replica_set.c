@@ -54,6 +54,7 @@ void replica_set_free(struct replica_set *set)
 			log_abandon(p->log);
 		if (p->future)
 			log_abandon(p->future);
+		log_warmer_free(p->future_warmer);
 		if (p->dead_log)
 			log_abandon(p->dead_log);
 		p->log = p->future = p->dead_log = NULL;
@@ -305,7 +306,7 @@ static int64_t replica_set_clean(struct replica_set *set, int64_t now_ms)
 			replica_set_make_cleaner(set);
 		cleaner_start(set->cleaner, log);
 	}
-	while (rc > 0 && replica_now_ms(set) - now_ms < CLEAN_TURN_MS)
+	while (rc == 1 && replica_now_ms(set) - now_ms < CLEAN_TURN_MS)
 		rc = cleaner_step(set->cleaner, CLEAN_STEP_BYTES);
 	return rc > 0 ? CLEAN_TURN_MS : 0;
 }

@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 
 #define COLD_PAGE_BYTES 4096
-#define COLD_FILES_MAX 64
-#define COLD_PAGES_MAX 16384
+#define COLD_FILES_MAX 1024
+#define COLD_PAGES_MAX 2048
 
 static struct cold_disk {
 	ino_t inodes[COLD_FILES_MAX];

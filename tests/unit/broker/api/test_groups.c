@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "unit/broker/api/node.h"
+#include "unit/broker/cold_disk.h"
 
 #include "group/group.h"
 
@@ -522,6 +523,41 @@ static void groups_are_loaded_again(void **state)
 	assert_int_equal(commit(n, 9, "other", "orders", ORDERS, 0, 8), KERR_NONE);
 }
 
+/* Loading from a cold disk: no shard waits for it; the groups are there in the end. */
+static void cold_groups_are_loaded(void **state)
+{
+	struct node *n = *state;
+	unsigned waits = 0;
+
+	cold_disk_start(&world_ops);
+	commit(n, 9, "other", "orders", ORDERS, 0, 7);
+	groups_close(n);
+	while (cold_disk_work())
+		;
+	cold_disk_chill();
+	groups_open(n);
+	for (unsigned i = 0; i < n->broker.shard_count; i++)
+		group_coordinator_apply(n->shards[i].shard.groups, NULL, n->shards[i].shard.image);
+	node_run(n);
+	assert_int_equal(commit(n, 9, "other", "orders", ORDERS, 0, 8),
+			 KERR_COORDINATOR_LOAD_IN_PROGRESS);
+	for (; cold_disk_work(); waits++)
+		node_wait(n, 1);
+	assert_true(waits > 0);
+	assert_int_equal(cold_disk.blocked_count, 0);
+	assert_int_equal(commit(n, 9, "other", "orders", ORDERS, 0, 8), KERR_NONE);
+	/* Coordinators that go while the disk reads. */
+	groups_close(n);
+	cold_disk_chill();
+	groups_open(n);
+	for (unsigned i = 0; i < n->broker.shard_count; i++)
+		group_coordinator_apply(n->shards[i].shard.groups, NULL, n->shards[i].shard.image);
+	groups_close(n);
+	while (cold_disk_work())
+		node_run(n);
+	groups_open(n);
+}
+
 static void stopping_answers_who_waits(void **state)
 {
 	struct node *n = *state;
@@ -556,6 +592,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(lists_all_shards, setup, teardown),
 		cmocka_unit_test_setup_teardown(describes_and_deletes, setup, teardown),
 		cmocka_unit_test_setup_teardown(groups_are_loaded_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(cold_groups_are_loaded, setup, teardown),
 		cmocka_unit_test_setup_teardown(stopping_answers_who_waits, setup, teardown),
 	};
 

@@ -4,6 +4,7 @@
 
 #include "base/rng.h"
 #include "log/cleaner.h"
+#include "unit/broker/cold_disk.h"
 
 #define KEYS 40
 
@@ -475,6 +476,59 @@ static void test_small_map_takes_more_rounds(void **state UNUSED)
 	fixture_fini(&f);
 }
 
+/* Also after a start, when nothing of the log is in memory. */
+static void test_a_cold_log_does_not_stop_the_shard(void **state UNUSED)
+{
+	struct fixture f;
+	struct model m = {0};
+	struct cleaner *c;
+	unsigned waits = 0;
+	int rc;
+
+	fixture_compacted(&f);
+	cold_disk_start(&f.ops);
+	for (int i = 0; i < 2000; i++) {
+		int key = (i * 7) % KEYS;
+		int32_t value = i + 1;
+
+		put(&f, &m, &key, &value, 1, COMPRESSION_NONE, 0, 0);
+	}
+	all_committed(&f);
+	while (cold_disk_work())
+		;
+	f.options.was_clean = true;
+	f.options.high_watermark = f.options.recovery_point = log_end_offset(f.log);
+	fixture_close_log(&f);
+	while (cold_disk_work())
+		;
+	fixture_open_log(&f);
+	cold_disk_chill();
+	c = cleaner_new(f.pool, NULL);
+	assert_true(cleaner_ratio(f.log) >= 0);
+	cleaner_start(c, f.log);
+	while ((rc = cleaner_step(c, 1 << 20)) > 0) {
+		if (rc != CLEANER_WAITS)
+			continue;
+		assert_int_equal(cleaner_step(c, 1 << 20), CLEANER_WAITS);
+		assert_true(cold_disk_work());
+		waits++;
+	}
+	assert_int_equal(rc, 0);
+	assert_true(waits > 1);
+	assert_int_equal(cold_disk.blocked_count, 0);
+	check_model(&f, &m, false);
+	/* One that goes while the disk reads. */
+	put(&f, &m, &(int){1}, &(int32_t){1}, 1, COMPRESSION_NONE, 0, 0);
+	all_committed(&f);
+	cold_disk_chill();
+	cleaner_start(c, f.log);
+	assert_int_equal(cleaner_step(c, 1 << 20), CLEANER_WAITS);
+	cleaner_free(c);
+	assert_true(cold_disk_work());
+	fixture_close_log(&f);
+	fixture_fini(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -485,6 +539,7 @@ int main(void)
 		cmocka_unit_test(test_rounds_that_are_given_up),
 		cmocka_unit_test(test_every_fault),
 		cmocka_unit_test(test_small_map_takes_more_rounds),
+		cmocka_unit_test(test_a_cold_log_does_not_stop_the_shard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

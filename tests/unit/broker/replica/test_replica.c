@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "unit/broker/cold_disk.h"
 #include "unit/broker/replica/world.h"
 
 static int setup(void **state)
@@ -585,6 +586,34 @@ static void test_moves_to_another_dir(void **state)
 	assert_int_equal(partition_log_start_offset(p), 6);
 }
 
+/* The source is cold: the shard does not wait, and the move ends all the same. */
+static void test_moves_what_is_cold(void **state)
+{
+	struct world *w = *state;
+	struct partition *p = orders(w, 1, 1);
+	unsigned to = 1 - p->dir;
+	int waits = 0;
+
+	cold_disk_start(&world_ops);
+	for (int i = 0; i < 20; i++)
+		world_append(w, p, 3, 1);
+	while (cold_disk_work())
+		;
+	assert_int_equal(partition_move(p, to), KERR_NONE);
+	cold_disk_chill();
+	for (int i = 0; i < 100 && p->future; i++) {
+		replica_set_tick(w->set);
+		waits += cold_disk_work();
+	}
+	assert_null(p->future);
+	assert_int_equal(p->dir, to);
+	assert_true(waits > 0);
+	assert_int_equal(cold_disk.blocked_count, 0);
+	assert_int_equal(partition_log_end_offset(p), 60);
+	while (cold_disk_work())
+		;
+}
+
 /* 40 times the same key, in four segments or more. */
 static void append_segments(struct world *w, struct partition *p)
 {
@@ -664,6 +693,7 @@ int main(void)
 		TWO(test_a_failed_disk_takes_only_its_partitions),
 		ONE(test_a_full_disk_is_no_failed_disk),
 		TWO(test_moves_to_another_dir),
+		TWO(test_moves_what_is_cold),
 		ONE(test_compacts_in_ticks),
 		ONE(test_retention_runs_in_ticks),
 	};
