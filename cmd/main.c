@@ -6,6 +6,7 @@ extern const struct command cmd_topics, cmd_producer, cmd_consumer, cmd_groups, 
 	cmd_profile, cmd_api;
 
 extern const struct command cmd_dump, cmd_cat;
+extern const struct command cmd_registry;
 static const struct command *const table[] = {
 	&cmd_topics,
 	&cmd_producer,
@@ -20,6 +21,7 @@ static const struct command *const table[] = {
 	&cmd_cat,
 	&cmd_broker,
 	&cmd_storage,
+	&cmd_registry,
 	&cmd_profile,
 	&cmd_help,
 	&cmd_complete,
