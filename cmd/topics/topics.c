@@ -1,5 +1,4 @@
 /* topics: create, list, describe, change and delete topics (kafka-topics). */
-#include "cmd/filter.h"
 #include "cmd/kafka_error.h"
 #include "cmd/print.h"
 #include "cmd/json_out.h"
@@ -13,18 +12,20 @@
 #include <time.h>
 
 static int topics_run(struct run *run, void *args);
+static int topics_refuse(const struct run *run, const struct err *err);
 
 #define AT(field) offsetof(struct topics_args, field)
 
 static const struct opt topics_opts[] = {
 	OPTS_CLUSTER,
 	OPTS_ZOOKEEPER,
+	OPTS_OUTPUT,
 	{"list", OPT_FLAG, AT(list), .help = "List all topics."},
 	{"create", OPT_FLAG, AT(create), .help = "Create a topic."},
 	{"delete", OPT_FLAG, AT(delete), .help = "Delete topics."},
 	{"alter", OPT_FLAG, AT(alter), .help = "Add partitions to topics."},
 	{"describe", OPT_FLAG, AT(describe), .help = "Show topics with their partitions."},
-	{"topic", OPT_STRING, AT(topic), .arg = "topic", .complete = COMPLETE_TOPIC,
+	{"topic", OPT_LIST, AT(topics), .arg = "topic", .complete = COMPLETE_TOPIC,
 	 .help = "The topic; a pattern of topics for all but --create."},
 	{"topic-id", OPT_STRING, AT(topic_id), .arg = "topic-id",
 	 .help = "The id of a topic to describe."},
@@ -57,17 +58,28 @@ static const struct opt topics_opts[] = {
 	{"partition-size-limit-per-response", OPT_INT, AT(partition_limit),
 	 .arg = "maximum number of partitions per response", .min = 1, .max = INT32_MAX,
 	 .value = "2000", .help = "How many partitions one answer may describe."},
-	{"json", OPT_FLAG, AT(json), .flags = OPT_OWN,
-	 .help = "Print one JSON object a line for --list and --describe."},
+	{"sizes", OPT_FLAG, AT(sizes), .flags = OPT_OWN, .needs = "list describe",
+	 .help = "Show how much the replicas take on the disks of all brokers."},
+	{"dry-run", OPT_FLAG, AT(dry_run), .flags = OPT_OWN, .needs = "create alter delete",
+	 .help = "Only check, or show, what would be done."},
+	{"yes", OPT_FLAG, AT(yes), .flags = OPT_OWN, .needs = "delete",
+	 .help = "Delete what a pattern matches without asking."},
+	{"wait", OPT_FLAG, AT(wait), .flags = OPT_OWN, .needs = "create alter delete",
+	 .help = "Wait until all partitions have leaders, or the deleted topics are gone."},
 	OPT_END,
 };
 
 const struct command cmd_topics = {
-	.name = "topics", .alias = "kafka-topics", .dialect = JOPT,
+	.name = "topics",
+	.alias = "kafka-topics",
+	.dialect = JOPT,
 	.summary = "create, list, describe, change or delete topics",
 	.intro = "This tool helps to create, delete, describe, or change a topic.",
 	.intro_bare = "Create, delete, describe, or change a topic.",
-	.opts = topics_opts, .args_size = sizeof(struct topics_args), .run = topics_run,
+	.opts = topics_opts,
+	.args_size = sizeof(struct topics_args),
+	.run = topics_run,
+	.refuse = topics_refuse,
 };
 
 #define ACTIONS "list describe create alter delete"
@@ -95,17 +107,19 @@ static int topics_check(const struct run *run, const struct topics_args *args, s
 	int rc = 0;
 
 	if (opt_given_count(run, ACTIONS) != 1)
-		return err_set(err, E_USAGE, run->is_apache
-			       ? "Command must include exactly one action: --list, --describe, "
-				 "--create, --alter or --delete"
-			       : "say one of --list, --describe, --create, --alter, --delete");
+		return err_set(
+			err, E_USAGE,
+			run->is_apache
+				? "Command must include exactly one action: --list, --describe, "
+				  "--create, --alter or --delete"
+				: "say one of --list, --describe, --create, --alter, --delete");
 	if (args->delete_config)
 		print_error(
 			"delete-config option is no longer supported and deprecated since version "
 			"4.0. The config will be fully removed in future releases.\n");
 	if (!connect_has_server(run))
 		return err_set(err, E_USAGE, "--bootstrap-server must be specified");
-	if (args->describe && args->if_exists && !args->topic && !args->topic_id)
+	if (args->describe && args->if_exists && args->topics.count == 0 && !args->topic_id)
 		return err_set(err, E_USAGE,
 			       "--topic or --topic-id is required to describe a topic");
 	if (args->create || args->alter || args->delete)
@@ -128,240 +142,125 @@ static int topics_check(const struct run *run, const struct topics_args *args, s
 	return rc;
 }
 
-/* ---- Names -------------------------------------------------------------------------------- */
+/* ---- Outcomes ----------------------------------------------------------------------------- */
 
-static int name_cmp(const void *a, const void *b)
+static void outcome_json(struct str name, const char *error)
 {
-	return str_cmp(*(const struct str *)a, *(const struct str *)b);
+	struct json_out j = {0};
+
+	json_out_open(&j, NULL, '{');
+	json_out_str(&j, "topic", name);
+	json_out_text(&j, "error", error);
+	json_out_close(&j, '}');
+	print_byte('\n');
 }
 
-static int topics_none(const struct topics_args *args, struct topic_names *out, struct err *err)
+void topics_done(struct topics *t, struct str name, const char *says)
 {
-	out->count = 0;
-	if (args->if_exists || !args->topic)
+	t->done_count++;
+	if (t->format == OUTPUT_JSON)
+		outcome_json(name, NULL);
+	else if (says && !(t->run->is_apache && t->args->delete))
+		output_say("%s", says);
+}
+
+void topics_failed(struct topics *t, struct str name, const struct err *why)
+{
+	if (t->failed_count++ == 0)
+		t->failed = *why;
+	if (t->format == OUTPUT_JSON)
+		outcome_json(name, err_message(why));
+	if (!t->run->is_apache && t->args->topics.count > 1)
+		print_error("%s: %.*s: %s\n", t->run->name, STR(name), err_message(why));
+}
+
+int topics_outcome(struct topics *t, struct err *err)
+{
+	/* Of several topics each was told. */
+	if (t->failed_count == 0 || (!t->run->is_apache && t->args->topics.count > 1))
 		return 0;
-	return err_set(err, E_NOT_FOUND, "Topic '%s' does not exist as expected", args->topic);
-}
-
-/* Has the cluster a topic of exactly this name? 1, 0 or an error. */
-static int topics_exists(struct client *c, struct arena *a, struct str name, struct err *err)
-{
-	struct metadata_response *response;
-	int rc = admin_metadata(c, &name, 1, a, &response, err);
-
-	if (rc < 0)
-		return rc;
-	for (int32_t i = 0; i < response->topics_count; i++) {
-		const struct metadata_response_topic *t = &response->topics[i];
-
-		if (!str_eq(t->name, name))
-			continue;
-		if (t->error_code == KERR_UNKNOWN_TOPIC_OR_PARTITION ||
-		    t->error_code == KERR_INVALID_TOPIC_EXCEPTION)
-			return 0;
-		if (t->error_code == KERR_TOPIC_AUTHORIZATION_FAILED)
-			return kafka_error_set(err, t->error_code, STR_NULL);
-		return 1;
-	}
-	return 0;
-}
-
-int topics_match(struct run *run, const struct topics_args *args, struct client *c,
-		 struct topic_names *out, struct err *err)
-{
-	struct filter *filter = args->topic ? filter_new(args->topic, err) : NULL;
-	struct metadata_response *response;
-	const char *literal;
-	int rc;
-
-	*out = (struct topic_names){0};
-	if (args->topic && !filter)
-		return E_INVALID;
-	/* "a.b" is a pattern, but under our own name a topic called so comes first: deleting it
-	 * does not delete "axb". */
-	literal = filter ? filter_literal(filter) : NULL;
-	if (!literal && args->topic && !run->is_apache)
-		literal = args->topic;
-	if (literal) {
-		struct str name = str_dup(&run->arena, str_of(literal));
-
-		rc = topics_exists(c, &run->arena, name, err);
-		if (rc != 0 || filter_literal(filter)) {
-			bool keep = rc > 0 && !(args->exclude_internal && filter_is_internal(name));
-
-			filter_free(filter);
-			if (rc < 0)
-				return rc;
-			if (!keep)
-				return topics_none(args, out, err);
-			out->items = arena_array(&run->arena, 1, sizeof(*out->items));
-			out->items[0] = name;
-			out->count = 1;
-			return 0;
-		}
-	}
-	rc = admin_metadata(c, NULL, 0, &run->arena, &response, err);
-	if (rc < 0) {
-		filter_free(filter);
-		return rc;
-	}
-	out->items = arena_array(&run->arena, (size_t)response->topics_count, sizeof(*out->items));
-	for (int32_t i = 0; i < response->topics_count; i++) {
-		const struct metadata_response_topic *t = &response->topics[i];
-
-		if (args->exclude_internal && (t->is_internal || filter_is_internal(t->name)))
-			continue;
-		if (!filter || filter_matches(filter, t->name))
-			out->items[out->count++] = t->name;
-	}
-	filter_free(filter);
-	if (out->count == 0)
-		return topics_none(args, out, err);
-	qsort(out->items, out->count, sizeof(*out->items), name_cmp);
-	return 0;
-}
-
-/* ---- list, delete ------------------------------------------------------------------------- */
-
-static int topics_list(struct run *run, const struct topics_args *args, struct client *c,
-		       struct err *err)
-{
-	struct topics_args all = *args;
-	struct topic_names names;
-	int rc;
-
-	all.if_exists = true;	/* nothing to list is no mistake */
-	rc = topics_match(run, &all, c, &names, err);
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; i < names.count; i++) {
-		if (args->json) {
-			struct json_out j = {0};
-
-			json_out_open(&j, NULL, '{');
-			json_out_str(&j, "topic", names.items[i]);
-			json_out_close(&j, '}');
-			print_byte('\n');
-		} else {
-			print_text("%.*s\n", STR(names.items[i]));
-		}
-	}
-	/* Apache's tool prints the empty list as one empty line. */
-	if (names.count == 0 && run->is_apache)
-		print_byte('\n');
-	return 0;
-}
-
-struct delete_call {
-	struct call call;
-	struct delete_topics_request request;
-	struct topic_names names;
-	struct arena *arena;
-};
-
-/* Names moved into structs with version 6. */
-static void delete_prepare(struct call *call, int16_t version)
-{
-	struct delete_call *d = CONTAINER_OF(call, struct delete_call, call);
-	struct delete_topics_request *r = &d->request;
-
-	WIRE_INIT(delete_topics_request, r);
-	r->timeout_ms = 60000;
-	if (version < 6) {
-		r->topic_names = d->names.items;
-		r->topic_names_count = (int32_t)d->names.count;
-		return;
-	}
-	r->topics = WIRE_ARRAY(d->arena, delete_topics_request_delete_topic_state, d->names.count);
-	r->topics_count = (int32_t)d->names.count;
-	for (size_t i = 0; i < d->names.count; i++)
-		r->topics[i].name = d->names.items[i];
-}
-
-static int topics_delete(struct run *run, const struct topics_args *args, struct client *c,
-			 struct err *err)
-{
-	struct delete_call d = {.arena = &run->arena};
-	int rc = topics_match(run, args, c, &d.names, err);
-
-	if (rc < 0 || d.names.count == 0)
-		return rc;
-	d.call = (struct call){.target = TO_CONTROLLER, .api_key = API_DELETE_TOPICS,
-			       .request = &d.request, .prepare = delete_prepare};
-	rc = client_call_all(c, &d.call, 1, err);
-	if (rc == 0 && d.call.rc < 0) {
-		*err = d.call.err;
-		rc = d.call.rc;
-	}
-	if (rc == 0) {
-		const struct delete_topics_response *response = d.call.response;
-
-		for (int32_t i = 0; i < response->responses_count; i++) {
-			const struct delete_topics_response_deletable_topic_result *t =
-				&response->responses[i];
-
-			if (t->error_code != KERR_NONE)
-				rc = kafka_error_set(err, t->error_code, t->error_message);
-			else if (!run->is_apache)
-				print_text("Deleted topic %.*s.\n", STR(t->name));
-		}
-	}
-	call_fini(&d.call);
-	return rc;
+	*err = t->failed;
+	return err->code;
 }
 
 /* ---- The run ------------------------------------------------------------------------------ */
 
-static int topics_failure(struct run *run, const struct topics_args *args,
-			  const struct err *err)
+static int topics_say(const struct run *run, bool is_creating, const struct err *err)
 {
+	struct arena *a = (struct arena *)&run->arena;
 	char text[EXCEPTION_TEXT_MAX], when[40];
 	const char *exception = err_exception(err, text), *message = err_message(err);
 	time_t now = clock_wall_ms() / 1000;
 	struct tm parts;
 
-	if (!run->is_apache)
-		return help_failure(run, err);
 	if (err->code == E_UNREACHABLE || err->code == E_TIMEOUT)
-		message = arena_printf(&run->arena, "Timed out waiting for a node "
-				       "assignment. Call: %s (%s)",
-				       args->create ? "createTopics" : "listTopics", message);
+		message = arena_printf(a, "Timed out waiting for a node assignment. Call: %s (%s)",
+				       is_creating ? "createTopics" : "listTopics", message);
 	print_text("Error while executing topic command : %s\n", message);
 	/* Their log line with the class, without the Java stack below it. */
 	localtime_r(&now, &parts);
 	strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &parts);
 	print_error("[%s,%03d] ERROR %s: %s (org.apache.kafka.tools.TopicCommand)\n", when,
 		    (int)(clock_wall_ms() % 1000),
-		    exception ? exception : "org.apache.kafka.common.KafkaException", message);
+		    exception ? exception : "java.lang.IllegalArgumentException", message);
 	return EXIT_FAILED;
+}
+
+/* Apache's tool looks at values when it is at work already. */
+static int topics_refuse(const struct run *run, const struct err *err)
+{
+	return run->is_bad_value ? topics_say(run, false, err) : help_usage(run, err);
+}
+
+static int topics_failure(const struct topics *t, const struct err *err)
+{
+	if (!t->run->is_apache)
+		return help_failure(t->run, err);
+	return topics_say(t->run, t->args->create, err);
+}
+
+static int topics_act(struct topics *t, struct err *err)
+{
+	const struct topics_args *args = t->args;
+
+	return args->list     ? topics_list(t, err)
+	       : args->create ? topics_create(t, err)
+	       : args->alter  ? topics_alter(t, err)
+	       : args->delete ? topics_delete(t, err)
+			      : topics_describe(t, err);
+}
+
+static int topics_exit_code(const struct topics *t)
+{
+	if (t->failed_count == 0)
+		return EXIT_OK;
+	return t->done_count > 0 ? EXIT_PARTIAL : help_exit_code(t->run, &t->failed);
 }
 
 static int topics_run(struct run *run, void *data)
 {
 	struct topics_args *args = data;
+	struct topics t = {.run = run, .args = args, .arena = &run->arena};
 	struct connection connection;
 	struct err err = {0};
-	int rc;
+	int rc = output_format(&args->output, &t.format, &err);
 
-	if (topics_check(run, args, &err) < 0)
+	if (rc < 0 || topics_check(run, args, &err) < 0)
 		return help_usage(run, &err);
-	if (args->topic && args->topic_id)
+	if (run->is_apache && args->topics.count > 1) {
+		err_set(&err, E_INVALID,
+			"Found multiple arguments for option topic, but you asked for only one");
+		return topics_failure(&t, &err);
+	}
+	if (run->is_apache && args->topics.count > 0 && args->topic_id)
 		print_text(
 			"Only topic id will be used when both --topic and --topic-id are specified "
 			"and topicId is not Uuid.ZERO_UUID\n");
 	rc = connect_admin(&connection, &args->cluster, &err);
 	if (rc < 0)
-		return topics_failure(run, args, &err);
-	if (args->list)
-		rc = topics_list(run, args, connection.client, &err);
-	else if (args->create)
-		rc = topics_create(run, args, connection.client, &err);
-	else if (args->alter)
-		rc = topics_alter(run, args, connection.client, &err);
-	else if (args->delete)
-		rc = topics_delete(run, args, connection.client, &err);
-	else
-		rc = topics_describe(run, args, connection.client, &err);
+		return topics_failure(&t, &err);
+	t.client = connection.client;
+	rc = topics_act(&t, &err);
 	connect_close(&connection);
-	return rc < 0 ? topics_failure(run, args, &err) : EXIT_OK;
+	return rc < 0 ? topics_failure(&t, &err) : topics_exit_code(&t);
 }

@@ -13,9 +13,10 @@
 #include <string.h>
 
 struct description {
+	struct topics *t;
 	struct run *run;
 	struct client *client;
-	struct topic_view *topics;	/* sorted by name */
+	struct topic_view *topics; /* sorted by name */
 	size_t count;
 	struct topics_report report;
 };
@@ -84,10 +85,12 @@ static int describe_metadata(struct description *d, struct err *err)
 			const struct metadata_response_partition *q = &from->partitions[p];
 
 			parts[p] = (struct partition_view){
-				.index = q->partition_index, .leader = q->leader_id,
+				.index = q->partition_index,
+				.leader = q->leader_id,
 				.replicas = brokers(q->replica_nodes, q->replica_nodes_count),
 				.isr = brokers(q->isr_nodes, q->isr_nodes_count),
-				.elr.is_unknown = true, .last_known_elr.is_unknown = true};
+				.elr.is_unknown = true,
+				.last_known_elr.is_unknown = true};
 		}
 		qsort(parts, (size_t)from->partitions_count, sizeof(*parts), partition_cmp);
 		t->id = from->topic_id;
@@ -104,8 +107,8 @@ static void describe_take_page(struct description *d,
 {
 	for (int32_t i = 0; i < response->topics_count; i++) {
 		const struct describe_topic_partitions_response_topic *from = &response->topics[i];
-		struct topic_view *t = from->error_code == KERR_NONE
-			? description_find(d, from->name) : NULL;
+		struct topic_view *t =
+			from->error_code == KERR_NONE ? description_find(d, from->name) : NULL;
 
 		for (int32_t p = 0; t && p < from->partitions_count; p++) {
 			const struct describe_topic_partitions_response_partition *q =
@@ -251,16 +254,17 @@ static void describe_reassignments(struct description *d)
 /* ---- The whole ---------------------------------------------------------------------------- */
 
 /* The name that belongs to --topic-id. */
-static int describe_find_id(struct run *run, const struct topics_args *args, struct client *c,
-			    struct topic_names *names, struct err *err)
+static int describe_find_id(struct topics *t, struct topic_names *names, struct err *err)
 {
+	const struct topics_args *args = t->args;
+	struct run *run = t->run;
 	struct metadata_response *response;
 	struct uuid id;
 	int rc;
 
 	if (uuid_parse(&id, str_of(args->topic_id)) < 0)
 		return err_set(err, E_INVALID, "'%s' is no topic id", args->topic_id);
-	rc = admin_metadata(c, NULL, 0, &run->arena, &response, err);
+	rc = admin_metadata(t->client, NULL, 0, &run->arena, &response, err);
 	if (rc < 0)
 		return rc;
 	names->items = arena_array(&run->arena, 1, sizeof(*names->items));
@@ -280,46 +284,81 @@ static bool args_has_id(const struct topics_args *args)
 {
 	struct uuid id;
 
-	return args->topic_id &&
-		(uuid_parse(&id, str_of(args->topic_id)) < 0 || !uuid_is_zero(id));
+	return args->topic_id && (uuid_parse(&id, str_of(args->topic_id)) < 0 || !uuid_is_zero(id));
 }
 
-int topics_describe(struct run *run, const struct topics_args *args, struct client *c,
-		    struct err *err)
+/* Sizes of the partitions, for --sizes. */
+static int describe_sizes(struct description *d, struct err *err)
 {
-	struct description d = {
-		.run = run, .client = c,
-		.report = {.under_replicated = args->under_replicated,
-			   .unavailable = args->unavailable,
-			   .under_min_isr = args->under_min_isr,
-			   .at_min_isr = args->at_min_isr,
-			   .overrides_only = args->overrides_only}};
+	struct topic_sizes *sizes;
+	int rc = topics_sizes_read(d->t, &sizes, err);
+
+	for (size_t i = 0; rc == 0 && i < d->count; i++) {
+		struct topic_view *t = &d->topics[i];
+
+		for (unsigned p = 0; p < t->partition_count; p++) {
+			struct partition_view *to = (struct partition_view *)&t->partitions[p];
+
+			to->bytes = topics_sizes_of(sizes, t->name, to->index);
+		}
+		t->has_sizes = true;
+	}
+	return rc;
+}
+
+static int describe_read(struct description *d, struct err *err)
+{
+	int rc = describe_metadata(d, err);
+
+	if (rc == 0)
+		rc = describe_pages(d, (int32_t)d->t->args->partition_limit, err);
+	if (rc == 0)
+		rc = describe_configs(d, err);
+	if (rc == 0 && d->t->args->sizes)
+		rc = describe_sizes(d, err);
+	if (rc == 0)
+		describe_reassignments(d);
+	return rc;
+}
+
+int topics_describe(struct topics *t, struct err *err)
+{
+	const struct topics_args *args = t->args;
+	struct description d = {.t = t,
+				.run = t->run,
+				.client = t->client,
+				.report = {.under_replicated = args->under_replicated,
+					   .unavailable = args->unavailable,
+					   .under_min_isr = args->under_min_isr,
+					   .at_min_isr = args->at_min_isr,
+					   .overrides_only = args->overrides_only}};
 	struct topic_names names = {0};
+	struct grid grid;
 	int rc;
 
 	if (args_has_id(args))
-		rc = describe_find_id(run, args, c, &names, err);
+		rc = describe_find_id(t, &names, err);
 	else
-		rc = topics_match(run, args, c, &names, err);
+		rc = topics_match(t, &names, NULL, err);
 	if (rc < 0 || names.count == 0)
 		return rc;
 	d.count = names.count;
-	d.topics = arena_array(&run->arena, d.count, sizeof(*d.topics));
+	d.topics = arena_array(t->arena, d.count, sizeof(*d.topics));
 	for (size_t i = 0; i < d.count; i++)
 		d.topics[i] = (struct topic_view){.name = names.items[i], .min_insync_replicas = 1};
-	rc = describe_metadata(&d, err);
-	if (rc == 0)
-		rc = describe_pages(&d, (int32_t)args->partition_limit, err);
-	if (rc == 0)
-		rc = describe_configs(&d, err);
+	rc = describe_read(&d, err);
 	if (rc < 0)
 		return rc;
-	describe_reassignments(&d);
+	topics_grid_init(&grid, t->arena, args->sizes);
 	for (size_t i = 0; i < d.count; i++) {
-		if (args->json)
+		if (t->format == OUTPUT_JSON)
 			topics_print_json(&d.topics[i], &d.report);
+		else if (t->format == OUTPUT_TABLE)
+			topics_grid_add(&grid, &d.topics[i], &d.report);
 		else
 			topics_print_description(&d.topics[i], &d.report);
 	}
+	if (t->format == OUTPUT_TABLE)
+		grid_print(&grid);
 	return 0;
 }

@@ -4,11 +4,16 @@
 
 #include "cmd/command.h"
 #include "cmd/connect.h"
+#include "cmd/output.h"
+
+#include <stdbool.h>
 
 struct topics_args {
 	struct cluster_args cluster;
+	struct output_args output;
 	bool create, list, describe, alter, delete;
-	const char *topic, *topic_id;
+	struct opt_list topics; /* --topic; Apache's tool takes one */
+	const char *topic_id;
 	struct opt_list configs;
 	const char *delete_config;
 	int64_t partitions, replication_factor;
@@ -16,7 +21,18 @@ struct topics_args {
 	bool under_replicated, unavailable, under_min_isr, at_min_isr, overrides_only;
 	bool if_exists, if_not_exists, exclude_internal;
 	int64_t partition_limit;
-	bool json;
+	bool sizes, dry_run, yes, wait;
+};
+
+struct topics {
+	struct run *run;
+	const struct topics_args *args;
+	struct client *client;
+	struct arena *arena;
+	enum output_format format;
+	/* Actions on several topics: how many went well, how many did not and why the first. */
+	unsigned done_count, failed_count;
+	struct err failed;
 };
 
 /* Names of topics in an arena, sorted. */
@@ -25,17 +41,48 @@ struct topic_names {
 	size_t count;
 };
 
-/* The topics that --topic means: a pattern, or under kavka's name first of all a name. Without
- * --topic all of them. E_NOT_FOUND (unless --if-exists: then none) in Apache's words. */
-MUST_USE int topics_match(struct run *run, const struct topics_args *args, struct client *c,
-			  struct topic_names *out, struct err *err);
+/* ---- topics_match.c ----------------------------------------------------------------------- */
 
-MUST_USE int topics_describe(struct run *run, const struct topics_args *args, struct client *c,
-			     struct err *err);
-MUST_USE int topics_create(struct run *run, const struct topics_args *args, struct client *c,
-			   struct err *err);
-MUST_USE int topics_alter(struct run *run, const struct topics_args *args, struct client *c,
+/* The topics that --topic means: patterns, or under kavka's name first of all names. Without
+ * --topic all of them. E_NOT_FOUND (unless --if-exists: then none) in Apache's words.
+ * *by_pattern (may be NULL): some were found by a pattern only. */
+MUST_USE int topics_match(struct topics *t, struct topic_names *out, bool *by_pattern,
 			  struct err *err);
+/* The same when nothing that fits is no mistake. */
+MUST_USE int topics_match_any(struct topics *t, struct topic_names *out, struct err *err);
+/* Waits until each topic has leaders for all partitions, or (`gone`) is no longer there.
+ * E_TIMEOUT. */
+MUST_USE int topics_wait(struct topics *t, const struct topic_names *names, bool gone,
+			 struct err *err);
+
+/* ---- The actions -------------------------------------------------------------------------- */
+
+MUST_USE int topics_list(struct topics *t, struct err *err);
+MUST_USE int topics_describe(struct topics *t, struct err *err);
+MUST_USE int topics_create(struct topics *t, struct err *err);
+MUST_USE int topics_alter(struct topics *t, struct err *err);
+MUST_USE int topics_delete(struct topics *t, struct err *err);
+
+/* What happened to one topic of an action: counts it, and tells it under kavka's name. `says` is
+ * printed where it went well ("Created topic a.\n", NULL: nothing). */
+void topics_done(struct topics *t, struct str name, const char *says);
+void topics_failed(struct topics *t, struct str name, const struct err *why);
+/* At the end of an action under Apache's name, or on one topic: the first failure is the whole's.
+ */
+MUST_USE int topics_outcome(struct topics *t, struct err *err);
+
+/* ---- topics_sizes.c ----------------------------------------------------------------------- */
+
+struct topic_sizes;
+
+/* What partitions take on the disks of all brokers together. E_* when no broker could tell. */
+MUST_USE int topics_sizes_read(struct topics *t, struct topic_sizes **out, struct err *err);
+/* -1: not known. `partition` -1: of the whole topic. */
+int64_t topics_sizes_of(const struct topic_sizes *s, struct str topic, int32_t partition);
+/* "1.5 MiB" */
+const char *topics_size_text(struct arena *a, int64_t bytes);
+
+/* ---- topics_create.c ---------------------------------------------------------------------- */
 
 /* "1:2,2:3" -> replicas of each partition. 0 or E_INVALID. */
 struct assignment {

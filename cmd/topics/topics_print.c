@@ -1,6 +1,7 @@
 #include "cmd/topics/topics_print.h"
 #include "cmd/json_out.h"
 #include "cmd/print.h"
+#include "cmd/topics/topics_int.h"
 
 #include <stdio.h>
 
@@ -39,9 +40,9 @@ static bool report_wants(const struct topics_report *r, const struct topic_view 
 	if (!topics_report_filters(r))
 		return true;
 	return (r->under_replicated && p->isr.count < partition_replication(p)) ||
-		(r->unavailable && (!has_leader || !report_is_live(r, p->leader))) ||
-		(r->under_min_isr && (!has_leader || p->isr.count < min_isr)) ||
-		(r->at_min_isr && p->isr.count == min_isr);
+	       (r->unavailable && (!has_leader || !report_is_live(r, p->leader))) ||
+	       (r->under_min_isr && (!has_leader || p->isr.count < min_isr)) ||
+	       (r->at_min_isr && p->isr.count == min_isr);
 }
 
 static void print_brokers(const char *label, const struct broker_list *list)
@@ -110,7 +111,8 @@ static void json_brokers(struct json_out *j, const char *key, const struct broke
 	json_out_close(j, ']');
 }
 
-static void json_partition(struct json_out *j, const struct partition_view *p)
+static void json_partition(struct json_out *j, const struct topic_view *t,
+			   const struct partition_view *p)
 {
 	json_out_open(j, NULL, '{');
 	json_out_int(j, "partition", p->index);
@@ -126,8 +128,53 @@ static void json_partition(struct json_out *j, const struct partition_view *p)
 	}
 	json_brokers(j, "elr", &p->elr);
 	json_brokers(j, "lastKnownElr", &p->last_known_elr);
+	if (t->has_sizes && p->bytes >= 0)
+		json_out_int(j, "bytes", p->bytes);
+	else if (t->has_sizes)
+		json_out_null(j, "bytes");
 	json_out_close(j, '}');
 }
+
+/* ---- Table -------------------------------------------------------------------------------- */
+
+void topics_grid_init(struct grid *g, struct arena *a, bool has_sizes)
+{
+	static const char *const titles[] = {"TOPIC",    ">PARTITION", ">LEADER",
+					     "REPLICAS", "ISR",        ">SIZE"};
+
+	grid_init(g, a, titles, ARRAY_LEN(titles) - !has_sizes);
+}
+
+static const char *brokers_text(struct arena *a, const struct broker_list *list)
+{
+	const char *text = "";
+
+	for (unsigned i = 0; i < list->count; i++)
+		text = arena_printf(a, i ? "%s,%d" : "%s%d", text, list->ids[i]);
+	return *text ? text : "-";
+}
+
+void topics_grid_add(struct grid *g, const struct topic_view *t, const struct topics_report *r)
+{
+	if (r->overrides_only && t->config_count == 0)
+		return;
+	for (unsigned i = 0; i < t->partition_count; i++) {
+		const struct partition_view *p = &t->partitions[i];
+
+		if (!report_wants(r, t, p))
+			continue;
+		grid_add(g, str_dup(g->arena, t->name).data, grid_int(g, p->index),
+			 p->leader >= 0 ? grid_int(g, p->leader) : "none",
+			 brokers_text(g->arena, &p->replicas), brokers_text(g->arena, &p->isr),
+			 t->has_sizes ? topics_size_text(g->arena, p->bytes) : NULL);
+		if (p->leader < 0)
+			grid_tone(g, 2, TONE_RED);
+		if (p->isr.count < partition_replication(p))
+			grid_tone(g, 4, TONE_YELLOW);
+	}
+}
+
+/* ---- JSON --------------------------------------------------------------------------------- */
 
 void topics_print_json(const struct topic_view *t, const struct topics_report *r)
 {
@@ -142,7 +189,7 @@ void topics_print_json(const struct topic_view *t, const struct topics_report *r
 	json_out_bool(&j, "internal", t->is_internal);
 	json_out_int(&j, "partitionCount", t->partition_count);
 	json_out_int(&j, "replicationFactor",
-		 t->partition_count ? partition_replication(&t->partitions[0]) : 0);
+		     t->partition_count ? partition_replication(&t->partitions[0]) : 0);
 	json_out_open(&j, "configs", '{');
 	for (unsigned i = 0; i < t->config_count; i++) {
 		char key[256];
@@ -154,7 +201,7 @@ void topics_print_json(const struct topic_view *t, const struct topics_report *r
 	json_out_open(&j, "partitions", '[');
 	for (unsigned i = 0; i < t->partition_count; i++) {
 		if (report_wants(r, t, &t->partitions[i]))
-			json_partition(&j, &t->partitions[i]);
+			json_partition(&j, t, &t->partitions[i]);
 	}
 	json_out_close(&j, ']');
 	json_out_close(&j, '}');
