@@ -7,11 +7,13 @@
 #include "base/mem.h"
 #include "base/near.h"
 #include "base/say.h"
+#include "client/client.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 const struct command *const *commands;
 
@@ -178,6 +180,8 @@ static int frame_end(struct run *run, int code)
 {
 	int rc = print_flush();
 
+	if (client_has_left() && rc != -EPIPE)
+		_exit(rc < 0 && code == EXIT_OK ? EXIT_FAILED : code);
 	if (rc == -EPIPE) {
 		/* The reader went away, as `head` does: end as any other filter would. */
 		signal(SIGPIPE, SIG_DFL);

@@ -232,9 +232,7 @@ int help_exit_code(const struct run *run, const struct err *err)
 
 int help_failure(const struct run *run, const struct err *err)
 {
-	print_error("%s: %s%s\n", run->name, err_message(err),
-		    err->code == E_UNREACHABLE && !run->is_apache
-			    ? " (is a broker running there? see kavka help broker)" : "");
+	print_error("%s: %s\n", run->name, err_message(err));
 	return help_exit_code(run, err);
 }
 

@@ -57,6 +57,7 @@ void client_request(struct client *c, struct call *call)
 	call->client = c;
 	call->rc = 0;
 	call->err = (struct err){0};
+	call->was_sent = false;
 	call->response = NULL;
 	call->frame = SLICE_NULL;
 	call->node_id = -1;
@@ -186,6 +187,29 @@ void call_fail_target(struct client *c, enum target_kind kind, struct str key, i
 	}
 }
 
+void call_fail_routed(struct client *c, int rc, const struct err *err)
+{
+	struct list_node all, *node;
+	struct err copy = *err;
+
+	call_take_all(&c->waiting, &all);
+	while ((node = list_pop_front(&all))) {
+		struct call *call = LIST_ENTRY(node, struct call, link);
+
+		if (call->target.kind == TARGET_ANY)
+			list_push_back(&c->waiting, &call->link);
+		else
+			call_finish(call, rc, &copy);
+	}
+}
+
+void call_unqueue(struct call *call)
+{
+	call->on = NULL;
+	call->state = CALL_WAITING;
+	list_push_back(&call->client->waiting, &call->link);
+}
+
 /* ---- Routing --------------------------------------------------------------------------------- */
 
 /* Of the nodes: one that is ready, with the least in flight; else one that connects; else one that
@@ -198,7 +222,7 @@ static struct node *pick_from(struct client *c, struct node *n, struct node *bes
 	if (l->state == LINK_READY)
 		r = 1000000 - (int)MIN(l->in_flight_count, 1000u);
 	else if (l->state != LINK_DOWN)
-		r = 1000;
+		r = l->is_late ? 0 : 1000;
 	else if (link_may_start(l))
 		r = 100 - (int)MIN(l->fail_count, 99u);
 	if (r > *rank) {
@@ -335,11 +359,7 @@ static void call_route(struct call *call)
 	assert(call->state == CALL_WAITING);
 	if (heap_linked(&call->wake))
 		return;		/* backing off */
-	if (!c->is_connected && !c->trying_ms) {
-		c->trying_ms = client_now(c);
-		if (c->unreachable_ms > 0)
-			client_timer_start(c, &c->unreachable_timer, c->unreachable_ms);
-	}
+	reach_begin(c);
 	n = call_target_node(call, &err, &rc);
 	if (rc < 0) {
 		call_fail_soon(call, rc, &err);
@@ -347,6 +367,7 @@ static void call_route(struct call *call)
 	}
 	if (!n)
 		return;
+	reach_begin_node(c, n);
 	l = node_link(c, n, call->is_fetch ? LANE_FETCH : call->is_group ? LANE_GROUP : LANE_MAIN);
 	link_start(l);
 	if (l->state == LINK_DOWN)
@@ -404,6 +425,7 @@ void call_retry(struct call *call, int rc, const struct err *err, bool was_sent)
 	int64_t backoff;
 
 	call_detach(call);
+	call->was_sent |= was_sent;
 	if (err != &call->err)
 		call->err = *err;
 	if (c->is_freeing || rc == E_AUTH || rc == E_UNSUPPORTED || rc == E_INTERRUPTED ||

@@ -9,9 +9,15 @@
 #include <strings.h>
 
 static void client_uv_timer(uv_timer_t *timer);
-static void client_unreachable_fire(struct client_timer *t);
 static void client_sweep(struct client_timer *t);
 static void client_bury(struct client_timer *t);
+
+static bool client_is_abandoned;
+
+bool client_has_left(void)
+{
+	return client_is_abandoned;
+}
 
 /* ---- Making ---------------------------------------------------------------------------------- */
 
@@ -178,7 +184,7 @@ int client_new(struct client **out, struct client_config *cfg,
 	c->client_id = id && *id ? xstrdup(id) : client_default_id(cfg);
 	c->unreachable_ms = options && options->unreachable_ms ? options->unreachable_ms
 							       : CLIENT_UNREACHABLE_MS;
-	c->unreachable_timer.fire = client_unreachable_fire;
+	reach_init(c);
 	c->sweep_timer.fire = client_sweep;
 	c->bury_timer.fire = client_bury;
 	c->versions_version = api_max_stable(api_by_key(API_API_VERSIONS));
@@ -237,8 +243,15 @@ void client_free(struct client *c)
 	for (unsigned i = 0; i < c->bootstrap_count; i++)
 		node_free(c->bootstrap[i]);
 	uv_close((uv_handle_t *)&c->uv_timer, client_timer_closed);
-	while (c->handle_count > 0)
+	while (c->handle_count > (c->loop == &c->own_loop ? c->lookup_count : 0))
 		uv_run(c->loop, UV_RUN_ONCE);
+	if (c->handle_count > 0)
+		uv_run(c->loop, UV_RUN_NOWAIT);		/* lookups that had not begun */
+	if (c->handle_count > 0) {
+		/* The system's lookup of a name cannot be ended, and may take half a minute. */
+		client_is_abandoned = true;
+		return;
+	}
 	if (c->loop == &c->own_loop) {
 		uv_run(c->loop, UV_RUN_DEFAULT);
 		uv_loop_close(c->loop);
@@ -388,71 +401,6 @@ void client_interrupt(struct client *c)
 {
 	c->is_interrupted = true;
 	uv_stop(c->loop);
-}
-
-/* ---- Nobody answers -------------------------------------------------------------------------- */
-
-static void unreachable_add(struct client *c, const struct node *n, struct out *text)
-{
-	const struct link *l = NULL;
-
-	(void)c;
-	for (int i = 0; i < LANE_COUNT && !l; i++)
-		if (n->links[i] && (n->links[i]->err.text[0] || n->links[i]->state != LINK_DOWN))
-			l = n->links[i];
-	if (!l)
-		return;
-	if (l->err.text[0])
-		out_printf(text, "%s%s", text->len ? "; " : "", l->err.text);
-	else
-		out_printf(text, "%s%s:%d: no answer yet", text->len ? "; " : "", n->host, n->port);
-}
-
-int client_unreachable(struct client *c, struct err *err)
-{
-	struct out text;
-	struct node *n;
-
-	out_init(&text, ERR_TEXT_MAX);
-	MAP_FOREACH(&c->nodes, n, struct node, map_node)
-		unreachable_add(c, n, &text);
-	for (unsigned i = 0; i < c->bootstrap_count; i++)
-		unreachable_add(c, c->bootstrap[i], &text);
-	err_set(err, E_UNREACHABLE, "%.*s", (int)text.len, text.len ? (char *)text.data : "");
-	if (!text.len)
-		err_set(err, E_UNREACHABLE, "no broker could be reached");
-	out_fini(&text);
-	return E_UNREACHABLE;
-}
-
-static void client_unreachable_fire(struct client_timer *t)
-{
-	struct client *c = CONTAINER_OF(t, struct client, unreachable_timer);
-	struct err err = {0};
-	bool is_busy = false, is_asked = false;
-
-	if (c->is_connected)
-		return;
-	for (unsigned i = 0; i < c->bootstrap_count; i++) {
-		struct link *l = c->bootstrap[i]->links[LANE_MAIN];
-
-		is_busy |= l && l->state != LINK_DOWN;
-		is_asked |= l && l->state == LINK_READY && l->in_flight_count > 0;
-	}
-	if (is_asked || (is_busy && client_now(c) - c->trying_ms < c->unreachable_ms * 5 / 4)) {
-		/* Somebody may still answer: half as long again. */
-		client_timer_start(c, t, c->unreachable_ms / 2);
-		return;
-	}
-	c->trying_ms = 0;
-	client_unreachable(c, &err);
-	for (unsigned i = 0; i < c->bootstrap_count; i++) {
-		struct link *l = c->bootstrap[i]->links[LANE_MAIN];
-
-		if (l && l->state != LINK_DOWN)
-			link_fail(l, E_UNREACHABLE, &err);
-	}
-	call_fail_all(c, E_UNREACHABLE, &err);
 }
 
 /* ---- From time to time ----------------------------------------------------------------------- */

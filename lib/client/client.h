@@ -59,6 +59,9 @@ MUST_USE int client_new(struct client **out, struct client_config *cfg,
 /* Calls that are still under way end with E_INTERRUPTED, connections are closed, and the client's
  * own loop ends. Not from a callback. NULL is fine. */
 void client_free(struct client *c);
+/* Was a client freed while the system was still looking up a name for it? That goes on in a thread,
+ * which exit() would wait for: the process should end by _exit(). */
+bool client_has_left(void);
 
 /* The TLS context that the ssl.* configs ask for, for those who connect by themselves: gives one
  * reference. Errors: tls_context_new()'s. */
@@ -119,6 +122,7 @@ struct call {
 	/* The result. `response` is in `arena` and borrows `frame`. */
 	int rc;
 	struct err err;
+	bool was_sent;			/* with rc < 0: the request had left, at least in part */
 	int16_t version;
 	int32_t node_id;		/* who answered, or was tried last */
 	int32_t correlation_id;		/* of the last attempt that was sent */

@@ -21,6 +21,8 @@
 #define API_KEYS_MAX 128
 /* Requests of one link that wait for answers, but for a producer's (its own config). */
 #define LINK_IN_FLIGHT_MAX 100
+/* How long one address of a name is waited for while there are others, at the first attempt. */
+#define LINK_ADDR_MS 1500
 /* Addresses of one name that are tried. */
 #define LINK_ADDRS_MAX 16
 /* How often idle links and old metadata are looked for. */
@@ -71,6 +73,7 @@ struct link {
 	struct resolving *resolving;
 	struct sockaddr_storage addrs[LINK_ADDRS_MAX];
 	unsigned addr_count, addr_at;
+	bool is_late;			/* others are tried beside it: see reach.c */
 	struct list_node queue;		/* struct call, to be sent when ready and in flight < max */
 	struct list_node in_flight;	/* struct pending */
 	unsigned in_flight_count;
@@ -78,6 +81,7 @@ struct link {
 	int32_t correlation_id;
 	struct version_range versions[API_KEYS_MAX];
 	struct client_timer setup_timer;	/* connecting or setting up takes too long */
+	struct client_timer addr_timer;		/* this address takes long, and there are more */
 	struct client_timer retry_timer;	/* failed at once, or the backoff is over */
 	struct client_timer unmute_timer;	/* throttled by the broker */
 	bool is_muted;
@@ -101,6 +105,8 @@ struct node {
 	char *host, *rack;
 	int32_t port;
 	struct link *links[LANE_COUNT];
+	int64_t failing_ms;		/* first failure, 0: none; of one that was never reached */
+	bool was_reached, is_told;
 };
 
 struct coordinator {
@@ -149,6 +155,7 @@ struct client {
 	struct heap timers;		/* struct client_timer */
 	struct heap deadlines, wakes;	/* struct call */
 	unsigned handle_count;		/* not yet closed: connections, lookups, the timer */
+	unsigned lookup_count;		/* of these, lookups */
 	struct list_node watchers;
 
 	struct node **bootstrap;
@@ -164,7 +171,12 @@ struct client {
 	bool is_connected;		/* some broker was reached since the last failure of all */
 	int64_t trying_ms;		/* since when none was reached; 0: not trying */
 	int64_t unreachable_ms;
-	struct client_timer unreachable_timer;
+	struct client_timer unreachable_timer, late_timer;
+	bool is_slow_told;
+	bool is_routed;			/* a broker was reached where it says that it is */
+	bool is_astray;			/* that was given up once */
+	int64_t astray_ms;		/* since when that is tried */
+	struct client_timer astray_timer;
 	int16_t versions_version;	/* of ApiVersions that the last broker had */
 	struct meta meta;
 	struct map coordinators;
@@ -174,8 +186,6 @@ struct client {
 int64_t client_now(struct client *c);
 void client_update_timer(struct client *c);
 void client_handle_gone(struct client *c);
-/* Address and reason of every place that was tried, "a:1: refused; b:2: timed out". */
-int client_unreachable(struct client *c, struct err *err);
 
 /* call.c */
 enum call_state { CALL_NEW, CALL_WAITING, CALL_QUEUED, CALL_SENT, CALL_FAILED, CALL_DONE };
@@ -188,6 +198,10 @@ void call_route_all(struct client *c);	/* soon */
 void call_fail_all(struct client *c, int rc, const struct err *err);	/* those that wait */
 void call_fail_target(struct client *c, enum target_kind kind, struct str key, int rc,
 		      const struct err *err);
+/* Those that wait for a certain broker, not for any. */
+void call_fail_routed(struct client *c, int rc, const struct err *err);
+/* From a link's queue (already taken out of it) to those that wait. */
+void call_unqueue(struct call *call);
 void call_deadline(struct call *call);
 void call_wake(struct call *call);
 const char *call_target_text(const struct call *call, char text[256]);
@@ -208,6 +222,27 @@ struct pending *link_send(struct link *l, const struct api *api, int16_t version
 			  struct err *err);
 void link_throttle(struct link *l, const struct api *api, const struct call *call);
 void link_address(const struct link *l, char *text, size_t size);
+
+/* What the link waits for, as a reason: "connecting takes too long". */
+const char *link_waits_for(const struct link *l);
+/* Errors that another attempt would not mend. */
+bool link_is_fatal(int rc);
+
+/* reach.c */
+void reach_init(struct client *c);
+void reach_begin(struct client *c);	/* somebody shall be reached */
+void reach_begin_node(struct client *c, const struct node *n);	/* this broker shall be */
+void reach_connected(struct client *c, struct node *n);
+void reach_ready(struct client *c);	/* some link is */
+void reach_answered(struct client *c);
+/* A connection failed in a way that another attempt would not mend. */
+void reach_refused(struct client *c, int rc, const struct err *err);
+/* A connection to a broker that was never reached failed, while others are reached: tells it once. */
+void reach_failed(struct client *c, struct node *n, const struct err *err);
+/* Is nothing of what brokers advertise reachable? Then *err says so. */
+bool reach_is_astray(struct client *c, struct err *err);
+/* Address and reason of every place that was tried, "a:1: refused; b:2: timed out". */
+int client_unreachable(struct client *c, struct err *err);
 
 /* setup.c */
 void setup_start(struct link *l);

@@ -14,6 +14,7 @@
 
 static void link_connect(struct link *l);
 static void link_setup_expired(struct client_timer *t);
+static void link_addr_expired(struct client_timer *t);
 static void link_retry_fire(struct client_timer *t);
 static void link_unmute(struct client_timer *t);
 static void link_let_go(struct link *l);
@@ -38,6 +39,7 @@ static void link_free(struct link *l)
 	link_let_go(l);
 	setup_fini(l);
 	client_timer_stop(l->client, &l->setup_timer);
+	client_timer_stop(l->client, &l->addr_timer);
 	client_timer_stop(l->client, &l->retry_timer);
 	client_timer_stop(l->client, &l->unmute_timer);
 	l->magic = 0;
@@ -89,6 +91,7 @@ struct link *node_link(struct client *c, struct node *n, enum lane lane)
 	list_init(&l->queue);
 	list_init(&l->in_flight);
 	l->setup_timer.fire = link_setup_expired;
+	l->addr_timer.fire = link_addr_expired;
 	l->retry_timer.fire = link_retry_fire;
 	l->unmute_timer.fire = link_unmute;
 	l->in_flight_max = LINK_IN_FLIGHT_MAX;
@@ -112,8 +115,11 @@ static void link_connected(struct conn *conn)
 {
 	struct link *l = link_of(conn);
 
-	if (l)
-		setup_start(l);
+	if (!l)
+		return;
+	client_timer_stop(l->client, &l->addr_timer);
+	reach_connected(l->client, l->node);
+	setup_start(l);
 }
 
 /* Remembers why an address failed. */
@@ -155,6 +161,11 @@ static void link_closed(struct conn *conn, int rc, const struct err *err)
 		return;
 	if (rc == 0 && l->state == LINK_READY && !l->client->is_connected)
 		link_tried(l, "closed by the broker at the first request (does it want SASL?)");
+	else if ((rc == 0 || rc == -ECONNRESET) && l->state == LINK_SETUP)
+		link_tried(l, l->client->use_tls
+				      ? "closed at the first request (is it a Kafka broker?)"
+				      : "closed at the first request (is it a Kafka broker, and "
+					"does the listener want TLS?)");
 	else
 		link_tried(l, rc == 0 ? "closed by the broker"
 				      : err->text[0] ? err->text : err_text(rc));
@@ -194,10 +205,7 @@ static void link_frame(struct conn *conn, struct slice frame)
 		return;
 	}
 	l->used_ms = client_now(l->client);
-	/* Only an answer counts: a broker that wants SASL hangs up after ApiVersions. */
-	l->client->is_connected = true;
-	l->client->trying_ms = 0;
-	client_timer_stop(l->client, &l->client->unreachable_timer);
+	reach_answered(l->client);
 	p = LIST_FIRST(&l->in_flight, struct pending, link);
 	if (!p || response_correlation_id(frame, &id) < 0 || id != p->correlation_id) {
 		slice_unref(&frame);
@@ -282,6 +290,7 @@ static void link_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *li
 	struct err err = {0};
 
 	client_handle_gone(r->client);
+	r->client->lookup_count--;
 	free(r);
 	if (!l) {
 		uv_freeaddrinfo(list);
@@ -289,9 +298,12 @@ static void link_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *li
 	}
 	l->resolving = NULL;
 	if (status < 0) {
-		err_set(&err, E_UNREACHABLE, "%s:%d: %s", l->node->host, l->node->port,
-			status == UV_EAI_NONAME ? "unknown host name" : uv_strerror(status));
-		link_fail(l, E_UNREACHABLE, &err);
+		err_set(&err, status, "%s:%d: %s", l->node->host, l->node->port,
+			status == UV_EAI_NONAME	 ? "unknown host name"
+			: status == UV_EAI_NODATA ? "the name has no address"
+			: status == UV_EAI_AGAIN ? "the name cannot be looked up now"
+						 : uv_strerror(status));
+		link_fail(l, status, &err);
 		return;
 	}
 	for (struct addrinfo *at = list; at; at = at->ai_next)
@@ -336,6 +348,7 @@ static void link_resolve(struct link *l)
 		return;
 	}
 	l->client->handle_count++;
+	l->client->lookup_count++;
 	l->resolving = r;
 }
 
@@ -350,6 +363,7 @@ void link_start(struct link *l)
 	for (unsigned i = 0; i < l->fail_count && ms < max; i++)
 		ms *= 2;
 	l->addr_count = l->addr_at = 0;
+	l->is_late = false;
 	out_reset(&l->tried);
 	client_timer_start(c, &l->setup_timer, MIN(ms, MAX(max, ms / 2)));
 	if (link_known_address(l)) {
@@ -381,6 +395,9 @@ static void link_connect(struct link *l)
 		if (rc == 0) {
 			c->handle_count++;
 			l->lc = lc;
+			if (l->addr_at + 1 < l->addr_count)
+				client_timer_start(c, &l->addr_timer,
+						   LINK_ADDR_MS << MIN(l->fail_count, 3u));
 			return;
 		}
 		free(lc);
@@ -395,6 +412,35 @@ static void link_connect(struct link *l)
 	client_timer_start(c, &l->retry_timer, 0);
 }
 
+/* The next address of the name may do better. */
+static void link_addr_expired(struct client_timer *t)
+{
+	struct link *l = CONTAINER_OF(t, struct link, addr_timer);
+
+	if (l->state != LINK_CONNECTING || l->addr_at + 1 >= l->addr_count)
+		return;
+	link_tried(l, "no connection in time");
+	l->addr_at++;
+	link_let_go(l);
+	link_connect(l);
+}
+
+const char *link_waits_for(const struct link *l)
+{
+	switch (l->state) {
+	case LINK_RESOLVING:
+		return "looking up the name takes too long";
+	case LINK_CONNECTING:
+		return "no connection in time";
+	case LINK_SETUP:
+		return "connected, but no answer in time (is it a Kafka broker?)";
+	case LINK_DOWN:
+	case LINK_READY:
+		break;
+	}
+	return "no answer yet";
+}
+
 static void link_setup_expired(struct client_timer *t)
 {
 	struct link *l = CONTAINER_OF(t, struct link, setup_timer);
@@ -402,12 +448,9 @@ static void link_setup_expired(struct client_timer *t)
 	char address[300];
 
 	link_address(l, address, sizeof(address));
-	err_set(&err, E_TIMEOUT, "%s: %s", address,
-		l->state == LINK_RESOLVING ? "looking up the name takes too long"
-		: l->state == LINK_CONNECTING
-			? "no connection in time"
-			: "connected, but no answer to ApiVersions or SASL in time");
-	link_fail(l, E_TIMEOUT, &err);
+	err_set(&err, l->state == LINK_SETUP ? E_CLOSED : E_TIMEOUT, "%s: %s", address,
+		link_waits_for(l));
+	link_fail(l, err.code, &err);
 }
 
 /* Either an attempt failed inside link_start(), or the backoff is over. */
@@ -433,6 +476,7 @@ void link_ready(struct link *l)
 	out_reset(&l->tried);
 	l->used_ms = client_now(c);
 	link_pump(l);
+	reach_ready(c);
 	call_route_all(c);
 }
 
@@ -455,7 +499,7 @@ static void link_let_go(struct link *l)
 	}
 }
 
-static bool link_is_fatal(int rc)
+bool link_is_fatal(int rc)
 {
 	return rc == E_AUTH || rc == E_UNSUPPORTED || rc == E_MALFORMED;
 }
@@ -485,6 +529,7 @@ void link_fail(struct link *l, int rc, const struct err *err)
 	l->err.code = rc;
 	say_debug("%s", l->err.text);
 	client_timer_stop(c, &l->setup_timer);
+	client_timer_stop(c, &l->addr_timer);
 	client_timer_stop(c, &l->unmute_timer);
 	l->is_muted = false;
 	l->state = LINK_DOWN;
@@ -513,8 +558,9 @@ void link_fail(struct link *l, int rc, const struct err *err)
 	}
 	while ((node = list_pop_front(&queue)))
 		call_retry(LIST_ENTRY(node, struct call, link), rc, err, false);
-	if (link_is_fatal(rc) && !was_ready && !c->is_connected)
-		call_fail_all(c, rc, err);
+	if (link_is_fatal(rc) && !was_ready)
+		reach_refused(c, rc, err);
+	reach_failed(c, l->node, err);
 	/* It may have moved, and others lead what it led. */
 	if (l->node->id >= 0 && !c->is_freeing)
 		client_refresh(c);

@@ -169,6 +169,7 @@ static void meta_adopt(struct client *c, struct node *n)
 		b->links[LANE_MAIN] = NULL;
 		n->links[LANE_MAIN] = l;
 		l->node = n;
+		reach_connected(c, n);
 	}
 }
 

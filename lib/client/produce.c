@@ -426,10 +426,8 @@ static bool produce_may_retry(struct producer *p, const struct pbatch *b)
 static void produce_broken(struct producer *p, struct pbatch *b, const struct call *call)
 {
 	struct err err = call->err;
-	bool was_sent = call->rc != E_UNSUPPORTED && call->rc != E_NOT_FOUND &&
-			call->rc != E_UNREACHABLE;
 
-	if (was_sent)
+	if (call->was_sent)
 		b->may_be_written = true;
 	/* `retries` counts what was sent: a batch waits for a broker that is away until
 	 * delivery.timeout.ms is over. */
@@ -440,7 +438,7 @@ static void produce_broken(struct producer *p, struct pbatch *b, const struct ca
 	if (call->rc == E_NOT_FOUND)
 		client_refresh(p->client);
 	if (call->rc == E_AUTH || call->rc == E_UNSUPPORTED || call->rc == E_INVALID ||
-	    p->client->is_freeing) {
+	    p->client->is_freeing || reach_is_astray(p->client, &err)) {
 		produce_report(b, call->rc, &err, -1, -1);
 		return;
 	}

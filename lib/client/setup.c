@@ -205,6 +205,14 @@ static void setup_authenticate_done(struct link *l, const struct sasl_authentica
 	setup_token(l, r->auth_bytes);
 }
 
+static void setup_strange(struct link *l, const struct err *why)
+{
+	char text[ERR_TEXT_MAX / 2];
+
+	snprintf(text, sizeof(text), "the answer is not a Kafka broker's (%s)", err_message(why));
+	setup_fail(l, E_MALFORMED, text);
+}
+
 /* ---- Answers --------------------------------------------------------------------------------- */
 
 void setup_frame(struct link *l, struct slice frame)
@@ -226,7 +234,7 @@ void setup_frame(struct link *l, struct slice frame)
 	arena_init(&arena);
 	rc = response_decode(api, &version, frame, &arena, &correlation_id, &body, &err);
 	if (rc < 0)
-		setup_fail(l, E_MALFORMED, err_message(&err));
+		setup_strange(l, &err);
 	else if (api->key == API_API_VERSIONS)
 		setup_versions_done(l, body);
 	else if (api->key == API_SASL_HANDSHAKE)

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <sys/uio.h>
 
@@ -77,13 +78,17 @@ static int conn_in_size(struct conn_impl *ci, const uint8_t *head, struct err *e
 	/* A TLS alert, or HTTP: no frame has such a size in practice. */
 	if (memcmp(head, "HTTP", 4) == 0 || memcmp(head, "\x15\x03", 2) == 0)
 		return err_set(err, E_MALFORMED, "the peer does not speak Kafka's protocol but %s",
-			       head[0] == 'H' ? "HTTP" : "TLS");
+			       head[0] == 'H' ? "HTTP"
+					      : "TLS (see security.protocol)");
 	if (size <= ci->conn->frame_bytes_max) {
 		ci->frame_size = size;
 		return 0;
 	}
 	if (size > INT32_MAX)
 		return err_set(err, E_MALFORMED, "frame of negative size");
+	if (isprint(head[0]) && isprint(head[1]) && isprint(head[2]) && isprint(head[3]))
+		return err_set(err, E_MALFORMED, "the peer does not speak Kafka's protocol: it "
+			       "begins with '%.4s'", (const char *)head);
 	return err_set(err, E_TOO_LARGE, "frame of %u bytes, %zu are allowed", size,
 		       ci->conn->frame_bytes_max);
 }
