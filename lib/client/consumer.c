@@ -450,7 +450,7 @@ static bool poll_is_over(void *ctx)
 	struct consumer *k = ctx;
 	struct fetched *f;
 
-	if (k->err.code || k->current)
+	if (k->err.code || k->current || k->is_woken)
 		return true;
 	LIST_FOREACH(&k->fetched, f, struct fetched, link)
 		if (!f->part->is_paused || f->seek_count != f->part->seek_count)
@@ -515,6 +515,8 @@ int consumer_poll(struct consumer *k, int64_t timeout_ms, struct consumer_batch 
 			break;
 		}
 		consumer_pump_now(k);
+		if (k->options.before_wait)
+			k->options.before_wait(k->options.ctx);
 		k->in_poll = true;
 		rc = client_wait(k->client, poll_is_over, k,
 				 timeout_ms < 0 ? -1 : MAX(until - client_now(k->client), 0));
@@ -530,8 +532,18 @@ int consumer_poll(struct consumer *k, int64_t timeout_ms, struct consumer_batch 
 			err_set(err, rc, "%s", err_text(rc));
 			break;
 		}
+		if (k->is_woken) {
+			k->is_woken = false;
+			rc = 0;
+			break;
+		}
 	}
 	return rc;
+}
+
+void consumer_wake(struct consumer *k)
+{
+	k->is_woken = true;
 }
 
 /* ---- Looking and steering -------------------------------------------------------------------- */

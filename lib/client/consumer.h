@@ -59,6 +59,9 @@ struct consumer_options {
 	/* A partition was fetched to its end (high watermark, or last stable offset). Once each
 	 * time it is reached. */
 	void (*at_end)(void *ctx, struct str topic, int32_t partition, int64_t offset);
+	/* A poll is about to run the loop, which may commit: what was handed out before counts as
+	 * done with from here on. consumer_seek() takes some of it back. */
+	void (*before_wait)(void *ctx);
 	void *ctx;
 	/* Records of one batch at most; 0: max.poll.records if that was set, else as many as the
 	 * record batch has. */
@@ -89,6 +92,9 @@ MUST_USE int consumer_assign(struct consumer *k, const struct position *position
  * is warned of (say_warn) and waited for. */
 MUST_USE int consumer_poll(struct consumer *k, int64_t timeout_ms, struct consumer_batch *out,
 			   struct err *err);
+
+/* Makes the poll that waits, or the next one that would, return 0. From callbacks of the loop. */
+void consumer_wake(struct consumer *k);
 
 /* Partitions it has now: count, and up to `max` into `out` (offset: position of the next record
  * to be handed out, OFFSET_NONE if not known yet). Strings are borrowed until the next poll. */

@@ -159,7 +159,7 @@ struct consumer {
 	struct list_node offset_calls;
 	struct client_timer pump_timer, commit_timer;
 	struct client_watcher watcher;
-	bool in_poll, is_closing, is_pumping;
+	bool in_poll, is_closing, is_pumping, is_woken;
 
 	/* what is being handed out */
 	struct fetched *current;

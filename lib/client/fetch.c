@@ -73,7 +73,7 @@ static int32_t node_of_part(struct consumer *k, struct kpart *part, int64_t now)
 	    client_broker(k->client, part->preferred_node))
 		return part->preferred_node;
 	part->preferred_node = -1;
-	if (!t || part->index >= t->partition_count)
+	if (!t || part->index < 0 || part->index >= t->partition_count)
 		return -1;
 	return t->partitions[part->index].leader;
 }

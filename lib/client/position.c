@@ -217,7 +217,7 @@ static void list_pump(struct consumer *k, int64_t now, int64_t *wake_ms)
 	{
 		const struct client_topic *t = client_topic(k->client, part->topic);
 		struct offset_call *at, *mine = NULL;
-		int32_t leader = t && part->index < t->partition_count
+		int32_t leader = t && part->index >= 0 && part->index < t->partition_count
 					 ? t->partitions[part->index].leader
 					 : -1;
 
