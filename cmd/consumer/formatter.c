@@ -1,72 +1,67 @@
 #include "cmd/consumer/formatter.h"
 #include "cmd/consumer/internal_format.h"
-#include "cmd/json_out.h"
-#include "cmd/number_text.h"
+#include "cmd/consumer/json_format.h"
+#include "cmd/consumer/line_format.h"
+#include "cmd/consumer/pretty.h"
+#include "cmd/consumer/template.h"
+#include "cmd/notice.h"
 #include "cmd/print.h"
-#include "cmd/producer/record_reader.h"
 
 #include <ctype.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- Setting up --------------------------------------------------------------------------- */
 
-/* Class names without their package; the old releases' too. */
+/* Class names without their package, the old releases' too; then kavka's own words. Apache's
+ * LoggingMessageFormatter also writes to a log that its tools do not show. */
 static const struct {
 	const char *name;
 	enum formatter_kind kind;
 } formatter_names[] = {
 	{"DefaultMessageFormatter", FORMAT_DEFAULT},
-	{"LoggingMessageFormatter", FORMAT_LOGGING},
+	{"LoggingMessageFormatter", FORMAT_DEFAULT},
 	{"NoOpMessageFormatter", FORMAT_NOTHING},
 	{"OffsetsMessageFormatter", FORMAT_OFFSETS},
 	{"GroupMetadataMessageFormatter", FORMAT_GROUP_METADATA},
+	{"ShareGroupMessageFormatter", FORMAT_SHARE_GROUP},
 	{"TransactionLogMessageFormatter", FORMAT_TRANSACTIONS},
 	{"ShareGroupStateMessageFormatter", FORMAT_SHARE_STATE},
+	{"text", FORMAT_DEFAULT},
 	{"json", FORMAT_JSON},
+	{"hex", FORMAT_HEX},
+	{"base64", FORMAT_BASE64},
+	{"hexdump", FORMAT_HEXDUMP},
+	{"none", FORMAT_NOTHING},
 };
-
-static const struct {
-	const char *name;
-	enum deserializer as;
-} deserializer_names[] = {
-	{"StringDeserializer", AS_STRING},
-	{"LongDeserializer", AS_LONG},
-	{"IntegerDeserializer", AS_INTEGER},
-	{"ShortDeserializer", AS_SHORT},
-	{"FloatDeserializer", AS_FLOAT},
-	{"DoubleDeserializer", AS_DOUBLE},
-	{"BooleanDeserializer", AS_BOOLEAN},
-	{"UUIDDeserializer", AS_UUID},
-	{"BytesDeserializer", AS_ESCAPED},
-	{"ByteArrayDeserializer", AS_BYTES},
-	{"ByteBufferDeserializer", AS_BYTES},
-	{"VoidDeserializer", AS_VOID},
-};
-
-/* "a.b.C$D" -> "D" */
-static const char *class_simple_name(const char *name)
-{
-	const char *dot = strrchr(name, '.'), *dollar = strrchr(name, '$');
-
-	if (dollar && (!dot || dollar > dot))
-		return dollar + 1;
-	return dot ? dot + 1 : name;
-}
 
 static enum deserializer formatter_deserializer(struct props *p, const char *key)
 {
 	const char *name = props_get(p, key);
+	int as = field_deserializer(name);
 
-	if (!name || !*name)
-		return AS_BYTES;
-	for (unsigned i = 0; i < ARRAY_LEN(deserializer_names); i++) {
-		if (strcmp(class_simple_name(name), deserializer_names[i].name) == 0)
-			return deserializer_names[i].as;
-	}
-	print_error("Unable to instantiate a deserializer from %s\n", name);
+	if (as >= 0)
+		return (enum deserializer)as;
+	notice_log("ERROR", "org.apache.kafka.tools.consumer.DefaultMessageFormatter",
+		   "Unable to instantiate a deserializer from %s", name);
+	print_error("java.lang.ClassNotFoundException: %s\n", name);
 	return AS_BYTES;
+}
+
+/* As Java reads a boolean: blanks around it, any case. */
+static bool formatter_true(struct props *p, const char *key)
+{
+	const char *value = props_get(p, key);
+	size_t len;
+
+	if (!value)
+		return false;
+	while (isspace((unsigned char)*value))
+		value++;
+	len = strlen(value);
+	while (len > 0 && isspace((unsigned char)value[len - 1]))
+		len--;
+	return len == 4 && strncasecmp(value, "true", 4) == 0;
 }
 
 static struct str formatter_text(struct props *p, const char *key, const char *otherwise)
@@ -81,30 +76,32 @@ int formatter_init(struct formatter *f, const char *class_name, struct props *p,
 	const char *print_value = props_get(p, "print.value");
 
 	*f = (struct formatter){
-		.print_timestamp = props_true(p, "print.timestamp"),
-		.print_partition = props_true(p, "print.partition"),
-		.print_offset = props_true(p, "print.offset"),
-		.print_delivery = props_true(p, "print.delivery"),
-		.print_epoch = props_true(p, "print.epoch"),
-		.print_headers = props_true(p, "print.headers"),
-		.print_key = props_true(p, "print.key"),
-		.print_value = !print_value || props_true(p, "print.value"),
+		.print_timestamp = formatter_true(p, "print.timestamp"),
+		.print_partition = formatter_true(p, "print.partition"),
+		.print_offset = formatter_true(p, "print.offset"),
+		.print_delivery = formatter_true(p, "print.delivery"),
+		.print_epoch = formatter_true(p, "print.epoch"),
+		.print_headers = formatter_true(p, "print.headers"),
+		.print_key = formatter_true(p, "print.key"),
+		.print_value = !print_value || formatter_true(p, "print.value"),
 		.key_separator = formatter_text(p, "key.separator", "\t"),
 		.line_separator = formatter_text(p, "line.separator", "\n"),
 		.headers_separator = formatter_text(p, "headers.separator", ","),
 		.null_literal = formatter_text(p, "null.literal", "null"),
-		.key_as = formatter_deserializer(p, "key.deserializer"),
-		.value_as = formatter_deserializer(p, "value.deserializer"),
-		.headers_as = formatter_deserializer(p, "headers.deserializer"),
 	};
 	arena_init(&f->scratch);
-	for (unsigned i = 0; class_name && i < ARRAY_LEN(formatter_names); i++) {
-		if (strcmp(class_simple_name(class_name), formatter_names[i].name) == 0) {
-			f->kind = formatter_names[i].kind;
-			return 0;
-		}
+	f->kind = FORMAT_DEFAULT;
+	for (unsigned i = 0; class_name; i++) {
+		if (i == ARRAY_LEN(formatter_names))
+			return err_set(err, E_INVALID, "%s", class_name);
+		f->kind = formatter_names[i].kind;
+		if (strcmp(field_class_simple_name(class_name), formatter_names[i].name) == 0)
+			break;
 	}
-	return class_name ? err_set(err, E_INVALID, "%s", class_name) : 0;
+	f->key_as = formatter_deserializer(p, "key.deserializer");
+	f->value_as = formatter_deserializer(p, "value.deserializer");
+	f->headers_as = formatter_deserializer(p, "headers.deserializer");
+	return 0;
 }
 
 void formatter_fini(struct formatter *f)
@@ -114,86 +111,71 @@ void formatter_fini(struct formatter *f)
 
 /* ---- One field ---------------------------------------------------------------------------- */
 
-static int field_sized(struct slice s, size_t size, const char *name, struct err *err)
+/* The text of a field, the null literal for null. */
+static int formatter_field(struct formatter *f, enum deserializer as, struct slice s,
+			   struct str *out, struct err *err)
 {
-	if (s.len == size)
-		return 0;
-	return err_set(err, E_MALFORMED, "Size of data received by %sDeserializer is not %zu", name,
-		       size);
-}
-
-static struct str field_uuid(struct formatter *f, struct slice s)
-{
-	char *text = arena_strndup(&f->scratch, (const char *)s.data, s.len);
-
-	return (struct str){text, s.len};
-}
-
-/* Bytes.toString: printable ASCII as it is, the rest as \xHH. */
-static struct str field_escaped(struct formatter *f, struct slice s)
-{
-	char *text = arena_alloc(&f->scratch, s.len * 4 + 1);
-	size_t len = 0;
-
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.data[i] >= ' ' && s.data[i] <= '~' && s.data[i] != '\\')
-			text[len++] = (char)s.data[i];
-		else
-			len += (size_t)snprintf(text + len, 5, "\\x%02X", s.data[i]);
-	}
-	return (struct str){text, len};
-}
-
-static int field_number(struct formatter *f, enum deserializer as, struct slice s, struct str *out,
-			struct err *err)
-{
-	static const struct {
-		const char *name;
-		size_t size;
-	} kinds[] = {[AS_LONG] = {"Long", 8},     [AS_INTEGER] = {"Integer", 4},
-		     [AS_SHORT] = {"Short", 2},   [AS_FLOAT] = {"Float", 4},
-		     [AS_DOUBLE] = {"Double", 8}, [AS_BOOLEAN] = {"Boolean", 1}};
-	char text[NUMBER_TEXT_MAX];
-	int rc = field_sized(s, kinds[as].size, kinds[as].name, err);
-
-	if (rc < 0)
-		return rc;
-	switch (as) {
-	case AS_LONG: snprintf(text, sizeof(text), "%" PRId64, (int64_t)be64(s.data)); break;
-	case AS_INTEGER: snprintf(text, sizeof(text), "%d", (int32_t)be32(s.data)); break;
-	case AS_SHORT: snprintf(text, sizeof(text), "%d", (int16_t)be16(s.data)); break;
-	case AS_FLOAT: number_text_float(be32(s.data), text); break;
-	case AS_DOUBLE: number_text_double(be64(s.data), text); break;
-	default: snprintf(text, sizeof(text), "%s", s.data[0] ? "true" : "false"); break;
-	}
-	*out = str_of(arena_strdup(&f->scratch, text));
-	return 0;
-}
-
-/* The text of a field; it borrows from the record or the scratch arena. */
-static int field_text(struct formatter *f, enum deserializer as, struct slice s, struct str *out,
-		      struct err *err)
-{
-	*out = (struct str){(const char *)s.data, s.len};
 	if (!s.data) {
 		*out = f->null_literal;
-		return 0;
+		if (as == AS_BYTES || !f->decodes_null)
+			return 0;
+		s = (struct slice){.data = (const uint8_t *)f->null_literal.data,
+				   .len = f->null_literal.len};
 	}
-	switch (as) {
-	case AS_BYTES:
-	case AS_STRING:
-		return 0;
-	case AS_UUID:
-		*out = field_uuid(f, s);
-		return 0;
-	case AS_ESCAPED:
-		*out = field_escaped(f, s);
-		return 0;
-	case AS_VOID:
-		return err_set(err, E_MALFORMED, "Data should be null for a VoidDeserializer.");
-	default:
-		return field_number(f, as, s, out, err);
+	return field_text(as, s, &f->scratch, out, &f->exception, err);
+}
+
+static struct str formatter_pretty(struct formatter *f, struct str text)
+{
+	struct out many;
+
+	if (!f->is_pretty || str_is_null(text))
+		return text;
+	out_init(&many, SIZE_MAX / 2);
+	if (pretty_write(&many, text))
+		text = (struct str){arena_memdup(&f->scratch, many.data, many.len), many.len};
+	out_fini(&many);
+	return text;
+}
+
+int formatter_part(struct formatter *f, const struct record_view *v, enum serde_part part,
+		   struct str *out, struct err *err)
+{
+	struct slice bytes = part == SERDE_KEY ? v->record->key : v->record->value;
+	int rc;
+
+	*out = STR_NULL;
+	if (serde_has(f->serde, part)) {
+		struct serde_text text;
+
+		rc = serde_decode(f->serde, part, bytes, &text, err);
+		if (rc == 0)
+			*out = formatter_pretty(f, text.text);
+		return rc;
 	}
+	if (!bytes.data)
+		return 0;
+	rc = field_text(part == SERDE_KEY ? f->key_as : f->value_as, bytes, &f->scratch, out,
+			&f->exception, err);
+	if (rc == 0)
+		*out = formatter_pretty(f, *out);
+	return rc;
+}
+
+/* The same for a column. */
+static int formatter_column(struct formatter *f, const struct record_view *v, enum serde_part part,
+			    struct str *out, struct err *err)
+{
+	struct slice bytes = part == SERDE_KEY ? v->record->key : v->record->value;
+	int rc;
+
+	if (!bytes.data && !serde_has(f->serde, part))
+		return formatter_field(f, part == SERDE_KEY ? f->key_as : f->value_as, bytes, out,
+				       err);
+	rc = formatter_part(f, v, part, out, err);
+	if (rc == 0 && str_is_null(*out))
+		*out = f->null_literal;
+	return rc;
 }
 
 /* ---- One record --------------------------------------------------------------------------- */
@@ -226,7 +208,7 @@ static int format_headers(struct formatter *f, const struct record *r, struct st
 		first = false;
 		out_bytes(&text, header.key.data, header.key.len);
 		out_byte(&text, ':');
-		rc = field_text(f, f->headers_as, header.value, &value, err);
+		rc = formatter_field(f, f->headers_as, header.value, &value, err);
 		if (rc == 0)
 			out_bytes(&text, value.data, value.len);
 	}
@@ -235,47 +217,49 @@ static int format_headers(struct formatter *f, const struct record *r, struct st
 	return rc;
 }
 
+static void format_number(const struct formatter *f, const char *label, int64_t number,
+			  bool has_more)
+{
+	print_bytes(label, strlen(label));
+	print_int(number);
+	column_end(f, has_more);
+}
+
 static int format_default(struct formatter *f, const struct record_view *v, struct err *err)
 {
 	const struct record *r = v->record;
 	struct str headers = STR_NULL, key = STR_NULL, value = STR_NULL;
 	unsigned left = (unsigned)f->print_timestamp + f->print_partition + f->print_offset +
-		f->print_delivery + f->print_epoch + f->print_headers + f->print_key +
-		f->print_value;
+			f->print_delivery + f->print_epoch + f->print_headers + f->print_key +
+			f->print_value;
 	int rc = 0;
 
 	/* All that can fail comes first: a bad record prints nothing. */
 	if (f->print_headers)
 		rc = format_headers(f, r, &headers, err);
 	if (rc == 0 && f->print_key)
-		rc = field_text(f, f->key_as, r->key, &key, err);
+		rc = formatter_column(f, v, SERDE_KEY, &key, err);
 	if (rc == 0 && f->print_value)
-		rc = field_text(f, f->value_as, r->value, &value, err);
+		rc = formatter_column(f, v, SERDE_VALUE, &value, err);
 	if (rc < 0)
 		return rc;
-	if (f->print_timestamp) {
-		if (r->timestamp == NO_TIMESTAMP)
-			print_text("NO_TIMESTAMP");
-		else
-			print_text("%s:%" PRId64,
-				   v->is_log_append_time ? "LogAppendTime" : "CreateTime",
-				   r->timestamp);
+	if (f->print_timestamp && r->timestamp == NO_TIMESTAMP) {
+		print_str(STR_LIT("NO_TIMESTAMP"));
 		column_end(f, --left > 0);
+	} else if (f->print_timestamp) {
+		format_number(f, v->is_log_append_time ? "LogAppendTime:" : "CreateTime:",
+			      r->timestamp, --left > 0);
 	}
-	if (f->print_partition) {
-		print_text("Partition:%d", v->partition);
-		column_end(f, --left > 0);
-	}
-	if (f->print_offset) {
-		print_text("Offset:%" PRId64, r->offset);
-		column_end(f, --left > 0);
-	}
+	if (f->print_partition)
+		format_number(f, "Partition:", v->partition, --left > 0);
+	if (f->print_offset)
+		format_number(f, "Offset:", r->offset, --left > 0);
 	if (f->print_delivery) {
-		print_text("Delivery:NOT_PRESENT");
+		print_str(STR_LIT("Delivery:NOT_PRESENT"));
 		column_end(f, --left > 0);
 	}
 	if (f->print_epoch) {
-		print_text("Epoch:NOT_PRESENT");
+		print_str(STR_LIT("Epoch:NOT_PRESENT"));
 		column_end(f, --left > 0);
 	}
 	if (f->print_headers) {
@@ -293,76 +277,35 @@ static int format_default(struct formatter *f, const struct record_view *v, stru
 	return 0;
 }
 
-/* What Apache's tool writes to its INFO log besides the line. */
-static void format_log(const struct record_view *v)
+static int format_template(struct formatter *f, const struct record_view *v, struct err *err)
 {
-	const struct record *r = v->record;
-	struct out line;
+	struct str key = STR_NULL, value = STR_NULL;
+	int rc = 0;
 
-	out_init(&line, SIZE_MAX / 2);
-	if (r->timestamp != NO_TIMESTAMP)
-		out_printf(&line, "%s:%" PRId64 ", ",
-			   v->is_log_append_time ? "LogAppendTime" : "CreateTime", r->timestamp);
-	out_text(&line, "key:");
-	out_bytes(&line, r->key.data ? r->key.data : (const uint8_t *)"null",
-		  r->key.data ? r->key.len : 4);
-	out_text(&line, r->key.data ? ", value:" : "value:");
-	out_bytes(&line, r->value.data ? r->value.data : (const uint8_t *)"null",
-		  r->value.data ? r->value.len : 4);
-	out_byte(&line, '\n');
-	print_error_bytes(line.data, line.len);
-	out_fini(&line);
-}
-
-static struct str slice_str(struct slice s)
-{
-	return (struct str){(const char *)s.data, s.len};
-}
-
-static void format_json(const struct record_view *v)
-{
-	const struct record *r = v->record;
-	struct record_header header;
-	const uint8_t *pos = NULL;
-	struct json_out j = {0};
-
-	json_out_open(&j, NULL, '{');
-	json_out_str(&j, "topic", v->topic);
-	json_out_int(&j, "partition", v->partition);
-	json_out_int(&j, "offset", r->offset);
-	json_out_int(&j, "timestamp", r->timestamp);
-	json_out_text(&j, "timestampType", v->is_log_append_time ? "LogAppendTime" : "CreateTime");
-	json_out_open(&j, "headers", '[');
-	while (record_header_next(r, &pos, &header)) {
-		json_out_open(&j, NULL, '{');
-		json_out_str(&j, "key", header.key);
-		json_out_bytes(&j, "value", slice_str(header.value));
-		json_out_close(&j, '}');
-	}
-	json_out_close(&j, ']');
-	json_out_bytes(&j, "key", slice_str(r->key));
-	json_out_bytes(&j, "value", slice_str(r->value));
-	json_out_close(&j, '}');
-	print_byte('\n');
+	if (template_has_key(f->template))
+		rc = formatter_part(f, v, SERDE_KEY, &key, err);
+	if (rc == 0 && template_has_value(f->template))
+		rc = formatter_part(f, v, SERDE_VALUE, &value, err);
+	if (rc == 0)
+		template_print(f->template, v, key, value);
+	return rc;
 }
 
 int formatter_print(struct formatter *f, const struct record_view *v, struct err *err)
 {
 	int rc = 0;
 
+	f->exception = NULL;
 	switch (f->kind) {
-	case FORMAT_NOTHING:
-		break;
-	case FORMAT_JSON:
-		format_json(v);
-		break;
-	case FORMAT_DEFAULT:
-	case FORMAT_LOGGING:
-		rc = format_default(f, v, err);
-		if (rc == 0 && f->kind == FORMAT_LOGGING)
-			format_log(v);
-		break;
+	case FORMAT_NOTHING: break;
+	case FORMAT_JSON: rc = json_format(f, v, err); break;
+	case FORMAT_HEX: line_format(v, false); break;
+	case FORMAT_BASE64: line_format(v, true); break;
+	case FORMAT_HEXDUMP: hexdump_format(v); break;
+	case FORMAT_TEMPLATE: rc = format_template(f, v, err); break;
+	case FORMAT_DEFAULT: rc = format_default(f, v, err); break;
 	default:
+		f->exception = "java.lang.RuntimeException";
 		rc = internal_format(f, v->record, err);
 		break;
 	}

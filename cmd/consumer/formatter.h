@@ -1,6 +1,16 @@
-/* Records into text: the formatters of the console consumer. Output goes to print.h's buffer. */
+/* Records into text: Apache's formatters, and kavka's own forms. Output goes to print.h's buffer.
+ *
+ *	formatter.c	DefaultMessageFormatter: columns, and the choice among all
+ *	json_format.c	an object a record
+ *	line_format.c	hex, base64: a line a record; hexdump: for the eye
+ *	template.c	--format, as kcat's -f
+ *	internal_format.c  Kafka's own topics
+ *	field.c		deserializers */
 #ifndef KAVKA_CMD_FORMATTER_H
 #define KAVKA_CMD_FORMATTER_H
+
+#include "cmd/consumer/field.h"
+#include "cmd/registry/serde.h"
 
 #include "base/props.h"
 #include "wire/batch.h"
@@ -9,30 +19,36 @@
 
 enum formatter_kind {
 	FORMAT_DEFAULT,
-	FORMAT_LOGGING,
 	FORMAT_NOTHING,
-	FORMAT_OFFSETS,		/* __consumer_offsets, commits */
-	FORMAT_GROUP_METADATA,	/* __consumer_offsets, groups */
-	FORMAT_TRANSACTIONS,	/* __transaction_state */
-	FORMAT_SHARE_STATE,	/* __share_group_state */
-	FORMAT_JSON,		/* kavka's own: one object a line */
+	FORMAT_OFFSETS,        /* __consumer_offsets, commits */
+	FORMAT_GROUP_METADATA, /* __consumer_offsets, groups */
+	FORMAT_SHARE_GROUP,    /* __consumer_offsets, share groups */
+	FORMAT_TRANSACTIONS,   /* __transaction_state */
+	FORMAT_SHARE_STATE,    /* __share_group_state */
+	/* kavka's own */
+	FORMAT_JSON,
+	FORMAT_HEX,
+	FORMAT_BASE64,
+	FORMAT_HEXDUMP,
+	FORMAT_TEMPLATE,
 };
 
-enum deserializer {
-	AS_BYTES,		/* as they are */
-	AS_STRING, AS_LONG, AS_INTEGER, AS_SHORT, AS_FLOAT, AS_DOUBLE, AS_BOOLEAN, AS_UUID,
-	AS_ESCAPED,		/* org.apache.kafka.common.serialization.BytesDeserializer */
-	AS_VOID,
-};
+struct template;
 
 struct formatter {
 	enum formatter_kind kind;
 	bool print_timestamp, print_partition, print_offset, print_delivery, print_epoch;
 	bool print_headers, print_key, print_value;
 	struct str key_separator, line_separator, headers_separator, null_literal;
-	bool ends_lines; /* a newline behind records of internal topics, which Apache's lack */
+	bool ends_lines;   /* a newline behind records of internal topics, which Apache's lack */
+	bool decodes_null; /* Apache's way: the deserializer gets the null literal */
 	enum deserializer key_as, value_as, headers_as;
 	struct arena scratch;
+	/* set by the caller after formatter_init(), both borrowed */
+	struct template *template; /* FORMAT_TEMPLATE */
+	struct serde *serde;       /* NULL: no format was asked for */
+	bool is_pretty;            /* JSON in many lines */
+	const char *exception;     /* Java's class for what formatter_print() failed with */
 };
 
 /* A record as it was consumed. */
@@ -40,18 +56,23 @@ struct record_view {
 	struct str topic;
 	int32_t partition;
 	bool is_log_append_time;
-	const struct record *record;	/* borrowed */
+	const struct record *record; /* borrowed */
 };
 
-/* By class name (of any release) or NULL for the default one; reads the properties, borrows them.
- * 0 or E_INVALID (no such class: the message is its name). Unknown deserializer classes are
- * reported and leave the bytes as they are. */
+/* By class name (of any release), a form of kavka's own, or NULL for the default one; reads the
+ * properties, borrows them. 0 or E_INVALID (no such class: the message is its name). Deserializer
+ * classes that are not known are told on stderr and leave the bytes as they are. */
 MUST_USE int formatter_init(struct formatter *f, const char *class_name, struct props *props,
 			    struct err *err);
 void formatter_fini(struct formatter *f);
 
-/* Prints one record. 0, or E_MALFORMED: its bytes do not fit the deserializer or record type;
- * nothing was printed. */
+/* Prints one record. 0, or E_MALFORMED: its bytes do not fit the deserializer or record type; or
+ * what serde_decode() failed with. Nothing was printed then. */
 MUST_USE int formatter_print(struct formatter *f, const struct record_view *r, struct err *err);
+
+/* Key or value as text that people read: decoded as asked for, pretty if asked for; null for null.
+ * Borrows the record or f->scratch. */
+MUST_USE int formatter_part(struct formatter *f, const struct record_view *v, enum serde_part part,
+			    struct str *out, struct err *err);
 
 #endif

@@ -13,14 +13,25 @@ static const struct internal_type {
 	{FORMAT_OFFSETS, 0, &legacy_offset_commit_key_desc, &legacy_offset_commit_value_desc},
 	{FORMAT_OFFSETS, 1, &offset_commit_key_desc, &offset_commit_value_desc},
 	{FORMAT_GROUP_METADATA, 2, &group_metadata_key_desc, &group_metadata_value_desc},
+	{FORMAT_SHARE_GROUP, 10, &share_group_member_metadata_key_desc,
+	 &share_group_member_metadata_value_desc},
+	{FORMAT_SHARE_GROUP, 11, &share_group_metadata_key_desc, &share_group_metadata_value_desc},
+	{FORMAT_SHARE_GROUP, 12, &share_group_target_assignment_metadata_key_desc,
+	 &share_group_target_assignment_metadata_value_desc},
+	{FORMAT_SHARE_GROUP, 13, &share_group_target_assignment_member_key_desc,
+	 &share_group_target_assignment_member_value_desc},
+	{FORMAT_SHARE_GROUP, 14, &share_group_current_member_assignment_key_desc,
+	 &share_group_current_member_assignment_value_desc},
+	{FORMAT_SHARE_GROUP, 15, &share_group_state_partition_metadata_key_desc,
+	 &share_group_state_partition_metadata_value_desc},
 	{FORMAT_TRANSACTIONS, 0, &transaction_log_key_desc, &transaction_log_value_desc},
 	{FORMAT_SHARE_STATE, 0, &share_snapshot_key_desc, &share_snapshot_value_desc},
 	{FORMAT_SHARE_STATE, 1, &share_update_key_desc, &share_update_value_desc},
 };
 
 static const char *const transaction_states[] = {
-	"Empty", "Ongoing", "PrepareCommit", "PrepareAbort", "CompleteCommit", "CompleteAbort",
-	"Dead", "PrepareEpochFence",
+	"Empty",          "Ongoing",       "PrepareCommit", "PrepareAbort",
+	"CompleteCommit", "CompleteAbort", "Dead",          "PrepareEpochFence",
 };
 
 /* Key or value: the int16 at its head is the type or version. NULL with `err` set. */
