@@ -159,7 +159,7 @@ MUST_USE int opt_check(const struct command *command, struct err *err);
 extern const struct opt opt_frame_rows[];
 bool opt_has(const struct command *command, const char *name);
 
-/* ---- help.c ------------------------------------------------------------------------------ */
+/* ---- help.c, overview.c ------------------------------------------------------------------------------ */
 
 struct out;
 
@@ -175,6 +175,9 @@ int help_exit_code(const struct run *run, const struct err *err);
 
 /* The help text of a command, in columns of a terminal `width` wide. */
 void help_write(struct out *out, const struct command *command, bool is_apache, unsigned width);
+/* The same, of a command called `name`: "kavka storage format". */
+void help_write_as(struct out *out, const char *name, const struct command *command,
+		   unsigned width);
 /* `kavka help`: what commands there are. */
 void help_write_overview(struct out *out);
 /* The option's name in help: "-b, --bootstrap-server <server>". */

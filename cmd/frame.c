@@ -112,7 +112,7 @@ static int frame_help(const struct run *run)
 	struct out text;
 
 	out_init(&text, 1 << 20);
-	help_write(&text, run->command, run->is_apache, 80);
+	help_write_as(&text, run->name, run->command, 80);
 	if (to_stderr) {
 		if (intro)
 			print_error("%s\n", intro);
@@ -224,7 +224,8 @@ int frame_main(const struct command *const *table, int argc, char **argv)
 	if (command)
 		return frame_start(command, true, command->alias, argc - 1, argv + 1);
 	name = argc > 1 ? argv[1] : "help";
-	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0 ||
+	    strcmp(name, "version") == 0) {
 		print_text("kavka %s (speaks Kafka %s)\n", KAVKA_VERSION, KAFKA_VERSION);
 		return print_flush() < 0 ? EXIT_FAILED : EXIT_OK;
 	}

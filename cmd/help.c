@@ -1,17 +1,15 @@
-/* Help texts and error lines, printed from the option tables. */
+/* Help texts of commands, and error lines. */
 #include "cmd/command.h"
 #include "cmd/connect.h"
 #include "cmd/print.h"
 
 #include "base/buf.h"
-#include "base/env.h"
 #include "base/mem.h"
 #include "wire/errors.h"
 
 #include <string.h>
 
 #define HELP_INDENT 2
-#define HELP_TEMPLATE_BYTES_MAX (1 << 20)
 #define HELP_HEAD_MAX 34	/* longer option names get a line of their own */
 
 const char *help_opt_head(struct arena *a, const struct opt *o)
@@ -113,45 +111,29 @@ static void help_write_rows(struct out *out, const struct command *c, unsigned w
 	}
 }
 
-void help_write(struct out *out, const struct command *c, bool is_apache, unsigned width)
+void help_write_as(struct out *out, const char *name, const struct command *c, unsigned width)
 {
-	const char *name = is_apache && c->alias ? c->alias : c->name;
-
-	out_printf(out, "Usage: %s%s%s [options]%s%s\n\n", is_apache ? "" : "kavka ", name,
-		   c->subs ? " <subcommand>" : "", c->words ? " " : "", c->words ? c->words : "");
+	out_printf(out, "Usage: %s%s [options]%s%s\n\n", name, c->subs ? " <subcommand>" : "",
+		   c->words ? " " : "", c->words ? c->words : "");
 	for (unsigned i = 0; c->subs && c->subs[i]; i++) {
-		out_printf(out, "%s%s: %s\n", i ? "\n" : "", c->subs[i]->name, c->subs[i]->summary);
-		help_write_rows(out, c->subs[i], width);
+		const struct command *sub = c->subs[i];
+
+		out_printf(out, "%s%s%s%s: %s\n", i ? "\n" : "", sub->name, sub->words ? " " : "",
+			   sub->words ? sub->words : "", sub->summary);
+		help_write_rows(out, sub, width);
 	}
 	if (!c->subs)
 		help_write_rows(out, c, width);
 }
 
-void help_write_overview(struct out *out)
+void help_write(struct out *out, const struct command *c, bool is_apache, unsigned width)
 {
-	unsigned width = 0;
+	struct arena a;
 
-	for (unsigned i = 0; commands[i]; i++)
-		width = MAX(width, (unsigned)strlen(commands[i]->name));
-	out_text(out, "kavka: Apache Kafka's tools and broker in one program\n\n"
-		 "Usage: kavka <command> [options]\n\n");
-	for (unsigned i = 0; commands[i]; i++) {
-		const struct command *c = commands[i];
-
-		out_printf(out, "  %-*s  %s", (int)width, c->name, c->summary);
-		if (c->alias)
-			out_printf(out, " (%s)", c->alias);
-		for (unsigned sub = 0; c->subs && c->subs[sub]; sub++) {
-			if (c->subs[sub]->alias)
-				out_printf(out, "%s%s", sub ? ", " : " (", c->subs[sub]->alias);
-			if (c->subs[sub]->alias && !c->subs[sub + 1])
-				out_byte(out, ')');
-		}
-		out_byte(out, '\n');
-	}
-	out_text(out, "\nkavka help <command> shows the options of one, `man kavka-<command>` "
-		 "its manual.\nThe server is --bootstrap-server, or $KAVKA_BOOTSTRAP_SERVERS, or "
-		 "localhost:9092.\n");
+	arena_init(&a);
+	help_write_as(out, is_apache && c->alias ? c->alias : arena_printf(&a, "kavka %s", c->name),
+		      c, width);
+	arena_fini(&a);
 }
 
 /* ---- Errors ------------------------------------------------------------------------------- */
@@ -180,7 +162,7 @@ int help_usage(const struct run *run, const struct err *err)
 	if (run->is_advised)
 		return EXIT_FAILED;	/* the help would bury the advice */
 	out_init(&text, 1 << 20);
-	help_write(&text, run->command, true, 80);
+	help_write_as(&text, run->name, run->command, 80);
 	print_error_bytes(text.data, text.len);
 	out_fini(&text);
 	return EXIT_FAILED;
@@ -235,111 +217,3 @@ int help_failure(const struct run *run, const struct err *err)
 	print_error("%s: %s\n", run->name, err_message(err));
 	return help_exit_code(run, err);
 }
-
-/* ---- kavka help --------------------------------------------------------------------------- */
-
-struct help_args {
-	const char *man, *completion, *template;
-	bool man_commands, man_configs;
-};
-
-#define AT(field) offsetof(struct help_args, field)
-
-static const struct opt help_opts[] = {
-	{"man", OPT_STRING, AT(man), .arg = "command",
-	 .help = "Print the options of a command as manual text."},
-	{"man-commands", OPT_FLAG, AT(man_commands),
-	 .help = "Print the list of commands as manual text."},
-	{"man-configs", OPT_FLAG, AT(man_configs),
-	 .help = "Print the configs of brokers and topics as manual text."},
-	{"completion", OPT_STRING, AT(completion), .arg = "shell", .complete = COMPLETE_WORDS,
-	 .words = "bash zsh fish", .help = "Print the names that a shell's completion registers."},
-	{"template", OPT_STRING, AT(template), .arg = "file", .complete = COMPLETE_FILE,
-	 .help = "Print this file with the generated text put in its place."},
-	OPT_END,
-};
-
-/* Prints the template with `mark` replaced by `text`; no template: the text alone. */
-static int help_fill(const struct run *run, const char *template, const char *mark,
-		     const struct out *text)
-{
-	struct err err = {0};
-	const char *at;
-	struct env env;
-	char *data;
-	size_t len;
-	int rc;
-
-	if (!template) {
-		print_bytes(text->data, text->len);
-		return EXIT_OK;
-	}
-	env_posix_init(&env);
-	rc = env_read_file(&env, template, HELP_TEMPLATE_BYTES_MAX, &data, &len);
-	if (rc < 0) {
-		err_sys(&err, rc, "%s", template);
-		return help_failure(run, &err);
-	}
-	at = data;
-	for (;;) {
-		const char *found = strstr(at, mark);
-
-		if (!found)
-			break;
-		print_bytes(at, (size_t)(found - at));
-		print_bytes(text->data, text->len);
-		at = found + strlen(mark);
-	}
-	print_text("%s", at);
-	free(data);
-	return EXIT_OK;
-}
-
-static int help_run(struct run *run, void *data)
-{
-	struct help_args *args = data;
-	const char *name = args->man ? args->man : run->word_count > 0 ? run->words[0] : NULL;
-	const struct command *c = name ? command_find(name) : NULL;
-	struct err err = {0};
-	struct out text;
-	int code = EXIT_OK;
-
-	out_init(&text, 1 << 20);
-	if (name && !c)
-		c = command_find_alias(name);
-	if (args->completion) {
-		if (complete_write(&text, args->completion)) {
-			code = help_fill(run, args->template, "@COMMANDS@", &text);
-		} else {
-			err_set(&err, E_USAGE, "'%s' is no shell: bash, zsh or fish",
-				args->completion);
-			code = help_usage(run, &err);
-		}
-	} else if (args->man_commands) {
-		man_write_commands(&text);
-		code = help_fill(run, args->template, "@COMMANDS@\n", &text);
-	} else if (args->man_configs) {
-		man_write_configs(&text);
-		code = help_fill(run, args->template, "@CONFIGS@\n", &text);
-	} else if (name && !c) {
-		err_set(&err, E_USAGE, "there is no command '%s'", name);
-		code = help_usage(run, &err);
-	} else if (args->man) {
-		man_write_options(&text, c);
-		code = help_fill(run, args->template, "@OPTIONS@\n", &text);
-	} else {
-		if (c)
-			help_write(&text, c, c->alias && strcmp(name, c->name) != 0, 80);
-		else
-			help_write_overview(&text);
-		print_bytes(text.data, text.len);
-	}
-	out_fini(&text);
-	return code;
-}
-
-const struct command cmd_help = {
-	.name = "help", .summary = "show the commands, or the options of one",
-	.words = "[command]", .opts = help_opts, .args_size = sizeof(struct help_args),
-	.run = help_run,
-};
