@@ -27,8 +27,40 @@ struct control_trip *control_trip_new(struct request *r, enum control_op_kind ki
 	return t;
 }
 
+/* How long the client gives the controller to begin, in milliseconds; -1: as long as it takes (0
+ * and less in the request: no time at all). */
+static int64_t trip_timeout_ms(const struct control_op *op)
+{
+	int32_t timeout_ms;
+
+	switch (op->kind) {
+	case CONTROL_CREATE_TOPICS:
+		timeout_ms = ((const struct create_topics_request *)op->request)->timeout_ms;
+		break;
+	case CONTROL_DELETE_TOPICS:
+		timeout_ms = ((const struct delete_topics_request *)op->request)->timeout_ms;
+		break;
+	case CONTROL_CREATE_PARTITIONS:
+		timeout_ms = ((const struct create_partitions_request *)op->request)->timeout_ms;
+		break;
+	case CONTROL_ELECT_LEADERS:
+		timeout_ms = ((const struct elect_leaders_request *)op->request)->timeout_ms;
+		break;
+	case CONTROL_ALTER_REASSIGNMENTS:
+		timeout_ms = ((const struct alter_partition_reassignments_request *)op->request)
+				     ->timeout_ms;
+		break;
+	default: return -1;
+	}
+	return MAX(timeout_ms, 0);
+}
+
 void control_trip_go(struct control_trip *t)
 {
+	int64_t timeout_ms = trip_timeout_ms(&t->op);
+
+	if (timeout_ms >= 0)
+		t->op.deadline_us = env_mono_us(t->request->shard->env) + timeout_ms * 1000;
 	request_hold(t->request);
 	control_submit(t->request->shard, &t->op);
 }

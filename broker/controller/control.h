@@ -123,6 +123,9 @@ struct control_op {
 	void *response;
 	struct arena *arena;
 	void (*done)(struct control_op *op); /* on the shard that submitted it */
+	/* On env_mono_us(); 0: none. An operation that has not begun by then is not done at all:
+	 * REQUEST_TIMED_OUT. One that has begun goes on until its records are committed. */
+	int64_t deadline_us;
 
 	/* Results beside the response. The error is for the whole operation; each kind has also put
 	 * it into the response at every place where the API has one. */

@@ -343,6 +343,10 @@ void controller_submit(struct controller *c, struct control_op *op)
 
 	assert(op_kinds[op->kind].run);
 	op->error = KERR_NONE;
+	if (op->deadline_us && env_mono_us(c->env) >= op->deadline_us) {
+		op_finish(c, op, KERR_REQUEST_TIMED_OUT, STR_NULL);
+		return;
+	}
 	if (!c->is_active) {
 		op_finish(c, op, KERR_NOT_CONTROLLER,
 			  raft_leader_id(c->raft) < 0

@@ -46,14 +46,20 @@ static enum kafka_error elect_one(struct change *ch, struct control_op *op, stru
 		return KERR_UNKNOWN_TOPIC_OR_PARTITION;
 	}
 	if (type == ELECTION_PREFERRED ? p->replicas.count && p->leader == p->replicas.ids[0]
-				       : p->leader != NO_LEADER)
+				       : p->leader != NO_LEADER) {
+		*text = STR_LIT("Leader election not needed for topic partition.");
 		return KERR_ELECTION_NOT_NEEDED;
+	}
 	partition_change_init(&change, ch, t, p);
 	change.election = type == ELECTION_PREFERRED ? ELECT_PREFERRED : ELECT_UNCLEAN;
 	if (partition_change_add(&change))
 		return KERR_NONE;
-	return type == ELECTION_PREFERRED ? KERR_PREFERRED_LEADER_NOT_AVAILABLE
-					  : KERR_ELIGIBLE_LEADERS_NOT_AVAILABLE;
+	if (type == ELECTION_PREFERRED) {
+		*text = STR_LIT("The preferred leader was not available.");
+		return KERR_PREFERRED_LEADER_NOT_AVAILABLE;
+	}
+	*text = STR_LIT("Eligible topic partition leaders are not available.");
+	return KERR_ELIGIBLE_LEADERS_NOT_AVAILABLE;
 }
 
 /* All partitions of the cluster; those that need no election are left out. */

@@ -152,9 +152,12 @@ void alter_reassignments_fail(struct control_op *op, enum kafka_error error, str
 			op->arena,
 			alter_partition_reassignments_response_reassignable_partition_response,
 			to->partitions_count);
-		for (int32_t j = 0; j < to->partitions_count; j++)
+		for (int32_t j = 0; j < to->partitions_count; j++) {
 			to->partitions[j].partition_index =
 				r->topics[i].partitions[j].partition_index;
+			to->partitions[j].error_code = (int16_t)error;
+			to->partitions[j].error_message = text;
+		}
 	}
 }
 

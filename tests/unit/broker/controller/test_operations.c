@@ -619,6 +619,54 @@ static void test_quotas_and_credentials(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* The error stands at each partition, too. */
+static void test_late_reassignment(void)
+{
+	struct alter_partition_reassignments_request_reassignable_partition partition = {
+		.partition_index = 3};
+	struct alter_partition_reassignments_request_reassignable_topic topic = {
+		.name = STR_LIT("late"), .partitions = &partition, .partitions_count = 1};
+	struct alter_partition_reassignments_request r = {.topics = &topic, .topics_count = 1};
+	struct alter_partition_reassignments_response *response =
+		WIRE_NEW(&w.arena, alter_partition_reassignments_response);
+	struct call call;
+
+	call_begin(&w, &call, CONTROL_ALTER_REASSIGNMENTS, 0, &r, response);
+	call.op.deadline_us = 1;
+	world_run_until(&w, &call.done);
+	assert_int_equal(response->error_code, KERR_REQUEST_TIMED_OUT);
+	assert_int_equal(response->responses[0].partitions[0].partition_index, 3);
+	assert_int_equal(response->responses[0].partitions[0].error_code, KERR_REQUEST_TIMED_OUT);
+}
+
+/* What comes too late is refused as a whole, and not done. */
+static void test_deadlines(void **state)
+{
+	struct create_topics_request *r = WIRE_NEW(&w.arena, create_topics_request);
+	struct create_topics_response *response = WIRE_NEW(&w.arena, create_topics_response);
+	struct call call;
+
+	(void)state;
+	r->topics = WIRE_ARRAY(&w.arena, create_topics_request_creatable_topic, 1);
+	r->topics_count = 1;
+	r->topics[0].name = STR_LIT("late");
+	r->topics[0].num_partitions = 1;
+	r->topics[0].replication_factor = 1;
+	call_begin(&w, &call, CONTROL_CREATE_TOPICS, 7, r, response);
+	call.op.deadline_us = env_mono_us(w.shard.env);
+	world_run_until(&w, &call.done);
+	assert_int_equal(call.op.error, KERR_REQUEST_TIMED_OUT);
+	assert_int_equal(response->topics[0].error_code, KERR_REQUEST_TIMED_OUT);
+	assert_true(str_is_null(response->topics[0].error_message));
+	assert_null(image_topic_by_name(w.image, STR_LIT("late")));
+	test_late_reassignment();
+	call_begin(&w, &call, CONTROL_CREATE_TOPICS, 7, r, response);
+	call.op.deadline_us = env_mono_us(w.shard.env) + 1000000;
+	world_run_until(&w, &call.done);
+	assert_int_equal(response->topics[0].error_code, KERR_NONE);
+	assert_non_null(image_topic_by_name(w.image, STR_LIT("late")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -632,6 +680,7 @@ int main(void)
 		TEST(test_create_topics_refusals),
 		TEST(test_placement_spreads),
 		TEST(test_delete_and_grow),
+		TEST(test_deadlines),
 		TEST(test_configs),
 		TEST(test_features),
 		TEST(test_quotas_and_credentials),
