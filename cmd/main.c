@@ -5,7 +5,7 @@ extern const struct command cmd_topics, cmd_producer, cmd_consumer, cmd_groups, 
 	cmd_storage, cmd_configs, cmd_offsets, cmd_delete_records, cmd_api_versions,
 	cmd_profile, cmd_api, cmd_doctor;
 
-extern const struct command cmd_dump, cmd_cat;
+extern const struct command cmd_dump, cmd_cat, cmd_perf, cmd_verify;
 extern const struct command cmd_registry;
 static const struct command *const table[] = {
 	&cmd_topics,
@@ -20,6 +20,8 @@ static const struct command *const table[] = {
 	&cmd_doctor,
 	&cmd_dump,
 	&cmd_cat,
+	&cmd_perf,
+	&cmd_verify,
 	&cmd_broker,
 	&cmd_storage,
 	&cmd_registry,
