@@ -1,9 +1,9 @@
 /* The records of one partition: its segments one after the other, up to what is whole. */
 #include "cmd/cat/cat_int.h"
-#include "cmd/dump/old_batch.h"
 #include "cmd/print.h"
 
 #include "base/mem.h"
+#include "wire/old_batch.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* The indexes of a segment, checked against it. */
 #include "cmd/dump/dump_int.h"
-#include "cmd/dump/old_batch.h"
 #include "cmd/print.h"
+#include "wire/old_batch.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* Segments and snapshots of the metadata log: a line for each batch, and one for each record. */
 #include "cmd/dump/dump_int.h"
-#include "cmd/dump/old_batch.h"
 #include "cmd/print.h"
+#include "wire/old_batch.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 #include "cmd/dump/segment_file.h"
-#include "cmd/dump/old_batch.h"
 
 #include "base/mem.h"
+#include "wire/old_batch.h"
 
 #include <errno.h>
 #include <fcntl.h>

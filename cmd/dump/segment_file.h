@@ -8,7 +8,7 @@
  *	segment_file_close(&f);
  *
  * A batch of version 0 or 1 (magic) is given as well: base_offset is what stands in front of it,
- * crc, attributes and max_timestamp are filled in, all else is zero; old_batch.h reads it. */
+ * crc, attributes and max_timestamp are filled in, all else is zero; wire/old_batch.h reads it. */
 #ifndef KAVKA_CMD_SEGMENT_FILE_H
 #define KAVKA_CMD_SEGMENT_FILE_H
 

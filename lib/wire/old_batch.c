@@ -1,4 +1,4 @@
-#include "cmd/dump/old_batch.h"
+#include "old_batch.h"
 
 #include "base/err.h"
 

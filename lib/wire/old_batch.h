@@ -7,10 +7,10 @@
  *	 16   1 magic 0 or 1			   ..4 value length, value
  *
  * A compressed set is one such message, whose value is the set. `struct batch` stands for the
- * outer one; see segment_file.h.
+ * outer one.
  * Source: clients/.../record/internal/LegacyRecord.java, AbstractLegacyRecordBatch.java */
-#ifndef KAVKA_CMD_OLD_BATCH_H
-#define KAVKA_CMD_OLD_BATCH_H
+#ifndef KAVKA_WIRE_OLD_BATCH_H
+#define KAVKA_WIRE_OLD_BATCH_H
 
 #include "wire/batch.h"
 
