@@ -27,6 +27,7 @@
 	X(rl_end) \
 	X(rl_last_func) \
 	X(rl_bind_key) \
+	X(rl_variable_value) \
 	X(rl_insert) \
 	X(rl_ding) \
 	X(rl_insert_text) \
@@ -222,11 +223,13 @@ void prompt_close(struct prompt *p)
 {
 	if (!p)
 		return;
-	if (p->is_installed) {
+	/* What was typed stays to be seen; a prompt with nothing behind it goes. */
+	if (p->is_installed && *rl.rl_end > 0)
 		rl.rl_crlf();
-		fflush(*rl.rl_outstream);
-	}
+	else
+		prompt_hide(p);
 	prompt_remove(p);
+	fflush(*rl.rl_outstream);
 	if (p->history_path)
 		rl.history_truncate_file(p->history_path, PROMPT_HISTORY_MAX);
 	free(p->history_path);
@@ -240,21 +243,38 @@ void prompt_close(struct prompt *p)
 
 /* ---- Lines -------------------------------------------------------------------------------- */
 
-/* From readline: a whole line, or NULL for Ctrl-D. */
+/* A paste of lines is remembered line by line. */
+static void history_add_lines(struct prompt *p, const char *text)
+{
+	char *lines = xstrdup(text), *rest = lines;
+
+	while (rest)
+		history_add(p, strsep(&rest, "\n"));
+	free(lines);
+}
+
+/* From readline: a whole line, or NULL for Ctrl-D. The next prompt stands there at once, but no
+ * more is read until this line was taken. */
 static void prompt_done(char *line)
 {
 	struct prompt *p = prompt_now;
 
-	prompt_remove(p);
 	if (!line) {
+		const char *pastes = rl.rl_variable_value("enable-bracketed-paste");
+
+		prompt_remove(p);
 		p->is_end = true;
-		fputc('\n', *rl.rl_outstream);
+		/* readline ends the line itself where it switches bracketed paste off. */
+		if (!pastes || strcmp(pastes, "on") != 0)
+			rl.rl_crlf();
 		fflush(*rl.rl_outstream);
 		return;
 	}
+	uv_poll_stop(&p->input);
 	free(p->line);
 	p->line = line;
 	p->rest = line;
+	history_add_lines(p, line);
 }
 
 static void prompt_install(struct prompt *p)
@@ -278,13 +298,14 @@ int prompt_next(struct prompt *p, struct str *line)
 		if (end)
 			*end = '\0';
 		*line = str_of(from);
-		history_add(p, from);
 		return 1;
 	}
 	if (p->is_end)
 		return 0;
 	if (!p->is_installed)
 		prompt_install(p);
+	else
+		uv_poll_start(&p->input, UV_READABLE, prompt_polled);
 	return E_AGAIN;
 }
 
@@ -297,7 +318,7 @@ static void prompt_polled(uv_poll_t *handle, int status, int events)
 	(void)events;
 	do
 		rl.rl_callback_read_char();
-	while (p->is_installed && poll(&more, 1, 0) > 0);
+	while (p->is_installed && !p->rest && poll(&more, 1, 0) > 0);
 }
 
 bool prompt_discard(struct prompt *p)
@@ -422,7 +443,6 @@ static void words_show(struct prompt_words *words)
 	for (size_t i = 1; i <= count; i++)
 		longest = MAX(longest, strlen(words->items[i]));
 	words->items[0] = words->items[1];
-	rl.rl_crlf();
 	rl.rl_display_match_list(words->items, (int)count, (int)longest);
 	if (count < words->count - 1)
 		fprintf(*rl.rl_outstream, "... and %zu more\n", words->count - 1 - count);

@@ -1,14 +1,14 @@
 /* Lines typed at a terminal: readline's editing, history and completion on the loop of a client,
  * so that the network goes on meanwhile and messages can be printed above the line at hand.
  *
- *	rc = prompt_open(&p, client_loop(client), &options, &err);	// < 0: do without
+ *	rc = prompt_open(&p, client_loop(client), &options, &err);
  *	while ((rc = prompt_next(p, &line)) == E_AGAIN)
  *		uv_run(loop, UV_RUN_ONCE);
  *	prompt_hide(p); print_error("..."); prompt_show(p);
  *	prompt_close(p);
  *
- * The terminal is in readline's hands only while a line is waited for; between two lines, and after
- * prompt_close(), it is as it was. Window changes and Ctrl-Z are dealt with here; SIGINT is the
+ * The terminal is in readline's hands from the first prompt_next() until prompt_close(): all else
+ * that is printed there comes between prompt_hide() and prompt_show(). Window changes and Ctrl-Z are dealt with here; SIGINT is the
  * caller's, who may ask for prompt_discard(). libreadline comes through the lazy door. One prompt
  * at a time. */
 #ifndef KAVKA_CMD_PROMPT_H

@@ -114,8 +114,9 @@ static int producing_send(struct producing *p, const struct line_record *r, stru
 
 	if (rc == E_AGAIN)
 		rc = producer_send_wait(p->producer, &record, err);
+	/* A signal ends the reading; what was read goes out. A second signal ends all. */
 	if (rc == E_INTERRUPTED)
-		return rc;
+		rc = producer_send_wait(p->producer, &record, err);
 	if (rc < 0)
 		return producing_refused(p, r, rc, err);
 	if (!p->args->sync)
@@ -142,7 +143,9 @@ static int producing_lines(struct producing *p, struct err *err)
 			rc = producing_send(p, &record, err);
 		if (rc < 0 && p->prompts && rc == E_MALFORMED && !p->run->is_apache) {
 			/* Who types can try again. */
+			prompt_hide(p->prompt);
 			print_error("%s: %s\n", p->run->name, err_message(err));
+			prompt_show(p->prompt);
 			rc = 0;
 		}
 		if (rc < 0)
@@ -217,11 +220,19 @@ static void producing_watch(struct client_timer *t)
 
 /* ---- The end ------------------------------------------------------------------------------ */
 
+/* A signal ends the waiting for input, not that for what was taken; a second one ends all. */
+static int producing_flush(struct producing *p, struct err *err)
+{
+	int rc = producer_flush(p->producer, -1, err);
+
+	return rc == E_INTERRUPTED ? producer_flush(p->producer, -1, err) : rc;
+}
+
 /* Flushes what was taken and tells how it went. */
 static int producing_end(struct producing *p, int rc, const struct err *err)
 {
 	struct err flush_err = {0};
-	int flush_rc = p->producer ? producer_flush(p->producer, -1, &flush_err) : 0;
+	int flush_rc = p->producer ? producing_flush(p, &flush_err) : 0;
 	uint64_t acked = p->producer ? producer_stats(p->producer)->acked_count : 0;
 	uint64_t failed = p->delivery.failed_count;
 	bool is_apache = p->run->is_apache;
