@@ -202,3 +202,116 @@ has_record()
 {
 	[ "$(got "$T" 2>/dev/null)" = hello ]
 }
+
+# ---- kavka's own ----------------------------------------------------------------------------
+
+own()
+{
+	timeout 60 "$KAVKA_BIN" producer --bootstrap-server "$BROKER" --topic "$T" "$@"
+}
+
+# Key, headers, timestamp and value of each record.
+whole()
+{
+	got "$T" -f '%K:%k|%h|%T|%S:%s\n'
+}
+
+@test "producer: lines of JSON are records as the consumer prints them" {
+	improvement
+	own --input json <<-'JSON'
+	{"topic":"other","partition":0,"offset":7,"timestamp":1700000000001,"timestampType":"CreateTime","headers":[{"key":"h","value":"v"},{"key":"n","value":null}],"key":"k","value":"a\tb\u00e9\ud83d\ude00"}
+	{"key":"/wA=","keyEncoding":"base64","value":"00 fF","valueEncoding":"hex","timestamp":"2023-11-14T22:13:20.002Z"}
+	{"value":null,"key":"","timestamp":1700000000003}
+	JSON
+	whole >all
+	printf '1:k|h=v,n=NULL|1700000000001|9:a\tb\303\251\360\237\230\200\n2:\377\000||1700000000002|2:\000\377\n0:||1700000000003|-1:\n' | cmp - all
+}
+
+@test "producer: JSON values that are no text are sent as JSON, headers may be short" {
+	improvement
+	own --input json <<-'JSON'
+	{ "key": 7, "value": { "b" : 1.50, "a": [ "x y", null ] }, "headers": { "h": 1, "g": "v" } }
+	{"value":true,"headers":["h","v","h","w"]}
+	JSON
+	run -0 keyed
+	out $'1:7|h=1,g=v|27:{"b":1.50,"a":["x y",null]}\n-1:|h=v,h=w|4:true'
+}
+
+@test "producer: a line that is no record is named, those before it are sent, exit 7" {
+	improvement
+	run --separate-stderr own --input json <<<$'{"value":1}\n{"key":"k"}\n{"value":3}'
+	expect 7
+	err 'kavka producer: line 2: no "value" (write "value":null for a tombstone)'
+	run --separate-stderr own --input json <<<'{"value":1,"kye":2}'
+	expect 1
+	err 'kavka producer: line 1: a record has no "kye"; did you mean "key"?'
+	run --separate-stderr own --input hex <<<$'00\n0g'
+	expect 7
+	err "kavka producer: line 2: the value: '0g' (at digit 1) is no pair of hexadecimal digits"
+	printf -- '-1:||1:1\n-1:||1:\0\n' | cmp - <(keyed)
+}
+
+@test "producer: lines of hex and of base64" {
+	improvement
+	printf '6B\t00 ff\t68:76,6e:-\t1700000000001\n-\t-\n\t\t\t1700000000003\nc3\n' | own --input hex
+	printf 'aw==\t/w==\taA==:dg==\t1700000000005\n' | own --input base64
+	whole | sed '2s/|17[0-9]*|/|now|/; 4s/|17[0-9]*|/|now|/' >all
+	printf '1:k|h=v,n=NULL|1700000000001|2:\0\377\n-1:||now|-1:\n0:||1700000000003|0:\n-1:||now|1:\303\n1:k|h=v|1700000000005|1:\377\n' |
+		cmp - all
+}
+
+@test "producer: keys, headers, partition and time for all records" {
+	improvement
+	kafka-topics --bootstrap-server "$BROKER" --create --topic "$T" --partitions 3
+	own --key k --header h=v --header 'g:w=x' --partition 2 --timestamp 2023-11-14T22:13:20Z <<<$'a\nb'
+	own -K '\t' -k none -p 1 -T 5 <<<$'key\tvalue'
+	run -0 got "$T" -f '%p|%k|%h|%T|%s\n'
+	[ "$(sort <<<"$output")" = $'1|key||5|value\n2|k|h=v,g=w=x|1700000000000|a\n2|k|h=v,g=w=x|1700000000000|b' ] || { show; false; }
+	run --separate-stderr own -p 3 <<<x
+	expect 1
+	err "kavka producer: line 1: topic $T has no partition 3 (it has 3)"
+}
+
+@test "producer: files and tombstones" {
+	improvement
+	printf 'a\0b\n\nc' >one
+	: >two
+	own --file one --file two --key k
+	own --input file <one
+	own --tombstone --key k </dev/null
+	own -Z <<<$'x\ny'
+	own --null-marker NIL -K : <<<$'z:NIL'
+	keyed >all
+	printf '1:k||6:a\0b\n\nc\n1:k||0:\n-1:||6:a\0b\n\nc\n1:k||-1:\n1:x||-1:\n1:y||-1:\n1:z||-1:\n' | cmp - all
+	run --separate-stderr own --file nosuch
+	expect 1
+	err "kavka producer: nosuch: No such file or directory"
+}
+
+@test "producer: --verbose tells where each record is, --output json as objects" {
+	improvement
+	run --separate-stderr own --verbose <<<$'a\nb'
+	expect 0
+	out "$T-0@0"$'\n'"$T-0@1"
+	run --separate-stderr own --output json <<<c
+	expect 0
+	out "{\"topic\":\"$T\",\"partition\":0,\"offset\":2,\"line\":1}"
+}
+
+@test "producer: the exit status and the line tell what was not acknowledged" {
+	improvement
+	kafka-topics --bootstrap-server "$BROKER" --create --topic "$T" --config max.message.bytes=200
+	run --separate-stderr own --batch-size 1 --timeout 0 <<<"$(printf 'a\n%0300d\nb\n' 0)"
+	expect 7
+	err_has "kavka producer: line 2 not delivered to $T-0: "
+	run -0 got "$T"
+	out $'a\nb'
+}
+
+@test "producer: where a partitioner is asked for, partitions of the records do not count" {
+	improvement
+	kafka-topics --bootstrap-server "$BROKER" --create --topic "$T" --partitions 3
+	own --input json --partitioner round-robin <<<$'{"value":1,"partition":9}\n{"value":2,"partition":9}\n{"value":3,"partition":9}'
+	run -0 got "$T" -f '%p\n'
+	[ "$(sort <<<"$output")" = $'0\n1\n2' ] || { show; false; }
+}
