@@ -1,25 +1,24 @@
 /* groups: list, describe, delete consumer groups and move their offsets (kafka-consumer-groups). */
 #include "cmd/groups/groups_int.h"
+#include "cmd/groups/groups_regex.h"
+#include "cmd/json_out.h"
 #include "cmd/kafka_error.h"
 #include "cmd/print.h"
 
 #include "base/mem.h"
 #include "client/admin.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
 
 static int groups_run(struct run *run, void *args);
+static int groups_refuse(const struct run *run, const struct err *err);
 
 #define AT(field) offsetof(struct groups_args, field)
 
 static const struct opt groups_opts[] = {
 	OPTS_CLUSTER,
 	OPTS_ZOOKEEPER,
+	OPTS_OUTPUT,
 	{"new-consumer", OPT_GONE, 0, .help = "it is the only kind now, leave it out."},
 	{"list", OPT_FLAG, AT(list), .help = "List all consumer groups."},
 	{"describe", OPT_FLAG, AT(describe),
@@ -45,7 +44,8 @@ static const struct opt groups_opts[] = {
 	{"state", OPT_OPTIONAL, AT(state), .arg = "state", .needs = "describe list",
 	 .help = "Describe the state of the group; with --list show states, of these only."},
 	{"type", OPT_OPTIONAL, AT(type), .arg = "type", .needs = "list",
-	 .help = "With --list show types, of these only: classic, consumer."},
+	 .help = "With --list show types, of these only: classic, consumer; kavka's own name also "
+		 "takes share and streams."},
 	{"to-earliest", OPT_FLAG, AT(to_earliest), .help = "Set offsets to the beginning."},
 	{"to-latest", OPT_FLAG, AT(to_latest), .help = "Set offsets to the end."},
 	{"to-current", OPT_FLAG, AT(to_current), .help = "Set offsets to what they are."},
@@ -64,34 +64,48 @@ static const struct opt groups_opts[] = {
 	{"export", OPT_FLAG, AT(export), .help = "Print the new offsets as CSV."},
 	{"timeout", OPT_INT, AT(timeout_ms), .arg = "timeout (ms)", .min = 1, .max = INT32_MAX,
 	 .value = "30000", .help = "How long each request to the cluster may take."},
-	{"json", OPT_FLAG, AT(json), .flags = OPT_OWN,
-	 .help = "Print one JSON object a line for --list and --describe."},
+	{"lag-only", OPT_FLAG, AT(lag_only), .flags = OPT_OWN, .needs = "describe",
+	 .help = "Show only partitions whose records were not all read."},
+	{"watch", OPT_OPTIONAL, AT(watch), .arg = "seconds", .flags = OPT_OWN, .needs = "describe",
+	 .help = "Show the lag with its trend again and again, every 2 seconds or as said."},
 	OPT_END,
 };
 
 const struct command cmd_groups = {
-	.name = "groups", .alias = "kafka-consumer-groups", .dialect = JOPT,
+	.name = "groups",
+	.alias = "kafka-consumer-groups",
+	.dialect = JOPT,
 	.summary = "list, describe, delete or reset consumer groups",
-	.intro = "This tool helps to list, describe, delete and manage the offsets of consumer "
-		 "groups.",
-	.opts = groups_opts, .args_size = sizeof(struct groups_args), .run = groups_run,
+	.intro = "This tool helps to list all consumer groups, describe a consumer group, delete "
+		 "consumer group info, or reset consumer group offsets.",
+	.opts = groups_opts,
+	.args_size = sizeof(struct groups_args),
+	.run = groups_run,
+	.refuse = groups_refuse,
 };
 
 #define ACTIONS "list describe delete reset-offsets delete-offsets validate-regex"
-#define DRY_RUN_WARNING                                                                          \
-	"WARN: No action will be performed as the --execute option is missing. In version 5.0, "  \
-	"this command will require either --dry-run or --execute to be specified. You should "    \
+#define DRY_RUN_WARNING \
+	"WARN: No action will be performed as the --execute option is missing. In version 5.0, " \
+	"this command will require either --dry-run or --execute to be specified. You should " \
 	"add the --dry-run option explicitly if you are scripting this command and want to keep " \
 	"the current default behavior without prompting.\n"
 
 /* ---- Rules -------------------------------------------------------------------------------- */
 
+static int check_scope(const struct run *run, const char *action, struct err *err)
+{
+	if (!run->is_apache)
+		return err_set(err, E_USAGE, "--%s: of which group? --group GROUP, or --all-groups",
+			       action);
+	return err_set(err, E_USAGE,
+		       "Option [%s] takes one of these options: [group], [all-groups]", action);
+}
+
 static int check_describe(const struct run *run, const struct groups_args *args, struct err *err)
 {
 	if (args->groups.count == 0 && !args->all_groups)
-		return err_set(
-			err, E_USAGE,
-			"Option [describe] takes one of these options: [group], [all-groups]");
+		return check_scope(run, "describe", err);
 	if (opt_given_count(run, "members offsets state") > 1)
 		return err_set(err, E_USAGE,
 			       "Option [describe] takes at most one of these options: "
@@ -103,15 +117,22 @@ static int check_describe(const struct run *run, const struct groups_args *args,
 
 static int check_reset(const struct run *run, const struct groups_args *args, struct err *err)
 {
-	static const char *const scenarios[] = {"to-offset", "to-datetime", "by-duration",
-		"to-earliest", "to-latest", "shift-by", "from-file", "to-current"};
+	static const char *const scenarios[] = {"to-offset",   "to-datetime", "by-duration",
+						"to-earliest", "to-latest",   "shift-by",
+						"from-file",   "to-current"};
 
 	if (args->dry_run && args->execute)
 		return err_set(
 			err, E_USAGE,
 			"Option [reset-offsets] only accepts one of [execute] and [dry-run]");
+	if (!args->dry_run && !args->execute)
+		print_error("%s",
+			    run->is_apache
+				    ? DRY_RUN_WARNING
+				    : "kavka groups: a dry run, nothing changes; add --execute\n");
 	if (args->groups.count == 0 && !args->all_groups)
-		return err_set(err, E_USAGE, "Option [reset-offsets] takes one of these options: "
+		return err_set(err, E_USAGE,
+			       "Option [reset-offsets] takes one of these options: "
 			       "[group], [all-groups]");
 	for (unsigned i = 0; i < ARRAY_LEN(scenarios); i++) {
 		for (unsigned j = 0; j < ARRAY_LEN(scenarios); j++) {
@@ -121,8 +142,6 @@ static int check_reset(const struct run *run, const struct groups_args *args, st
 				return rc;
 		}
 	}
-	if (!args->dry_run && !args->execute)
-		print_error(DRY_RUN_WARNING);
 	return 0;
 }
 
@@ -133,16 +152,17 @@ static int groups_check(const struct run *run, const struct groups_args *args, s
 	if (!args->validate_regex && !connect_has_server(run))
 		return opt_require(run, "bootstrap-server", err);
 	if (opt_given_count(run, ACTIONS) != 1)
-		return err_set(err, E_USAGE, "Command must include exactly one action: --list, "
+		return err_set(err, E_USAGE,
+			       "Command must include exactly one action: --list, "
 			       "--describe, --delete, --reset-offsets, --delete-offsets, "
 			       "--validate-regex");
 	if (args->describe)
 		rc = check_describe(run, args, err);
-	if (args->delete && args->groups.count == 0 && !args->all_groups)
+	if (args->delete &&args->groups.count == 0 && !args->all_groups)
+		rc = check_scope(run, "delete", err);
+	if (args->delete &&args->topics.count > 0)
 		rc = err_set(err, E_USAGE,
-			     "Option [delete] takes one of these options: [group], [all-groups]");
-	if (args->delete && args->topics.count > 0)
-		rc = err_set(err, E_USAGE, "The consumer does not support topic-specific offset "
+			     "The consumer does not support topic-specific offset "
 			     "deletion from a consumer group.");
 	if (args->delete_offsets && (args->groups.count == 0 || args->topics.count == 0))
 		rc = err_set(
@@ -151,190 +171,66 @@ static int groups_check(const struct run *run, const struct groups_args *args, s
 	if (rc == 0 && args->reset_offsets)
 		rc = check_reset(run, args, err);
 	if (rc == 0)
+		rc = opt_conflict(run, "watch", "members state", err);
+	if (rc == 0)
 		rc = opt_conflict(run, "group", "all-groups list", err);
 	if (rc == 0)
-		rc = opt_conflict(run, "all-groups", "list delete-offsets", err);
+		rc = run->is_apache ? 0
+				    : opt_conflict(run, "all-groups", "list delete-offsets", err);
 	if (rc == 0)
 		rc = opt_conflict(run, "topic", "list describe", err);
 	return rc;
 }
 
-/* ---- list --------------------------------------------------------------------------------- */
-
-static bool word_matches(const char *list, struct str word)
-{
-	while (*list) {
-		size_t len = strcspn(list, ",");
-		const char *from = list;
-		size_t n = len;
-
-		while (n > 0 && *from == ' ')
-			from++, n--;
-		while (n > 0 && from[n - 1] == ' ')
-			n--;
-		if (n == word.len && strncasecmp(from, word.data, n) == 0)
-			return true;
-		list += len;
-		list += *list == ',';
-	}
-	return false;
-}
-
-/* Each word of the list must be one of `valid`. */
-static int check_words(struct arena *a, const char *list, const char *kind, const char *valid,
-		       struct err *err)
-{
-	for (const char *p = list; *p;) {
-		size_t len = strcspn(p, ",");
-		const char *from = p + strspn(p, " ");
-		const char *end = p + len;
-		const char *names = valid;
-		bool found = false;
-
-		while (end > from && end[-1] == ' ')
-			end--;
-		while (*names && !found) {
-			size_t n = strcspn(names, " ");
-
-			found = n == (size_t)(end - from) && strncasecmp(names, from, n) == 0;
-			names += n;
-			names += strspn(names, " ");
-		}
-		if (!found) {
-			char *text = arena_strdup(a, valid);
-			struct out joined;
-
-			out_init(&joined, 1024);
-			for (char *w = text; *w; w++) {
-				if (*w == ' ')
-					out_byte(&joined, ',');
-				out_byte(&joined, (uint8_t)*w);
-			}
-			err_set(err, E_USAGE, "Invalid %s list '%s'. Valid %s are: %.*s", kind,
-				list, *kind == 's' ? "states" : "types", (int)joined.len,
-				(const char *)joined.data);
-			out_fini(&joined);
-			return E_USAGE;
-		}
-		p += len;
-		p += *p == ',';
-	}
-	return 0;
-}
-
-static int run_list(struct groups *g, struct err *err)
-{
-	const struct groups_args *args = g->args;
-	struct groups_list_columns columns = {.type = opt_given(g->run, "type"),
-					      .state = opt_given(g->run, "state")};
-	struct group_view *all;
-	size_t count, kept = 0;
-	int rc = 0;
-
-	if (args->state && *args->state)
-		rc = check_words(g->arena, args->state, "state",
-				 "PreparingRebalance "
-				 "CompletingRebalance Stable Dead Empty Assigning Reconciling",
-				 err);
-	if (rc == 0 && args->type && *args->type)
-		rc = check_words(g->arena, args->type, "types", "Classic Consumer", err);
-	if (rc == 0)
-		rc = groups_list(g, &all, &count, err);
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; i < count; i++) {
-		if (args->state && *args->state && !word_matches(args->state, all[i].state))
-			continue;
-		if (args->type && *args->type && !word_matches(args->type, all[i].type))
-			continue;
-		all[kept++] = all[i];
-	}
-	if (args->json)
-		groups_print_list_json(all, (unsigned)kept);
-	else
-		groups_print_list(g->arena, all, (unsigned)kept, columns);
-	return 0;
-}
-
-/* ---- describe ----------------------------------------------------------------------------- */
-
-static int describe_one(struct groups *g, struct str id, int *code, struct err *err)
-{
-	const struct groups_args *args = g->args;
-	bool wants_state = opt_given(g->run, "state");
-	struct group_view view;
-	int rc = groups_read(g, id, &view, err);
-
-	if (rc == 0 && (args->json || (!args->members && !wants_state)))
-		rc = groups_read_offsets(g, &view, err);
-	if (rc < 0)
-		return rc;
-	if (args->json) {
-		groups_print_json(&view);
-		return 0;
-	}
-	if (!groups_print_status(&view)) {
-		*code = EXIT_NOT_FOUND;
-		return 0;
-	}
-	if (args->members)
-		groups_print_members(g->arena, &view, args->verbose);
-	else if (wants_state)
-		groups_print_state(g->arena, &view, args->verbose);
-	else
-		groups_print_offsets(g->arena, &view, args->verbose);
-	return 0;
-}
-
-static int run_describe(struct groups *g, int *code, struct err *err)
-{
-	struct str *names;
-	size_t count;
-	int rc = groups_names(g, &names, &count, err);
-
-	for (size_t i = 0; rc == 0 && i < count; i++)
-		rc = describe_one(g, names[i], code, err);
-	return rc;
-}
-
 /* ---- The run ------------------------------------------------------------------------------ */
 
-static int run_validate_regex(const char *text)
+static int run_validate_regex(const struct groups_args *args, enum output_format format)
 {
-	PCRE2_SIZE at;
-	int error;
-	pcre2_code *code =
-		pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, 0, &error, &at, NULL);
-	PCRE2_UCHAR why[256];
+	const char *fault = regex_fault(args->validate_regex);
+	struct json_out j = {0};
 
-	if (code) {
-		print_text("The regular expression `%s` is valid.\n", text);
-		pcre2_code_free(code);
-		return EXIT_OK;
+	if (format == OUTPUT_JSON) {
+		json_out_open(&j, NULL, '{');
+		json_out_text(&j, "regex", args->validate_regex);
+		json_out_text(&j, "error", fault);
+		json_out_close(&j, '}');
+		print_byte('\n');
+	} else if (fault) {
+		print_text("The regular expression `%s` is invalid: %s.\n", args->validate_regex,
+			   fault);
+	} else {
+		print_text("The regular expression `%s` is valid.\n", args->validate_regex);
 	}
-	/* RE2's words for the commonest mistake, as brokers and Apache's tool have them. */
-	if (error == PCRE2_ERROR_MISSING_CLOSING_PARENTHESIS)
-		snprintf((char *)why, sizeof(why), "missing closing )");
-	else
-		pcre2_get_error_message(error, why, sizeof(why));
-	print_text("The regular expression `%s` is invalid: %s.\n", text, (const char *)why);
-	return EXIT_FAILED;
+	return fault ? EXIT_FAILED : EXIT_OK;
 }
 
 /* Apache's tool ends with 0 after every failure of this kind; scripts look for "Error:". */
+static int groups_say(const char *class, const char *text)
+{
+	print_text("\nError: Executing consumer group command failed due to %s%s%s\n",
+		   class ? class : "", class ? ": " : "", text);
+	return EXIT_OK;
+}
+
+/* Apache's tool looks at values when it is at work already. */
+static int groups_refuse(const struct run *run, const struct err *err)
+{
+	return run->is_bad_value ? groups_say(NULL, err_message(err)) : help_usage(run, err);
+}
+
 static int groups_failure(const struct run *run, const struct err *err)
 {
 	char text[EXCEPTION_TEXT_MAX];
-	const char *exception;
+	const char *exception = NULL;
 
 	if (err->code == E_USAGE)
 		return help_usage(run, err);
 	if (!run->is_apache)
 		return help_failure(run, err);
-	exception = err_exception(err, text);
-	print_text("\nError: Executing consumer group command failed due to %s%s%s\n",
-		   exception ? exception : "", exception ? ": " : "", err_message(err));
-	return EXIT_OK;
+	/* Errors that its client wraps are told with their class, its own without. */
+	if (err->code != E_NOT_FOUND && err->code != E_INVALID)
+		exception = err_exception(err, text);
+	return groups_say(exception, err_message(err));
 }
 
 static int groups_open(const struct groups_args *args, struct connection *c, struct err *err)
@@ -364,10 +260,10 @@ static int groups_run(struct run *run, void *data)
 	struct err err = {0};
 	int rc, code = EXIT_OK;
 
-	if (groups_check(run, args, &err) < 0)
+	if (output_format(&args->output, &g.format, &err) < 0 || groups_check(run, args, &err) < 0)
 		return help_usage(run, &err);
 	if (args->validate_regex) {
-		code = run_validate_regex(args->validate_regex);
+		code = run_validate_regex(args, g.format);
 		return run->is_apache ? EXIT_OK : code;
 	}
 	rc = groups_open(args, &connection, &err);
@@ -375,9 +271,11 @@ static int groups_run(struct run *run, void *data)
 		return groups_failure(run, &err);
 	g.client = connection.client;
 	if (args->list)
-		rc = run_list(&g, &err);
+		rc = groups_run_list(&g, &err);
+	else if (opt_given(run, "watch"))
+		rc = groups_run_watch(&g, &err);
 	else if (args->describe)
-		rc = run_describe(&g, &code, &err);
+		rc = groups_run_describe(&g, &code, &err);
 	else if (args->delete)
 		rc = groups_delete(&g, &code, &err);
 	else if (args->reset_offsets)

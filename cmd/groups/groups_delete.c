@@ -1,14 +1,13 @@
-/* groups --delete and --delete-offsets, and the CSV files of --reset-offsets. */
+/* groups --delete and --delete-offsets. */
 #include "cmd/groups/groups_int.h"
+#include "cmd/json_out.h"
 #include "cmd/kafka_error.h"
 #include "cmd/print.h"
 #include "cmd/table.h"
 
-#include "base/env.h"
 #include "base/mem.h"
 #include "client/admin.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,40 +41,94 @@ static void print_names(const struct str *names, const struct err *errors, size_
 	}
 }
 
-int groups_delete(struct groups *g, int *code, struct err *err)
+static const char *error_text(struct groups *g, const struct err *err)
 {
-	struct err *errors;
-	struct str *names;
-	size_t count, failed = 0;
-	int rc = groups_names(g, &names, &count, err);
+	char text[EXCEPTION_TEXT_MAX];
+	const char *exception = g->run->is_apache ? err_exception(err, text) : NULL;
 
-	if (rc < 0)
-		return rc;
-	errors = arena_array(g->arena, count + 1, sizeof(*errors));
-	for (size_t i = 0; i < count; i++)
-		failed += delete_one(g, names[i], &errors[i]) < 0;
-	if (failed == 0) {
+	return arena_printf(g->arena, "%s%s%s", exception ? exception : "", exception ? ": " : "",
+			    err_message(err));
+}
+
+static void delete_print_json(struct groups *g, const struct str *names, const struct err *errors,
+			      size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct json_out j = {0};
+
+		json_out_open(&j, NULL, '{');
+		json_out_str(&j, "group", names[i]);
+		json_out_text(&j, "error", errors[i].code ? error_text(g, &errors[i]) : NULL);
+		json_out_close(&j, '}');
+		print_byte('\n');
+	}
+}
+
+static void delete_print_text(struct groups *g, const struct str *names, const struct err *errors,
+			      size_t count, size_t failed)
+{
+	if (failed == 0 && (count > 0 || g->run->is_apache)) {
 		print_text("Deletion of requested consumer groups (");
 		print_names(names, errors, count);
 		print_text(") was successful.\n");
-		return 0;
 	}
+	if (failed == 0)
+		return;
 	print_text("\nError: Deletion of some consumer groups failed:\n");
 	for (size_t i = 0; i < count; i++) {
-		char text[EXCEPTION_TEXT_MAX];
-		const char *exception = err_exception(&errors[i], text);
-
 		if (errors[i].code != 0)
-			print_text("* Group '%.*s' could not be deleted due to: %s%s%s\n",
-				   STR(names[i]), exception ? exception : "", exception ? ": " : "",
-				   err_message(&errors[i]));
+			print_text("* Group '%.*s' could not be deleted due to: %s\n",
+				   STR(names[i]), error_text(g, &errors[i]));
 	}
 	if (failed < count) {
 		print_text("\nThese consumer groups were deleted successfully: ");
 		print_names(names, errors, count);
 		print_byte('\n');
 	}
-	*code = failed < count ? EXIT_PARTIAL : help_exit_code(g->run, &errors[0]);
+}
+
+/* Under our own name each failure is a line on stderr, each success one on stdout. */
+static void delete_print_own(struct groups *g, const struct str *names, const struct err *errors,
+			     size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (errors[i].code == 0)
+			output_say("%s group %.*s.\n",
+				   g->args->dry_run ? "Would delete" : "Deleted", STR(names[i]));
+		else
+			print_error("%s: group %.*s: %s%s\n", g->run->name, STR(names[i]),
+				    err_message(&errors[i]),
+				    errors[i].kafka_error == KERR_NON_EMPTY_GROUP
+					    ? " (stop its members first: --describe --members)"
+					    : "");
+	}
+}
+
+int groups_delete(struct groups *g, int *code, struct err *err)
+{
+	struct err *errors;
+	struct str *names;
+	size_t count, failed = 0, first = 0;
+	bool is_dry = g->args->dry_run && !g->run->is_apache;
+	int rc = groups_names(g, &names, &count, err);
+
+	if (rc < 0)
+		return rc;
+	errors = arena_array(g->arena, count + 1, sizeof(*errors));
+	for (size_t i = count; i-- > 0 && !is_dry;) {
+		if (delete_one(g, names[i], &errors[i]) < 0) {
+			failed++;
+			first = i;
+		}
+	}
+	if (g->format == OUTPUT_JSON)
+		delete_print_json(g, names, errors, count);
+	else if (g->run->is_apache)
+		delete_print_text(g, names, errors, count, failed);
+	else
+		delete_print_own(g, names, errors, count);
+	if (failed > 0)
+		*code = failed < count ? EXIT_PARTIAL : help_exit_code(g->run, &errors[first]);
 	return 0;
 }
 
@@ -113,8 +166,8 @@ static void delete_take(const struct offset_delete_response *response, struct po
 			struct position wanted = {.topic = topic->name,
 						  .partition =
 							  topic->partitions[p].partition_index};
-			struct position *found = bsearch(&wanted, items, count, sizeof(*items),
-							 position_cmp);
+			struct position *found =
+				bsearch(&wanted, items, count, sizeof(*items), position_cmp);
 
 			if (found)
 				found->error = topic->partitions[p].error_code;
@@ -122,23 +175,72 @@ static void delete_take(const struct offset_delete_response *response, struct po
 	}
 }
 
-static void delete_print(struct groups *g, const struct position *items, size_t count)
+static const char *position_status(struct groups *g, const struct position *p)
 {
-	const struct column columns[] = {
-		COLUMN_WIDE("TOPIC", 15), COLUMN("PARTITION", 10), COLUMN("STATUS", 15)};
+	char text[EXCEPTION_TEXT_MAX];
+
+	if (p->error == 0)
+		return "Successful";
+	if (!g->run->is_apache)
+		return arena_printf(g->arena, "Error: %s", kafka_error_sentence(p->error));
+	return arena_printf(g->arena, "Error: %s: %s", kafka_exception(p->error, text),
+			    kafka_error_sentence(p->error));
+}
+
+static void offsets_print(struct groups *g, const struct position *items, size_t count)
+{
+	const struct column columns[] = {COLUMN_WIDE("TOPIC", 15), COLUMN("PARTITION", 10),
+					 COLUMN("STATUS", 15)};
 	struct table t;
 
 	table_init(&t, g->arena, columns, ARRAY_LEN(columns));
-	for (size_t i = 0; i < count; i++) {
-		const char *status = items[i].error == 0 ? "Successful"
-			: arena_printf(g->arena, "Error: %s", kafka_error_sentence(items[i].error));
-
+	for (size_t i = 0; i < count; i++)
 		table_add(&t, arena_strndup(g->arena, items[i].topic.data, items[i].topic.len),
 			  items[i].partition < 0 ? "-"
 						 : arena_printf(g->arena, "%d", items[i].partition),
-			  status);
-	}
+			  position_status(g, &items[i]));
 	table_print(&t, TABLE_LINE_FIRST);
+}
+
+static void offsets_print_json(struct str group, const struct position *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct json_out j = {0};
+
+		json_out_open(&j, NULL, '{');
+		json_out_str(&j, "group", group);
+		json_out_str(&j, "topic", items[i].topic);
+		if (items[i].partition < 0)
+			json_out_null(&j, "partition");
+		else
+			json_out_int(&j, "partition", items[i].partition);
+		json_out_text(&j, "error",
+			      items[i].error ? kafka_error_sentence(items[i].error) : NULL);
+		json_out_close(&j, '}');
+		print_byte('\n');
+	}
+}
+
+/* What the answer says of the whole, in Apache's words. */
+static void offsets_print_outcome(struct str group, int error, bool some_failed)
+{
+	switch (error) {
+	case KERR_NONE:
+		if (some_failed)
+			break;
+		output_say("Request succeeded for deleting offsets from group %.*s.\n", STR(group));
+		return;
+	case KERR_INVALID_GROUP_ID:
+	case KERR_GROUP_ID_NOT_FOUND:
+	case KERR_GROUP_AUTHORIZATION_FAILED:
+	case KERR_NON_EMPTY_GROUP: print_text("\nError: %s\n", kafka_error_sentence(error)); return;
+	default:
+		print_text("\nError: Encountered some unknown error: %s\n",
+			   kafka_error_name(error));
+		return;
+	}
+	print_text("\nError: Encountered some partition-level error, see the follow-up "
+		   "details.\n");
 }
 
 int groups_delete_offsets(struct groups *g, int *code, struct err *err)
@@ -148,7 +250,7 @@ int groups_delete_offsets(struct groups *g, int *code, struct err *err)
 	struct str group = str_of(g->args->groups.items[0]);
 	struct position *items;
 	size_t count;
-	bool failed = false;
+	bool failed = false, done = false;
 	int rc;
 
 	if (g->args->groups.count != 1)
@@ -164,116 +266,23 @@ int groups_delete_offsets(struct groups *g, int *code, struct err *err)
 			 (void **)&response, NULL, err);
 	if (rc < 0)
 		return rc;
-	if (response->error_code != KERR_NONE) {
-		print_text("\nError: %s\n", kafka_error_sentence(response->error_code));
-		kafka_error_set(err, response->error_code, STR_NULL);
-		*code = help_exit_code(g->run, err);
+	if (response->error_code == KERR_NONE)
+		delete_take(response, items, count);
+	else if (!g->run->is_apache)
+		return kafka_error_set(err, response->error_code, STR_NULL);
+	for (size_t i = 0; i < count; i++) {
+		if (items[i].error == 0)
+			items[i].error = response->error_code;
+		failed |= items[i].error != 0;
+		done |= items[i].error == 0;
+	}
+	if (failed)
+		*code = done ? EXIT_PARTIAL : EXIT_FAILED;
+	if (g->format == OUTPUT_JSON) {
+		offsets_print_json(group, items, count);
 		return 0;
 	}
-	delete_take(response, items, count);
-	for (size_t i = 0; i < count; i++)
-		failed |= items[i].error != 0;
-	if (failed) {
-		print_text("\nError: Encountered some partition-level error, see the follow-up "
-			   "details.\n");
-		*code = EXIT_PARTIAL;
-	} else {
-		print_text("Request succeeded for deleting offsets from group %.*s.\n", STR(group));
-	}
-	delete_print(g, items, count);
+	offsets_print_outcome(group, response->error_code, failed);
+	offsets_print(g, items, count);
 	return 0;
-}
-
-/* ---- CSV ---------------------------------------------------------------------------------- */
-
-#define RESET_FILE_BYTES_MAX (64 * 1024 * 1024)
-#define RESET_FILE_COLUMNS 4
-
-/* Splits one line at its commas, quotes taken off; returns how many columns. */
-static unsigned csv_split(char *line, char *columns[RESET_FILE_COLUMNS + 1])
-{
-	unsigned count = 0;
-
-	for (char *p = line; p && count <= RESET_FILE_COLUMNS;) {
-		char *next;
-
-		if (*p == '"') {
-			next = strchr(++p, '"');
-			if (next)
-				*next++ = '\0';
-			if (next)
-				next = *next == ',' ? next + 1 : NULL;
-		} else {
-			next = strchr(p, ',');
-			if (next)
-				*next++ = '\0';
-		}
-		columns[count++] = p;
-		p = next;
-	}
-	return count;
-}
-
-static int csv_row(char *line, unsigned number, const char *path, bool one_group,
-		   struct reset_row *out, struct err *err)
-{
-	char *columns[RESET_FILE_COLUMNS + 1], *end, *partition_end;
-	unsigned count = csv_split(line, columns);
-	unsigned at = count - 3;
-	long partition;
-
-	if (count < 3 || count > 4 || (count == 3 && !one_group))
-		return err_set(
-			err, E_USAGE, "%s:%u: %s", path, number,
-			one_group ? "not topic,partition,offset or group,topic,partition,offset"
-				  : "not group,topic,partition,offset");
-	*out = (struct reset_row){.group = count == 4 ? str_of(columns[0]) : STR_NULL,
-				  .topic = str_of(columns[at])};
-	partition = strtol(columns[at + 1], &partition_end, 10);
-	out->offset = strtoll(columns[at + 2], &end, 10);
-	if (partition_end == columns[at + 1] || *partition_end || partition < 0 ||
-	    partition > INT32_MAX || end == columns[at + 2] || *end)
-		return err_set(err, E_USAGE, "%s:%u: partition or offset is no number", path,
-			       number);
-	out->partition = (int32_t)partition;
-	return 0;
-}
-
-int reset_file_read(struct arena *a, const char *path, bool one_group, struct reset_row **out,
-		    size_t *count, struct err *err)
-{
-	struct reset_row *rows = NULL;
-	size_t len, cap = 0;
-	unsigned number = 0;
-	struct env env;
-	char *data, *text;
-	int rc;
-
-	*count = 0;
-	env_posix_init(&env);
-	rc = env_read_file(&env, path, RESET_FILE_BYTES_MAX, &data, &len);
-	if (rc < 0)
-		return err_sys(err, rc, "%s", path);
-	text = arena_strndup(a, data, len);
-	free(data);
-	for (char *line = text, *next; rc == 0 && line; line = next) {
-		size_t end;
-
-		next = strchr(line, '\n');
-		if (next)
-			*next++ = '\0';
-		number++;
-		end = strlen(line);
-		if (end > 0 && line[end - 1] == '\r')
-			line[end - 1] = '\0';
-		if (*line == '\0')
-			continue;
-		if (*count == cap)
-			rows = grow_array(rows, *count, &cap, sizeof(*rows));
-		rc = csv_row(line, number, path, one_group, &rows[*count], err);
-		*count += rc == 0;
-	}
-	*out = arena_memdup(a, rows, *count * sizeof(*rows));
-	free(rows);
-	return rc;
 }

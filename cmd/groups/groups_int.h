@@ -5,11 +5,13 @@
 #include "cmd/command.h"
 #include "cmd/connect.h"
 #include "cmd/groups/groups_print.h"
+#include "cmd/output.h"
 
 #include "client/consumer.h"
 
 struct groups_args {
 	struct cluster_args cluster;
+	struct output_args output;
 	bool list, describe, delete, reset_offsets, delete_offsets;
 	const char *validate_regex;
 	struct opt_list groups, topics;
@@ -21,7 +23,8 @@ struct groups_args {
 	int64_t to_offset, shift_by;
 	bool dry_run, execute, export;
 	int64_t timeout_ms;
-	bool json;
+	bool lag_only;
+	const char *watch;
 };
 
 struct groups {
@@ -29,19 +32,23 @@ struct groups {
 	const struct groups_args *args;
 	struct client *client;
 	struct arena *arena;
+	enum output_format format;
 };
 
 /* The groups that --group and --all-groups name, sorted. */
 MUST_USE int groups_names(struct groups *g, struct str **out, size_t *count, struct err *err);
 
-/* All consumer groups of the cluster as ListGroups tells them: id, type, state. */
-MUST_USE int groups_list(struct groups *g, struct group_view **out, size_t *count,
-			 struct err *err);
+/* The groups of the cluster as ListGroups tells them: id, type, state. `types` (commas, any case):
+ * of these; NULL: consumer groups of both protocols. */
+MUST_USE int groups_list(struct groups *g, const char *types, struct group_view **out,
+			 size_t *count, struct err *err);
+/* Is `word` one of the words of a list with commas, in any case? */
+bool groups_word_is_in(const char *list, struct str word);
 
 /* One group with its members, without offsets. E_KAFKA with GROUP_ID_NOT_FOUND if there is none;
  * brokers before 4.0 say it with the state Dead. */
 MUST_USE int groups_read(struct groups *g, struct str id, struct group_view *out, struct err *err);
-/* Adds the partitions with committed and end offsets. */
+/* Adds the partitions with committed and end offsets; with --lag-only those that lag. */
 MUST_USE int groups_read_offsets(struct groups *g, struct group_view *view, struct err *err);
 
 /* The partitions that --topic names ("t", "t:0,1"), sorted. A topic that cannot be looked up has
@@ -49,16 +56,20 @@ MUST_USE int groups_read_offsets(struct groups *g, struct group_view *view, stru
 MUST_USE int groups_topic_args(struct groups *g, struct position **out, size_t *count,
 			       struct err *err);
 
-/* Sets *code to the exit code under kavka's name when something failed for some. */
+/* The actions set *code to the exit code under kavka's name when something failed for some. */
+MUST_USE int groups_run_list(struct groups *g, struct err *err);
+MUST_USE int groups_run_describe(struct groups *g, int *code, struct err *err);
+/* --describe --watch: until it is interrupted, or stdout is closed. */
+MUST_USE int groups_run_watch(struct groups *g, struct err *err);
 MUST_USE int groups_reset(struct groups *g, int *code, struct err *err);
 MUST_USE int groups_delete(struct groups *g, int *code, struct err *err);
 MUST_USE int groups_delete_offsets(struct groups *g, int *code, struct err *err);
 
-int position_cmp(const void *a, const void *b);	/* by topic, partition */
+int position_cmp(const void *a, const void *b); /* by topic, partition */
 
-/* "topic,partition,offset" or "group,topic,partition,offset" lines, for `group` (null group column
- * counts as it). 0 or E_USAGE, -errno. */
-MUST_USE int reset_file_read(struct arena *a, const char *path, bool one_group,
-			     struct reset_row **out, size_t *count, struct err *err);
+/* The lines of --from-file: "topic,partition,offset" (null group, with `one_group` only) or
+ * "group,topic,partition,offset". 0, E_USAGE or -errno. */
+MUST_USE int reset_file_read(struct groups *g, bool one_group, struct reset_row **out,
+			     size_t *count, struct err *err);
 
 #endif

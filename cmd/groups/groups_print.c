@@ -1,5 +1,4 @@
 #include "cmd/groups/groups_print.h"
-#include "cmd/json_out.h"
 #include "cmd/print.h"
 #include "cmd/table.h"
 
@@ -71,18 +70,31 @@ bool groups_print_status(const struct group_view *g)
 	return true;
 }
 
-static int64_t partition_lag(const struct group_partition *p)
+int64_t group_partition_lag(const struct group_partition *p)
 {
 	if (p->committed == OFFSET_UNKNOWN || p->end == OFFSET_UNKNOWN)
 		return OFFSET_UNKNOWN;
 	return p->end - p->committed;
 }
 
+int64_t group_lag(const struct group_view *g)
+{
+	int64_t sum = 0;
+
+	for (unsigned i = 0; i < g->partition_count; i++) {
+		int64_t lag = group_partition_lag(&g->partitions[i]);
+
+		sum += lag == OFFSET_UNKNOWN ? 0 : lag;
+	}
+	return sum;
+}
+
 void groups_print_offsets(struct arena *a, const struct group_view *g, bool verbose)
 {
 	const struct column plain[] = {
-		COLUMN_WIDE("GROUP", 15), COLUMN_WIDE("TOPIC", 15), COLUMN("PARTITION", 10),
-		COLUMN("CURRENT-OFFSET", 15), COLUMN("LOG-END-OFFSET", 15), COLUMN("LAG", 15),
+		COLUMN_WIDE("GROUP", 15),       COLUMN_WIDE("TOPIC", 15),
+		COLUMN("PARTITION", 10),        COLUMN("CURRENT-OFFSET", 15),
+		COLUMN("LOG-END-OFFSET", 15),   COLUMN("LAG", 15),
 		COLUMN_WIDE("CONSUMER-ID", 15), COLUMN_WIDE("HOST", 15),
 		COLUMN_BARE("CLIENT-ID"),
 	};
@@ -118,7 +130,7 @@ void groups_print_offsets(struct arena *a, const struct group_view *g, bool verb
 			cells[at++] = epoch_text(a, p->leader_epoch);
 		cells[at++] = offset_text(a, p->committed);
 		cells[at++] = offset_text(a, p->end);
-		cells[at++] = offset_text(a, partition_lag(p));
+		cells[at++] = offset_text(a, group_partition_lag(p));
 		cells[at++] = p->owner ? text_of(a, p->owner->id) : "-";
 		cells[at++] = p->owner ? text_of(a, p->owner->host) : "-";
 		cells[at++] = p->owner ? text_of(a, p->owner->client_id) : "-";
@@ -217,13 +229,15 @@ void groups_print_members(struct arena *a, const struct group_view *g, bool verb
 void groups_print_state(struct arena *a, const struct group_view *g, bool verbose)
 {
 	const struct column plain[] = {
-		COLUMN_WIDE("GROUP", 15), COLUMN_WIDE("COORDINATOR (ID)", 25),
-		COLUMN("ASSIGNMENT-STRATEGY", 20), COLUMN("STATE", 20), COLUMN_BARE("#MEMBERS"),
+		COLUMN_WIDE("GROUP", 15),          COLUMN_WIDE("COORDINATOR (ID)", 25),
+		COLUMN("ASSIGNMENT-STRATEGY", 20), COLUMN("STATE", 20),
+		COLUMN_BARE("#MEMBERS"),
 	};
 	const struct column longer[] = {
-		COLUMN_WIDE("GROUP", 15), COLUMN_WIDE("COORDINATOR (ID)", 25),
-		COLUMN("ASSIGNMENT-STRATEGY", 20), COLUMN("STATE", 20), COLUMN("GROUP-EPOCH", 15),
-		COLUMN("TARGET-ASSIGNMENT-EPOCH", 25), COLUMN_BARE("#MEMBERS"),
+		COLUMN_WIDE("GROUP", 15),          COLUMN_WIDE("COORDINATOR (ID)", 25),
+		COLUMN("ASSIGNMENT-STRATEGY", 20), COLUMN("STATE", 20),
+		COLUMN("GROUP-EPOCH", 15),         COLUMN("TARGET-ASSIGNMENT-EPOCH", 25),
+		COLUMN_BARE("#MEMBERS"),
 	};
 	const char *cells[ARRAY_LEN(longer)];
 	unsigned at = 0;
@@ -252,7 +266,9 @@ void groups_print_state(struct arena *a, const struct group_view *g, bool verbos
 void groups_print_reset(struct arena *a, const struct reset_row *rows, unsigned count)
 {
 	const struct column columns[] = {
-		COLUMN_WIDE("GROUP", 15), COLUMN_WIDE("TOPIC", 15), COLUMN("PARTITION", 10),
+		COLUMN_WIDE("GROUP", 15),
+		COLUMN_WIDE("TOPIC", 15),
+		COLUMN("PARTITION", 10),
 		COLUMN_BARE("NEW-OFFSET"),
 	};
 	struct table t;
@@ -274,78 +290,5 @@ void groups_print_csv(const struct reset_row *rows, unsigned count, bool with_gr
 			print_text(quoted ? "\"%.*s\"," : "%.*s,", STR(r->group));
 		print_text("%.*s,%d,%" PRId64 "\n", STR(r->topic), r->partition, r->offset);
 	}
-	print_byte('\n');
-}
-
-/* ---- JSON --------------------------------------------------------------------------------- */
-
-static void json_offset(struct json_out *j, const char *key, int64_t offset)
-{
-	if (offset == OFFSET_UNKNOWN)
-		json_out_null(j, key);
-	else
-		json_out_int(j, key, offset);
-}
-
-static void json_member(struct json_out *j, const struct group_member *m)
-{
-	json_out_open(j, NULL, '{');
-	json_out_str(j, "consumerId", m->id);
-	json_out_str(j, "groupInstanceId", m->instance_id);
-	json_out_str(j, "clientId", m->client_id);
-	json_out_str(j, "host", m->host);
-	json_out_open(j, "assignment", '[');
-	for (unsigned i = 0; i < m->assignment_count; i++) {
-		json_out_open(j, NULL, '{');
-		json_out_str(j, "topic", m->assignment[i].topic);
-		json_out_int(j, "partition", m->assignment[i].partition);
-		json_out_close(j, '}');
-	}
-	json_out_close(j, ']');
-	json_out_close(j, '}');
-}
-
-void groups_print_list_json(const struct group_view *groups, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		struct json_out j = {0};
-
-		json_out_open(&j, NULL, '{');
-		json_out_str(&j, "group", groups[i].id);
-		json_out_str(&j, "type", groups[i].type);
-		json_out_str(&j, "state", groups[i].state);
-		json_out_close(&j, '}');
-		print_byte('\n');
-	}
-}
-
-void groups_print_json(const struct group_view *g)
-{
-	struct json_out j = {0};
-
-	json_out_open(&j, NULL, '{');
-	json_out_str(&j, "group", g->id);
-	json_out_str(&j, "state", g->state);
-	json_out_str(&j, "assignmentStrategy", g->strategy);
-	json_out_int(&j, "coordinator", g->coordinator_id);
-	json_out_open(&j, "members", '[');
-	for (unsigned i = 0; i < g->member_count; i++)
-		json_member(&j, &g->members[i]);
-	json_out_close(&j, ']');
-	json_out_open(&j, "offsets", '[');
-	for (unsigned i = 0; i < g->partition_count; i++) {
-		const struct group_partition *p = &g->partitions[i];
-
-		json_out_open(&j, NULL, '{');
-		json_out_str(&j, "topic", p->topic);
-		json_out_int(&j, "partition", p->partition);
-		json_offset(&j, "currentOffset", p->committed);
-		json_offset(&j, "logEndOffset", p->end);
-		json_offset(&j, "lag", partition_lag(p));
-		json_out_str(&j, "consumerId", p->owner ? p->owner->id : STR_NULL);
-		json_out_close(&j, '}');
-	}
-	json_out_close(&j, ']');
-	json_out_close(&j, '}');
 	print_byte('\n');
 }

@@ -16,27 +16,37 @@ static int str_case_is(struct str s, const char *text)
 
 /* ---- list --------------------------------------------------------------------------------- */
 
-static bool list_wants(const struct list_groups_response_listed_group *from)
+static bool list_wants(const struct list_groups_response_listed_group *from, const char *types)
 {
 	bool is_kind = from->group_type.len == 0 || str_case_is(from->group_type, "classic") ||
-		str_case_is(from->group_type, "consumer");
+		       str_case_is(from->group_type, "consumer");
 
-	return is_kind && (from->protocol_type.len == 0 || str_is(from->protocol_type, "consumer"));
+	if (types && !groups_word_is_in(types, from->group_type))
+		return false;
+	if (!is_kind)
+		return types != NULL;
+	return from->protocol_type.len == 0 || str_is(from->protocol_type, "consumer");
 }
 
-int groups_list(struct groups *g, struct group_view **out, size_t *count, struct err *err)
+/* "consumer" as brokers say it -> "Consumer" as it is printed. */
+static struct str type_name(struct str type)
 {
-	struct list_groups_request *request = WIRE_NEW(g->arena, list_groups_request);
-	struct group_view *views;
-	struct call *calls;
-	size_t call_count, max = 0;
-	int rc;
+	static const char *const names[] = {"Classic", "Consumer", "Share", "Streams"};
 
-	*count = 0;
-	rc = admin_every_broker(g->client, API_LIST_GROUPS, request, g->arena, &calls, &call_count,
-				err);
-	if (rc < 0)
-		return rc;
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+		if (str_case_is(type, names[i]))
+			return str_of(names[i]);
+	}
+	return STR_LIT("Unknown");
+}
+
+static int list_take(struct groups *g, const struct call *calls, size_t call_count,
+		     const char *types, struct group_view **out, size_t *count, struct err *err)
+{
+	struct group_view *views;
+	size_t max = 0;
+	int rc = 0;
+
 	for (size_t i = 0; i < call_count; i++) {
 		const struct list_groups_response *response = calls[i].response;
 
@@ -57,20 +67,36 @@ int groups_list(struct groups *g, struct group_view **out, size_t *count, struct
 		for (int32_t n = 0; rc == 0 && n < response->groups_count; n++) {
 			const struct list_groups_response_listed_group *from = &response->groups[n];
 
-			if (!list_wants(from))
+			if (!list_wants(from, types))
 				continue;
 			views[(*count)++] = (struct group_view){
 				.id = str_dup(g->arena, from->group_id),
-				.type = str_case_is(from->group_type, "consumer")
-						? STR_LIT("Consumer")
-					: from->group_type.len ? STR_LIT("Classic")
-							       : STR_LIT("Unknown"),
+				.type = type_name(from->group_type),
+				.protocol = str_dup(g->arena, from->protocol_type),
 				.state = from->group_state.len
 						 ? str_dup(g->arena, from->group_state)
 						 : STR_LIT("Unknown")};
 		}
-		call_fini(&calls[i]);
 	}
+	return rc;
+}
+
+int groups_list(struct groups *g, const char *types, struct group_view **out, size_t *count,
+		struct err *err)
+{
+	struct list_groups_request *request = WIRE_NEW(g->arena, list_groups_request);
+	struct call *calls;
+	size_t call_count;
+	int rc;
+
+	*count = 0;
+	rc = admin_every_broker(g->client, API_LIST_GROUPS, request, g->arena, &calls, &call_count,
+				err);
+	if (rc < 0)
+		return rc;
+	rc = list_take(g, calls, call_count, types, out, count, err);
+	for (size_t i = 0; i < call_count; i++)
+		call_fini(&calls[i]);
 	return rc;
 }
 
@@ -88,7 +114,7 @@ int groups_names(struct groups *g, struct str **out, size_t *count, struct err *
 	int rc;
 
 	if (g->args->all_groups) {
-		rc = groups_list(g, &views, &view_count, err);
+		rc = groups_list(g, NULL, &views, &view_count, err);
 		if (rc < 0)
 			return rc;
 		names = arena_array(g->arena, view_count + 1, sizeof(*names));
@@ -226,10 +252,13 @@ static int read_classic_member(struct groups *g,
 	size_t count = 0;
 	int rc = 0;
 
-	*to = (struct group_member){
-		.id = from->member_id, .instance_id = from->group_instance_id,
-		.client_id = from->client_id, .host = from->client_host, .current_epoch = -1,
-		.target_epoch = -1, .is_classic = true};
+	*to = (struct group_member){.id = from->member_id,
+				    .instance_id = from->group_instance_id,
+				    .client_id = from->client_id,
+				    .host = from->client_host,
+				    .current_epoch = -1,
+				    .target_epoch = -1,
+				    .is_classic = true};
 	if (from->member_assignment.len > 0)
 		rc = admin_assignment_parse(from->member_assignment, g->arena, &positions, &count);
 	if (rc < 0 || count == 0)
@@ -323,15 +352,29 @@ static int read_ends(struct groups *g, struct group_partition *rows, unsigned co
 	int rc;
 
 	for (unsigned i = 0; i < count; i++)
-		ends[i] = (struct position){.topic = rows[i].topic, .partition = rows[i].partition,
-					    .offset = OFFSET_END, .leader_epoch = -1};
+		ends[i] = (struct position){.topic = rows[i].topic,
+					    .partition = rows[i].partition,
+					    .offset = OFFSET_END,
+					    .leader_epoch = -1};
 	rc = admin_offsets(g->client, ends, count, false, NULL, err);
 	if (rc < 0)
 		return rc;
 	for (unsigned i = 0; i < count; i++)
-		rows[i].end = ends[i].error == 0 && ends[i].offset >= 0 ? ends[i].offset
-									 : OFFSET_UNKNOWN;
+		rows[i].end =
+			ends[i].error == 0 && ends[i].offset >= 0 ? ends[i].offset : OFFSET_UNKNOWN;
 	return 0;
+}
+
+/* --lag-only: partitions whose lag is 0 are dropped. */
+static unsigned keep_lagging(struct group_partition *rows, unsigned count)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (group_partition_lag(&rows[i]) != 0)
+			rows[kept++] = rows[i];
+	}
+	return kept;
 }
 
 int groups_read_offsets(struct groups *g, struct group_view *view, struct err *err)
@@ -357,27 +400,30 @@ int groups_read_offsets(struct groups *g, struct group_view *view, struct err *e
 	for (unsigned i = 0; i < view->member_count; i++) {
 		for (unsigned n = 0; n < order[i]->assignment_count; n++) {
 			const struct group_assignment *a = &order[i]->assignment[n];
-			struct position *p = position_find(committed, committed_count, a->topic,
-							   a->partition);
+			struct position *p =
+				position_find(committed, committed_count, a->topic, a->partition);
 
 			rows[count++] = (struct group_partition){
-				.topic = a->topic, .partition = a->partition,
+				.topic = a->topic,
+				.partition = a->partition,
 				.committed = p && p->offset >= 0 ? p->offset : OFFSET_UNKNOWN,
-				.leader_epoch = p ? p->leader_epoch : -1, .owner = order[i]};
+				.leader_epoch = p ? p->leader_epoch : -1,
+				.owner = order[i]};
 			if (p)
-				p->error = -2;	/* shown already */
+				p->error = -2; /* shown already */
 		}
 	}
 	for (size_t i = 0; i < committed_count; i++) {
 		if (committed[i].error != -2)
 			rows[count++] = (struct group_partition){
-				.topic = committed[i].topic, .partition = committed[i].partition,
+				.topic = committed[i].topic,
+				.partition = committed[i].partition,
 				.committed = committed[i].offset >= 0 ? committed[i].offset
 								      : OFFSET_UNKNOWN,
 				.leader_epoch = committed[i].leader_epoch};
 	}
 	rc = read_ends(g, rows, count, err);
 	view->partitions = rows;
-	view->partition_count = count;
+	view->partition_count = g->args->lag_only ? keep_lagging(rows, count) : count;
 	return rc;
 }

@@ -1,6 +1,7 @@
 /* groups --reset-offsets. */
 #include "cmd/groups/groups_int.h"
 #include "cmd/kafka_error.h"
+#include "cmd/notice.h"
 #include "cmd/print.h"
 #include "cmd/time_text.h"
 
@@ -89,13 +90,34 @@ int groups_topic_args(struct groups *g, struct position **out, size_t *count, st
 
 		for (size_t p = 0; p < n; p++)
 			items[(*count)++] = (struct position){
-				.topic = names[i], .leader_epoch = -1, .offset = OFFSET_NONE,
-				.partition = parts[i] ? parts[i][p]
-					: is_known ? t->partitions[p].partition_index : -1,
-				.error = is_known ? 0 : (int16_t)(t ? t->error_code
-					: KERR_UNKNOWN_TOPIC_OR_PARTITION)};
+				.topic = names[i],
+				.leader_epoch = -1,
+				.offset = OFFSET_NONE,
+				.partition = parts[i]   ? parts[i][p]
+					     : is_known ? t->partitions[p].partition_index
+							: -1,
+				.error = is_known ? 0
+						  : (int16_t)(t ? t->error_code
+								: KERR_UNKNOWN_TOPIC_OR_PARTITION)};
 	}
 	qsort(items, *count, sizeof(*items), position_cmp);
+	return 0;
+}
+
+/* A topic that is not there at all. */
+static int reset_check_topics(struct groups *g, const struct position *items, size_t count,
+			      struct err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (items[i].error == 0)
+			continue;
+		if (items[i].error != KERR_UNKNOWN_TOPIC_OR_PARTITION)
+			return kafka_error_set(err, items[i].error, STR_NULL);
+		return g->run->is_apache ? err_set(err, E_NOT_FOUND, "%s",
+						   kafka_error_sentence(items[i].error))
+					 : err_set(err, E_NOT_FOUND, "topic %.*s does not exist",
+						   STR(items[i].topic));
+	}
 	return 0;
 }
 
@@ -138,8 +160,8 @@ static int reset_check_partitions(struct groups *g, const struct position *items
 				   MAX(items[i].partition, 0));
 	}
 	if (missing.len > 0)
-		rc = err_set(err, E_USAGE, "The partitions \"%.*s\" do not exist", (int)missing.len,
-			     (const char *)missing.data);
+		rc = err_set(err, E_NOT_FOUND, "The partitions \"%.*s\" do not exist",
+			     (int)missing.len, (const char *)missing.data);
 	else if (leaderless.len > 0)
 		rc = err_set(err, E_INVALID, "The partitions \"%.*s\" have no leader",
 			     (int)leaderless.len, (const char *)leaderless.data);
@@ -165,6 +187,22 @@ static int reset_lookup(struct groups *g, struct position *items, size_t count, 
 	return rc;
 }
 
+static void reset_warn(const struct groups *g, const struct position *p, const char *higher,
+		       const char *latest, int64_t value)
+{
+	const char *text = arena_printf(
+		g->arena,
+		"New offset (%" PRId64 ") is %s than %s offset for topic partition %.*s-%d. Value "
+		"will be set to %" PRId64,
+		p->offset, higher, latest, STR(p->topic), p->partition, value);
+
+	if (g->run->is_apache)
+		notice_log("WARN", "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+			   "%s", text);
+	else
+		output_note(g->run, "%s", text);
+}
+
 /* Wanted offsets are kept within what the partitions have. */
 static int reset_clamp(struct groups *g, struct position *items, size_t count, struct err *err)
 {
@@ -179,18 +217,10 @@ static int reset_clamp(struct groups *g, struct position *items, size_t count, s
 		rc = reset_lookup(g, last, count, OFFSET_END, err);
 	for (size_t i = 0; rc == 0 && i < count; i++) {
 		if (items[i].offset > last[i].offset) {
-			print_error("WARN New offset (%" PRId64
-				    ") is higher than latest offset for "
-				    "topic partition %.*s-%d. Value will be set to %" PRId64 "\n",
-				    items[i].offset, STR(items[i].topic), items[i].partition,
-				    last[i].offset);
+			reset_warn(g, &items[i], "higher", "latest", last[i].offset);
 			items[i].offset = last[i].offset;
 		} else if (items[i].offset < first[i].offset) {
-			print_error("WARN New offset (%" PRId64
-				    ") is lower than earliest offset for "
-				    "topic partition %.*s-%d. Value will be set to %" PRId64 "\n",
-				    items[i].offset, STR(items[i].topic), items[i].partition,
-				    first[i].offset);
+			reset_warn(g, &items[i], "lower", "earliest", first[i].offset);
 			items[i].offset = first[i].offset;
 		}
 	}
@@ -250,28 +280,53 @@ static int reset_current(struct groups *g, struct str group, struct position *it
 	return rc;
 }
 
+/* The time that is meant; what cannot be read is told as Java's classes do it. */
+static int reset_time(struct groups *g, int64_t *time, struct err *err)
+{
+	const char *text = g->args->to_datetime, *t = text ? strchr(text, 'T') : NULL;
+	int64_t back;
+	int rc;
+
+	if (!text) {
+		rc = duration_parse(g->args->by_duration, &back, err);
+		*time = rc == 0 ? MAX(clock_wall_ms() - back, 0) : 0;
+		return rc < 0 && g->run->is_apache
+			       ? err_set(err, rc, "Text cannot be parsed to a Duration")
+			       : rc;
+	}
+	rc = time_parse(text, time, err);
+	*time = MAX(*time, 0);
+	if (rc == 0 || !g->run->is_apache)
+		return rc;
+	if (t)
+		return err_set(err, rc, "java.text.ParseException: Unparseable date: \"%s%s\"",
+			       text, strpbrk(t, "+-Z") ? "" : "Z");
+	return err_set(err, rc,
+		       "java.text.ParseException: Error parsing timestamp. It does not "
+		       "contain a 'T' according to ISO8601 format");
+}
+
 static int reset_to_time(struct groups *g, struct position *items, size_t count, struct err *err)
 {
 	struct position *ends = arena_array(g->arena, count + 1, sizeof(*ends));
-	int64_t time = 0, back;
-	int rc;
+	int64_t time = 0;
+	int rc = reset_time(g, &time, err);
 
 	memcpy(ends, items, count * sizeof(*items));
-	if (g->args->to_datetime) {
-		rc = time_parse(g->args->to_datetime, &time, err);
-	} else {
-		rc = duration_parse(g->args->by_duration, &back, err);
-		time = rc == 0 ? clock_wall_ms() - back : 0;
-	}
 	if (rc == 0)
-		rc = reset_lookup(g, items, count, MAX(time, 0), err);
+		rc = reset_lookup(g, items, count, time, err);
 	if (rc == 0)
 		rc = reset_lookup(g, ends, count, OFFSET_END, err);
 	for (size_t i = 0; rc == 0 && i < count; i++) {
 		if (items[i].offset >= 0)
 			continue;
-		print_text("\nWarn: Partition %d from topic %.*s is empty. Falling back to latest "
-			   "known offset.\n", items[i].partition, STR(items[i].topic));
+		if (g->run->is_apache)
+			print_text("\nWarn: Partition %d from topic %.*s is empty. Falling back to "
+				   "latest known offset.\n",
+				   items[i].partition, STR(items[i].topic));
+		else
+			output_note(g->run, "%.*s-%d has no records since then: set to its end",
+				    STR(items[i].topic), items[i].partition);
 		items[i].offset = ends[i].offset;
 	}
 	return rc;
@@ -305,6 +360,21 @@ static int reset_scenario(struct groups *g, struct str group, struct position *i
 
 /* ---- Each group --------------------------------------------------------------------------- */
 
+#define HOLDERS_SHOWN_MAX 3
+
+/* Who must be stopped first. */
+static int reset_is_held(struct groups *g, const struct group_view *view, struct err *err)
+{
+	const char *who = "";
+
+	for (unsigned i = 0; i < view->member_count && i < HOLDERS_SHOWN_MAX; i++)
+		who = arena_printf(g->arena, "%s%s%.*s at %.*s", who, i ? ", " : "",
+				   STR(view->members[i].id), STR(view->members[i].host));
+	return err_set(err, E_INVALID, "group %.*s is in use (%.*s): stop its members first: %s%s",
+		       STR(view->id), STR(view->state), who,
+		       view->member_count > HOLDERS_SHOWN_MAX ? ", ..." : "");
+}
+
 /* 1: nobody is in the group; 0: somebody is, told; < 0. */
 static int reset_is_inactive(struct groups *g, struct str group, struct err *err)
 {
@@ -320,13 +390,12 @@ static int reset_is_inactive(struct groups *g, struct str group, struct err *err
 	}
 	if (str_is(view.state, "Empty") || str_is(view.state, "Dead"))
 		return 1;
+	if (!g->run->is_apache)
+		return reset_is_held(g, &view, err);
 	print_text(
 		"\nError: Assignments can only be reset if the group '%.*s' is inactive, but the "
 		"current state is %.*s.\n",
 		STR(group), STR(view.state));
-	for (unsigned i = 0; !g->run->is_apache && i < view.member_count; i++)
-		print_error("  member %.*s at %.*s\n", STR(view.members[i].id),
-			    STR(view.members[i].host));
 	return 0;
 }
 
@@ -337,6 +406,8 @@ static int reset_partitions(struct groups *g, struct str group, struct position 
 
 	if (g->args->topics.count > 0) {
 		rc = groups_topic_args(g, out, count, err);
+		if (rc == 0)
+			rc = reset_check_topics(g, *out, *count, err);
 	} else if (g->args->all_topics) {
 		rc = admin_group_offsets(g->client, group, NULL, 0, g->arena, out, count, err);
 		if (rc == 0)
@@ -357,12 +428,16 @@ static int reset_from_file(struct groups *g, struct str group, const struct rese
 	*count = 0;
 	for (size_t i = 0; i < file_count; i++) {
 		if (str_is_null(file[i].group) || str_eq(file[i].group, group))
-			items[(*count)++] = (struct position){
-				.topic = file[i].topic, .partition = file[i].partition,
-				.offset = file[i].offset, .leader_epoch = -1};
+			items[(*count)++] = (struct position){.topic = file[i].topic,
+							      .partition = file[i].partition,
+							      .offset = file[i].offset,
+							      .leader_epoch = -1};
 	}
 	if (*count == 0) {
-		print_text("\nError: No reset plan for group %.*s found.\n", STR(group));
+		if (!g->run->is_apache)
+			return err_set(err, E_NOT_FOUND, "%s has nothing for group %.*s",
+				       g->args->from_file, STR(group));
+		print_text("\nError: No reset plan for group %.*s found\n", STR(group));
 		return 0;
 	}
 	qsort(items, *count, sizeof(*items), position_cmp);
@@ -408,6 +483,20 @@ static int reset_one(struct groups *g, struct str group, struct reset_plan *plan
 	return rc;
 }
 
+static void reset_print(struct groups *g, const struct reset_plan *plan, bool with_group)
+{
+	unsigned count = (unsigned)plan->count;
+
+	if (g->args->export)
+		groups_print_csv(plan->rows, count, with_group);
+	else if (g->format == OUTPUT_JSON)
+		groups_print_reset_json(plan->rows, count, g->args->execute);
+	else if (g->format == OUTPUT_TABLE)
+		groups_print_reset_table(g->arena, plan->rows, count);
+	else
+		groups_print_reset(g->arena, plan->rows, count);
+}
+
 int groups_reset(struct groups *g, int *code, struct err *err)
 {
 	struct reset_plan plan = {0};
@@ -417,18 +506,14 @@ int groups_reset(struct groups *g, int *code, struct err *err)
 	int rc = groups_names(g, &names, &count, err);
 
 	if (rc == 0 && g->args->from_file) {
-		rc = reset_file_read(g->arena, g->args->from_file,
-				     count == 1 && !g->args->all_groups, &file, &plan.file_count,
+		rc = reset_file_read(g, count == 1 && !g->args->all_groups, &file, &plan.file_count,
 				     err);
 		plan.file = file;
 	}
 	for (size_t i = 0; rc == 0 && i < count; i++)
 		rc = reset_one(g, names[i], &plan, code, err);
-	if (rc == 0 && g->args->export)
-		groups_print_csv(plan.rows, (unsigned)plan.count,
-				 g->args->all_groups || count != 1);
-	else if (rc == 0)
-		groups_print_reset(g->arena, plan.rows, (unsigned)plan.count);
+	if (rc == 0)
+		reset_print(g, &plan, g->args->all_groups || count != 1);
 	free(plan.rows);
 	return rc;
 }
