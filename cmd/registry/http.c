@@ -195,6 +195,9 @@ static int http_explain(const struct http *h, CURLcode rc, const char *why, cons
 	case CURLE_SSL_CONNECT_ERROR:
 		return err_set(err, E_UNREACHABLE, "%s: TLS: %s (is it https, and does it want "
 			       "--registry-cert?)", url, why);
+	case CURLE_GOT_NOTHING:
+		return err_set(err, E_UNREACHABLE, "%s: closes the connection without an answer "
+			       "(is that a broker, or a port that wants https?)", url);
 	default: return err_set(err, E_UNREACHABLE, "%s: %s", url, why);
 	}
 }

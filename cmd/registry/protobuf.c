@@ -115,24 +115,6 @@ static struct token package_find(const char *at)
 	}
 }
 
-void protobuf_name(const char *text, const int32_t *indexes, size_t count, struct out *name)
-{
-	struct token package = package_find(text), word = {0};
-	size_t len = name->len;
-
-	out_bytes(name, package.text, package.len);
-	for (size_t i = 0; i < count; i++) {
-		text = message_find(text, indexes[i], &word);
-		if (!text) {
-			name->len = len;
-			return;
-		}
-		if (name->len > len)
-			out_byte(name, '.');
-		out_bytes(name, word.text, word.len);
-	}
-}
-
 /* ---- Bytes into JSON ---------------------------------------------------------------------- */
 
 enum wire_type { WIRE_VARINT, WIRE_64, WIRE_LEN, WIRE_GROUP, WIRE_GROUP_END, WIRE_32 };
@@ -338,6 +320,72 @@ int protobuf_read(const char *schema_text, const char *subject, struct slice byt
 	plain_base64(json, payload);
 	out_text(json, "\"}");
 	return 0;
+}
+
+/* ---- The name of a message, whichever form the schema has ---------------------------------- */
+
+static void name_of_text(const char *text, const int32_t *indexes, size_t count, struct out *name)
+{
+	struct token package = package_find(text), word = {0};
+
+	out_bytes(name, package.text, package.len);
+	for (size_t i = 0; i < count; i++) {
+		text = message_find(text, indexes[i], &word);
+		if (!text) {
+			out_reset(name);
+			return;
+		}
+		if (name->len > 0)
+			out_byte(name, '.');
+		out_bytes(name, word.text, word.len);
+	}
+}
+
+/* The bytes of field `number`, the one of those that is `index`; null: there is none. */
+static struct slice field_find(struct slice message, uint32_t number, int32_t index)
+{
+	const uint8_t *pos = message.data, *end = pos + message.len;
+	struct field f;
+
+	while (pos < end && field_read(&pos, end, &f)) {
+		if (f.number == number && f.type == WIRE_LEN && index-- == 0)
+			return f.bytes;
+	}
+	return SLICE_NULL;
+}
+
+/* A FileDescriptorProto (google/protobuf/descriptor.proto) in base64, as Python's serializer
+ * registers it: package = 2, message_type = 4; DescriptorProto: name = 1, nested_type = 3. */
+static void name_of_descriptor(const char *text, const int32_t *indexes, size_t count,
+			       struct out *name)
+{
+	struct slice at, part;
+	struct out bytes;
+
+	out_init(&bytes, SIZE_MAX / 2);
+	if (plain_unbase64(str_of(text), &bytes, NULL) == 0 && bytes.len > 0) {
+		at = (struct slice){.data = bytes.data, .len = bytes.len};
+		part = field_find(at, 2, 0);
+		out_bytes(name, part.data, part.len);
+		for (size_t i = 0; i < count && at.data; i++) {
+			at = field_find(at, i == 0 ? 4 : 3, indexes[i]);
+			part = at.data ? field_find(at, 1, 0) : SLICE_NULL;
+			if (name->len > 0)
+				out_byte(name, '.');
+			out_bytes(name, part.data, part.len);
+		}
+		if (!at.data)
+			out_reset(name);
+	}
+	out_fini(&bytes);
+}
+
+void protobuf_name(const char *text, const int32_t *indexes, size_t count, struct out *name)
+{
+	out_reset(name);
+	name_of_text(text, indexes, count, name);
+	if (name->len == 0)
+		name_of_descriptor(text, indexes, count, name);
 }
 
 /* ---- JSON into bytes ---------------------------------------------------------------------- */

@@ -25,8 +25,8 @@ MUST_USE int protobuf_read(const char *schema_text, const char *subject, struct 
 /* {"indexes":[0],"data":"BASE64"} into these bytes; "indexes" may be missing: [0]. E_MALFORMED. */
 MUST_USE int protobuf_write(struct str json, struct out *bytes, struct err *err);
 
-/* Appends the full name of the message with these indexes in a .proto text; "" if the text has
- * none such. */
+/* Puts the full name of the message with these indexes into `name`; the schema is a .proto text, or
+ * a FileDescriptorProto in base64. "" if it has none such. */
 void protobuf_name(const char *schema_text, const int32_t *indexes, size_t count,
 		   struct out *name);
 
