@@ -1,5 +1,6 @@
 /* api: any request of the protocol as JSON, the answer as JSON. */
 #include "cmd/api/api_int.h"
+#include "cmd/hex_dump.h"
 #include "cmd/print.h"
 
 #include "base/limits.h"
@@ -309,8 +310,9 @@ static int asking_hex(struct asking *k, const struct call *call, struct err *err
 			    str_of(client_id && *client_id ? client_id : CLIENT_NAME), k->request,
 			    &frame, NULL, err);
 	if (rc == 0)
-		rc = api_hex_print(k->run, "request", NULL, 0,
-				   (struct slice){NULL, frame.data, frame.len}, k->format, err);
+		rc = hex_dump_frame(&k->run->arena, "request", NULL, 0,
+				    (struct slice){NULL, frame.data, frame.len},
+				    k->format == OUTPUT_JSON, err);
 	if (rc == 0 && call->frame.data) {
 		out_reset(&frame);
 		if (out_reserve(&frame, FRAME_SIZE_BYTES)) {
@@ -318,8 +320,9 @@ static int asking_hex(struct asking *k, const struct call *call, struct err *err
 			frame.len = FRAME_SIZE_BYTES;
 		}
 		out_bytes(&frame, call->frame.data, call->frame.len);
-		rc = api_hex_print(k->run, "response", k->api, call->version,
-				   (struct slice){NULL, frame.data, frame.len}, k->format, err);
+		rc = hex_dump_frame(&k->run->arena, "response", k->api, call->version,
+				    (struct slice){NULL, frame.data, frame.len},
+				    k->format == OUTPUT_JSON, err);
 	}
 	out_fini(&frame);
 	return rc;

@@ -1,5 +1,5 @@
 /* Inside of `kavka api`: api.c (the command, asking), api_schema.c (--list, --schema, --template),
- * api_hex.c (--hex, --decode). */
+ * api_decode.c (--decode). */
 #ifndef KAVKA_CMD_API_INT_H
 #define KAVKA_CMD_API_INT_H
 
@@ -37,10 +37,6 @@ void api_schema_print(struct run *run, const struct api *api, int version,
 MUST_USE int api_template_print(struct run *run, const struct api *api, int16_t version,
 				enum output_format format, struct err *err);
 
-/* A frame (with its size), each byte with its field. `title`: "request" or "response". */
-MUST_USE int api_hex_print(struct run *run, const char *title, const struct api *response_of,
-			   int16_t version, struct slice frame, enum output_format format,
-			   struct err *err);
 /* --decode. */
 MUST_USE int api_decode(struct run *run, const struct api_args *args, const struct api *api,
 			enum output_format format, struct err *err);
