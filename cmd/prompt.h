@@ -8,9 +8,9 @@
  *	prompt_close(p);
  *
  * The terminal is in readline's hands from the first prompt_next() until prompt_close(): all else
- * that is printed there comes between prompt_hide() and prompt_show(). Window changes and Ctrl-Z are dealt with here; SIGINT is the
- * caller's, who may ask for prompt_discard(). libreadline comes through the lazy door. One prompt
- * at a time. */
+ * that is printed there comes between prompt_hide() and prompt_show(). Window changes and Ctrl-Z
+ * are dealt with here; SIGINT is the caller's, who may ask for prompt_discard(). libreadline comes
+ * through the lazy door. One prompt at a time. */
 #ifndef KAVKA_CMD_PROMPT_H
 #define KAVKA_CMD_PROMPT_H
 

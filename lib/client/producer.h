@@ -87,7 +87,8 @@ MUST_USE int producer_flush(struct producer *p, int64_t timeout_ms, struct err *
 /* Records taken and not yet reported. */
 uint64_t producer_pending(const struct producer *p);
 const struct producer_stats *producer_stats(struct producer *p);
-/* Why an attempt failed that is being repeated; code 0: nothing is. Borrowed until the next call. */
+/* Why an attempt failed that is being repeated; code 0: nothing is. Borrowed until the next
+ * call. */
 const struct err *producer_trouble(const struct producer *p);
 
 /* Kafka's murmur2 and what the default partitioner makes of a key. */
