@@ -3,6 +3,7 @@
 #define KAVKA_CMD_HEX_DUMP_H
 
 #include "base/arena.h"
+#include "base/err.h"
 #include "wire/api.h"
 
 #include <stdbool.h>
