@@ -210,7 +210,8 @@ struct kpart *consumer_part_add(struct consumer *k, struct str topic, int32_t in
 	part->position = part->fetch_offset = OFFSET_NONE;
 	part->committed = part->high_watermark = part->log_start_offset = -1;
 	part->last_stable_offset = -1;
-	part->position_epoch = part->fetched_epoch = part->preferred_node = -1;
+	part->position_epoch = part->fetched_epoch = part->checked_epoch = -1;
+	part->preferred_node = -1;
 	map_put(&k->parts, &part->map_node, part->key, part->key_len);
 	list_push_back(&k->part_list, &part->link);
 	client_want_topic(k->client, part->topic, k->allow_create);
@@ -235,7 +236,8 @@ void consumer_part_seek(struct consumer *k, struct kpart *part, int64_t offset)
 	part->seek_count++;
 	part->fail_count = 0;
 	part->not_before_ms = 0;
-	part->is_at_end = false;
+	part->is_at_end = part->is_checking = false;
+	part->position_epoch = part->fetched_epoch = part->checked_epoch = -1;
 	if (offset >= 0) {
 		part->state = PART_READY;
 		part->position = part->fetch_offset = offset;

@@ -1,5 +1,6 @@
 /* Inside of the consumer: consumer.c (life, subscriptions, poll), decode.c (received bytes into
- * records), fetch.c (fetch sessions), position.c (where to begin), commit.c (offsets of the group),
+ * records), fetch.c (fetch sessions), position.c (where to begin), epoch.c (is it still there after
+ * a change of leaders), commit.c (offsets of the group),
  * member.c (the classic group protocol), assignor.c (who gets what). */
 #ifndef KAVKA_CLIENT_CONSUMER_INT_H
 #define KAVKA_CLIENT_CONSUMER_INT_H
@@ -40,6 +41,8 @@ struct kpart {
 	int64_t committed;		/* as far as known to be committed; -1 */
 	int32_t position_epoch;		/* leader epoch of the record before the position */
 	int32_t fetched_epoch;		/* the same before fetch_offset */
+	int32_t checked_epoch;		/* of the leader that has it all; -1 */
+	bool is_checking;
 	int64_t high_watermark, last_stable_offset, log_start_offset;
 	unsigned fetched_count;		/* answers that wait */
 	unsigned seek_count;		/* answers asked for before a seek are dropped */
@@ -87,7 +90,24 @@ struct fetcher {
 	int64_t not_before_ms;
 };
 
-struct offset_call;			/* position.c, commit.c */
+/* A question about offsets of partitions, on its way (position.c, epoch.c). */
+struct offset_part {
+	struct str topic;		/* in the arena */
+	int32_t index;
+	unsigned seek_count;
+	int64_t timestamp;		/* epoch.c: the leader's epoch */
+	int32_t epoch;			/* epoch.c: of the record before our position */
+};
+
+struct offset_call {
+	struct list_node link;
+	struct call call;
+	struct consumer *consumer;
+	struct arena arena;
+	struct offset_part *parts;
+	size_t part_count, part_cap;
+	int32_t node_id;
+};
 
 enum member_state {
 	MEMBER_NONE,		/* no group, or not subscribed */
@@ -205,6 +225,14 @@ void fetch_part_gone(struct consumer *k, struct kpart *part);
 void position_pump(struct consumer *k, int64_t now, int64_t *wake_ms);
 void position_fini(struct consumer *k);
 void position_reset(struct consumer *k, struct kpart *part);	/* by auto.offset.reset */
+struct offset_call *offset_call_new(struct consumer *k);
+void offset_call_add(struct offset_call *oc, const struct kpart *part);
+void offset_call_free(struct offset_call *oc);
+
+/* epoch.c */
+/* Must the leader be asked whether it has all that we read? Nothing is fetched before. */
+bool epoch_is_open(struct consumer *k, const struct kpart *part);
+void epoch_pump(struct consumer *k, int64_t now, int64_t *wake_ms);
 
 /* commit.c */
 void commit_timer_fire(struct client_timer *t);

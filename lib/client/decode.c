@@ -276,6 +276,8 @@ int decode_next(struct consumer *k, struct consumer_batch *out, struct err *err)
 		if (rc < 0) {
 			/* Fetched again, unless the caller seeks: nothing is passed over unseen. */
 			part->fetch_offset = part->position;
+			part->fetched_epoch = part->position_epoch;
+			part->is_checking = false;
 			part->seek_count++;
 			return rc;
 		}

@@ -81,7 +81,8 @@ static int32_t node_of_part(struct consumer *k, struct kpart *part, int64_t now)
 static bool part_is_fetchable(struct consumer *k, const struct kpart *part, int64_t now,
 			      int64_t *wake_ms)
 {
-	if (part->state != PART_READY || part->is_paused ||
+	if (part->state != PART_READY || part->is_paused || part->is_checking ||
+	    epoch_is_open(k, part) ||
 	    part->fetched_count >= PART_FETCHED_MAX ||
 	    (k->fetched_bytes >= (size_t)k->max_bytes && part->fetched_count > 0))
 		return false;
@@ -395,6 +396,9 @@ static void part_answered(struct consumer *k, struct kpart *part, const struct c
 	    part->state != PART_READY)
 		return;
 	part->is_asked = false;
+	/* The leader changed meanwhile: whose records these are is not certain. */
+	if (part->is_checking || epoch_is_open(k, part))
+		return;
 	if (d->error_code) {
 		part_error(k, part, d);
 		return;

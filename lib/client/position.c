@@ -7,24 +7,7 @@
 #include "base/mem.h"
 #include "base/say.h"
 
-struct offset_part {
-	struct str topic;		/* in the arena */
-	int32_t index;
-	unsigned seek_count;
-	int64_t timestamp;
-};
-
-struct offset_call {
-	struct list_node link;
-	struct call call;
-	struct consumer *consumer;
-	struct arena arena;
-	struct offset_part *parts;
-	size_t part_count, part_cap;
-	int32_t node_id;
-};
-
-static struct offset_call *offset_call_new(struct consumer *k)
+struct offset_call *offset_call_new(struct consumer *k)
 {
 	struct offset_call *oc = xcalloc(1, sizeof(*oc));
 
@@ -34,7 +17,7 @@ static struct offset_call *offset_call_new(struct consumer *k)
 	return oc;
 }
 
-static void offset_call_free(struct offset_call *oc)
+void offset_call_free(struct offset_call *oc)
 {
 	list_remove(&oc->link);
 	call_fini(&oc->call);
@@ -54,7 +37,7 @@ void position_fini(struct consumer *k)
 	}
 }
 
-static void offset_call_add(struct offset_call *oc, struct kpart *part)
+void offset_call_add(struct offset_call *oc, const struct kpart *part)
 {
 	oc->parts = grow_array(oc->parts, oc->part_count, &oc->part_cap, sizeof(*oc->parts));
 	oc->parts[oc->part_count++] = (struct offset_part){
@@ -63,7 +46,6 @@ static void offset_call_add(struct offset_call *oc, struct kpart *part)
 		.seek_count = part->seek_count,
 		.timestamp = part->reset_timestamp,
 	};
-	part->state = PART_ASKING;
 }
 
 /* The partition that was asked about, if it still waits for this answer. */
@@ -87,6 +69,7 @@ static void part_begin(struct kpart *part, int64_t offset)
 {
 	part->state = PART_READY;
 	part->position = part->fetch_offset = offset;
+	part->position_epoch = part->fetched_epoch = part->checked_epoch = -1;
 	part->fail_count = 0;
 	part->not_before_ms = 0;
 }
@@ -96,6 +79,7 @@ void position_reset(struct consumer *k, struct kpart *part)
 	struct err err = {0};
 
 	part->seek_count++;
+	part->is_checking = false;
 	decode_drop(k, part);
 	if (k->reset_is_none) {
 		part->state = PART_STUCK;
@@ -241,6 +225,7 @@ static void list_pump(struct consumer *k, int64_t now, int64_t *wake_ms)
 			list_push_back(&fresh, &mine->link);
 		}
 		offset_call_add(mine, part);
+		part->state = PART_ASKING;
 	}
 	LIST_FOREACH(&fresh, oc, struct offset_call, link)
 	{
@@ -322,7 +307,7 @@ static void committed_part(struct offset_call *oc, struct str topic, int32_t ind
 		if (code == 0 && offset >= 0) {
 			part_begin(part, offset);
 			part->committed = offset;
-			part->position_epoch = epoch;
+			part->position_epoch = part->fetched_epoch = epoch;
 		} else if (code == 0) {
 			position_reset(k, part);
 		} else if (kafka_error_is_retriable(code)) {
@@ -417,6 +402,7 @@ static void committed_pump(struct consumer *k, int64_t now, int64_t *wake_ms)
 		if (!oc)
 			oc = offset_call_new(k);
 		offset_call_add(oc, part);
+		part->state = PART_ASKING;
 	}
 	if (!oc)
 		return;
@@ -436,4 +422,5 @@ void position_pump(struct consumer *k, int64_t now, int64_t *wake_ms)
 {
 	committed_pump(k, now, wake_ms);
 	list_pump(k, now, wake_ms);
+	epoch_pump(k, now, wake_ms);
 }

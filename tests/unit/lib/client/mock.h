@@ -71,6 +71,7 @@ struct mock {
 	/* the group: one member */
 	int32_t generation;
 	int64_t committed[MOCK_PARTITIONS_MAX];	/* -1: none */
+	int32_t committed_epoch;		/* of all of them */
 	int left_count;
 	int handle_count;
 };
@@ -330,6 +331,45 @@ static void *mock_list_offsets(struct mock *m, struct arena *a,
 	return r;
 }
 
+/* Where the epoch ended that is the last one not above the asked one. */
+static void *mock_epochs(struct mock *m, int32_t node_id, struct arena *a,
+			 const struct offset_for_leader_epoch_request *q)
+{
+	struct offset_for_leader_epoch_response *r = WIRE_NEW(a, offset_for_leader_epoch_response);
+	struct offset_for_leader_epoch_response_offset_for_leader_topic_result *t;
+
+	r->topics = t = WIRE_ARRAY(
+		a, offset_for_leader_epoch_response_offset_for_leader_topic_result, 1);
+	r->topics_count = 1;
+	t->topic = STR_LIT("t");
+	t->partitions = WIRE_ARRAY(a, offset_for_leader_epoch_response_epoch_end_offset,
+				   q->topics[0].partitions_count);
+	t->partitions_count = q->topics[0].partitions_count;
+	for (int32_t j = 0; j < t->partitions_count; j++) {
+		const struct offset_for_leader_epoch_request_offset_for_leader_partition *p =
+			&q->topics[0].partitions[j];
+		const struct mock_partition *part = &m->parts[p->partition];
+		const uint8_t *data = part->log.data;
+		size_t len = part->log.len;
+		struct batch b;
+
+		t->partitions[j].partition = p->partition;
+		if (part->leader != node_id)
+			t->partitions[j].error_code = KERR_NOT_LEADER_OR_FOLLOWER;
+		else if (p->current_leader_epoch > part->leader_epoch)
+			t->partitions[j].error_code = KERR_UNKNOWN_LEADER_EPOCH;
+		else if (p->current_leader_epoch < part->leader_epoch)
+			t->partitions[j].error_code = KERR_FENCED_LEADER_EPOCH;
+		while (!t->partitions[j].error_code && batch_next(&b, &data, &len) > 0) {
+			if (b.partition_leader_epoch > p->leader_epoch)
+				continue;
+			t->partitions[j].leader_epoch = b.partition_leader_epoch;
+			t->partitions[j].end_offset = batch_next_offset(&b);
+		}
+	}
+	return r;
+}
+
 static struct str mock_member = {"member-1", 8};
 
 static void *mock_join(struct mock *m, struct arena *a, const struct join_group_request *q,
@@ -403,6 +443,7 @@ static void *mock_committed(struct mock *m, struct arena *a)
 	for (int32_t i = 0; i < m->part_count; i++) {
 		t->partitions[i].partition_index = i;
 		t->partitions[i].committed_offset = m->committed[i];
+		t->partitions[i].committed_leader_epoch = m->committed_epoch;
 	}
 	return r;
 }
@@ -439,6 +480,8 @@ static void *mock_body(struct mock *m, struct mock_conn *mc, struct arena *a, co
 		return mock_fetch(m, mc->node->id, a, version, body);
 	case API_LIST_OFFSETS:
 		return mock_list_offsets(m, a, body);
+	case API_OFFSET_FOR_LEADER_EPOCH:
+		return mock_epochs(m, mc->node->id, a, body);
 	case API_INIT_PRODUCER_ID:
 		pid = WIRE_NEW(a, init_producer_id_response);
 		pid->error_code = (int16_t)error;
@@ -592,6 +635,7 @@ static void mock_init(struct mock *m, int node_count, int32_t part_count)
 	m->part_count = part_count;
 	m->has_topic = true;
 	m->next_producer_id = 100;
+	m->committed_epoch = -1;
 	for (int i = 0; i < MOCK_PARTITIONS_MAX; i++)
 		m->committed[i] = -1;
 	for (size_t i = 0; i < ARRAY_LEN(m->versions_max); i++)

@@ -340,6 +340,108 @@ static void a_moved_leader_and_a_lost_connection_are_followed(void **state)
 	teardown(&f);
 }
 
+static void subscribe(struct fixture *f)
+{
+	struct str topic = STR_LIT("t");
+	struct err err = {0};
+
+	if (consumer_subscribe(f->k, &topic, 1, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+/* Batches say under which leader they were written. */
+static void put_as_leader(struct fixture *f, int count)
+{
+	size_t len = f->m.parts[0].log.len;
+
+	put(f, 0, count, COMPRESSION_NONE, -1, false);
+	batch_set_leader_epoch(f->m.parts[0].log.data + len, f->m.parts[0].leader_epoch);
+}
+
+/* Another leader, whose log ends at `end_offset` and goes on from there. */
+static void change_leader(struct fixture *f, int64_t end_offset)
+{
+	struct mock_partition *p = &f->m.parts[0];
+	struct slice rest = mock_read(p, end_offset);
+
+	if (rest.data)
+		p->log.len -= rest.len;
+	p->end_offset = end_offset;
+	p->leader = p->leader == 1 ? 2 : 1;
+	p->leader_epoch++;
+}
+
+static void records_that_a_new_leader_lacks_are_read_anew(void **state)
+{
+	struct fixture f;
+	struct position at;
+
+	(void)state;
+	setup(&f, 1, "");
+	for (int i = 0; i < 5; i++)
+		put_as_leader(&f, 10);
+	assign(&f, 0, 0);
+	assert_int_equal(read_some(&f, 0, 50, false), 50);
+	assert_int_equal(f.m.asked[API_OFFSET_FOR_LEADER_EPOCH], 0);
+	/* A leader that has all of it: asked, and nothing is read twice. */
+	change_leader(&f, 50);
+	put_as_leader(&f, 10);
+	assert_int_equal(read_some(&f, 50, 60, false), 60);
+	assert_int_equal(f.m.asked[API_OFFSET_FOR_LEADER_EPOCH], 1);
+	/* One that has not, and got others in their place. */
+	change_leader(&f, 30);
+	for (int i = 0; i < 4; i++)
+		put_as_leader(&f, 10);
+	assert_int_equal(read_some(&f, 30, 70, false), 70);
+	assert_int_equal(consumer_assignment(f.k, &at, 1), 1);
+	assert_int_equal(at.leader_epoch, 2);
+	/* The same while it does not answer at first. */
+	f.m.scripts[API_OFFSET_FOR_LEADER_EPOCH] =
+		(struct mock_script){.wrong = MOCK_CLOSE, .count = 2};
+	change_leader(&f, 40);
+	put_as_leader(&f, 10);
+	assert_int_equal(read_some(&f, 40, 50, false), 50);
+	teardown(&f);
+}
+
+static void records_that_were_cut_off_are_told_where_no_reset_is_wanted(void **state)
+{
+	struct fixture f;
+	struct consumer_batch b;
+	struct err err = {0};
+
+	(void)state;
+	setup(&f, 1, "auto.offset.reset=none");
+	for (int i = 0; i < 5; i++)
+		put_as_leader(&f, 10);
+	assign(&f, 0, 0);
+	assert_int_equal(read_some(&f, 0, 50, false), 50);
+	change_leader(&f, 30);
+	put_as_leader(&f, 10);
+	assert_int_equal(consumer_poll(f.k, 5000, &b, &err), E_KAFKA);
+	assert_int_equal(err.kafka_error, KERR_OFFSET_OUT_OF_RANGE);
+	assert_non_null(strstr(err.text, "records from offset 30 on were cut off"));
+	teardown(&f);
+}
+
+static void a_committed_offset_is_checked_against_the_leader_of_now(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, 1, "group.id=g auto.offset.reset=earliest");
+	put_as_leader(&f, 10);
+	put_as_leader(&f, 10);
+	/* Committed at 20 in epoch 0; the leader of epoch 1 has only 10 of these. */
+	f.m.committed[0] = 20;
+	f.m.committed_epoch = 0;
+	change_leader(&f, 10);
+	put_as_leader(&f, 15);
+	subscribe(&f);
+	assert_int_equal(read_some(&f, 10, 25, false), 25);
+	teardown(&f);
+}
+
 static void several_partitions_share_a_session(void **state)
 {
 	struct position p[4];
@@ -364,15 +466,6 @@ static void several_partitions_share_a_session(void **state)
 	}
 	assert_int_equal(f.m.full_fetches, 1);
 	teardown(&f);
-}
-
-static void subscribe(struct fixture *f)
-{
-	struct str topic = STR_LIT("t");
-	struct err err = {0};
-
-	if (consumer_subscribe(f->k, &topic, 1, &err) < 0)
-		fail_msg("%s", err.text);
 }
 
 /* Reads `count` records of any partition. */
@@ -524,6 +617,9 @@ int main(void)
 		cmocka_unit_test(a_broken_batch_is_told_and_can_be_passed_over),
 		cmocka_unit_test(an_offset_out_of_range_is_reset_as_configured),
 		cmocka_unit_test(a_moved_leader_and_a_lost_connection_are_followed),
+		cmocka_unit_test(records_that_a_new_leader_lacks_are_read_anew),
+		cmocka_unit_test(records_that_were_cut_off_are_told_where_no_reset_is_wanted),
+		cmocka_unit_test(a_committed_offset_is_checked_against_the_leader_of_now),
 		cmocka_unit_test(several_partitions_share_a_session),
 		cmocka_unit_test(a_member_joins_commits_leaves_and_resumes),
 		cmocka_unit_test(a_rebalance_gives_up_joins_again_and_repeats_nothing),
