@@ -145,7 +145,8 @@ int digits_reader_parse(struct digits_reader *r, struct str line, struct line_re
 
 	if (r->scratch.total_bytes > 0)
 		arena_reset(&r->scratch);
-	*out = (struct line_record){.partition = -1, .timestamp = -1};
+	*out = (struct line_record){
+		.partition = -1, .timestamp = -1, .key_is_bytes = true, .value_is_bytes = true};
 	while (count < DIGITS_FIELDS_MAX && digits_cut(&rest, '\t', &fields[count]))
 		count++;
 	if (rest.data)

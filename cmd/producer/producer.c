@@ -14,6 +14,9 @@ static int producer_run(struct run *run, void *args);
 static const struct opt producer_opts[] = {
 	OPTS_CLUSTER,
 	OPTS_OUTPUT,
+	OPTS_FORMATS,
+	OPTS_REGISTRY,
+	OPTS_SCHEMAS,
 	OPTS_ZOOKEEPER,
 	{"topic", OPT_STRING, AT(topic), .arg = "topic", .complete = COMPLETE_TOPIC,
 	 .help = "The topic to write to."},
@@ -145,6 +148,9 @@ static int producer_run(struct run *run, void *data)
 	rc = producer_reader_props(run, p.args, &reader_props, &err);
 	if (rc == 0)
 		rc = record_maker_init(&p.maker, p.args, &reader_props, run->is_apache, &err);
+	if (rc == 0)
+		rc = serde_new(&p.maker.serde, &p.args->registry, &p.args->cluster, &reader_props,
+			       &err);
 	config = rc == 0 ? producer_config(run, p.args, &err) : NULL;
 	if (config && connect_open(&p.connection, config, "console-producer", &err) == 0) {
 		code = producing_run(&p);
@@ -152,6 +158,7 @@ static int producer_run(struct run *run, void *data)
 	} else {
 		code = producer_failure(run, p.args, &err);
 	}
+	serde_free(p.maker.serde);
 	record_maker_fini(&p.maker);
 	props_fini(&reader_props);
 	return code;

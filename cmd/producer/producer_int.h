@@ -6,12 +6,14 @@
 #include "cmd/connect.h"
 #include "cmd/output.h"
 #include "cmd/producer/record_maker.h"
+#include "cmd/registry/serde.h"
 
 #include "client/producer.h"
 
 struct producer_args {
 	struct cluster_args cluster;
 	struct output_args output;
+	struct registry_args registry;
 	const char *topic;
 	bool sync;
 	const char *compression;

@@ -1,5 +1,6 @@
 #include "cmd/producer/record_maker.h"
 #include "cmd/producer/producer_int.h"
+#include "cmd/registry/serde.h"
 #include "cmd/time_text.h"
 #include "cmd/utf8.h"
 
@@ -60,6 +61,18 @@ static int maker_timestamp(struct record_maker *m, const char *text, struct err 
 		       text);
 }
 
+/* Is the text of this format JSON? */
+static bool format_is_json(const char *format)
+{
+	static const char *const names[] = {"avro", "json-schema", "protobuf", "registry", "json"};
+
+	for (unsigned i = 0; format && i < ARRAY_LEN(names); i++) {
+		if (strcmp(format, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 int record_maker_init(struct record_maker *m, const struct producer_args *args, struct props *props,
 		      bool is_apache, struct err *err)
 {
@@ -76,6 +89,8 @@ int record_maker_init(struct record_maker *m, const struct producer_args *args, 
 		.ignore_partition = args->partitioner != NULL,
 	};
 	json_reader_init(&m->json);
+	m->json.key_as_json = format_is_json(args->registry.key_format);
+	m->json.value_as_json = format_is_json(args->registry.value_format);
 	out_init(&m->repaired, SIZE_MAX / 2);
 	rc = record_reader_init(&m->reader, props, err);
 	if (rc == 0)
@@ -130,9 +145,25 @@ static void maker_headers(struct record_maker *m, struct line_record *out)
 	out->header_count = count;
 }
 
+/* Text into the bytes that --key-format or --value-format makes of it. */
+static int maker_encode(struct record_maker *m, enum serde_part part, struct str topic,
+			struct slice *bytes, struct err *err)
+{
+	struct str text = {(const char *)bytes->data, bytes->len};
+	int rc;
+
+	if (!serde_has(m->serde, part))
+		return 0;
+	rc = serde_encode(m->serde, part, topic, text, bytes, err);
+	return rc < 0 ? err_add(err, rc, "line %lld", (long long)m->line_number) : 0;
+}
+
 /* Puts in what the options fix. */
 static int maker_complete(struct record_maker *m, struct line_record *out, struct err *err)
 {
+	bool key_is_bytes = out->key.data && out->key_is_bytes;
+	int rc = 0;
+
 	if (!out->key.data)
 		out->key = m->key;
 	if (m->is_tombstone)
@@ -149,7 +180,11 @@ static int maker_complete(struct record_maker *m, struct line_record *out, struc
 	if (str_is_null(out->topic) || out->topic.len == 0)
 		return err_set(err, E_MALFORMED, "line %lld: no \"topic\", and no --topic for all",
 			       (long long)m->line_number);
-	return 0;
+	if (!key_is_bytes)
+		rc = maker_encode(m, SERDE_KEY, out->topic, &out->key, err);
+	if (rc == 0 && !out->value_is_bytes)
+		rc = maker_encode(m, SERDE_VALUE, out->topic, &out->value, err);
+	return rc;
 }
 
 int record_maker_line(struct record_maker *m, struct str line, struct line_record *out,
