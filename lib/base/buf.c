@@ -126,9 +126,9 @@ uint8_t *out_reserve(struct out *o, size_t len)
 
 void out_bytes(struct out *o, const void *data, size_t len)
 {
-	uint8_t *room = out_reserve(o, len);
+	uint8_t *room = len > 0 ? out_reserve(o, len) : NULL;
 
-	if (!room || !len)
+	if (!room)
 		return;
 	memcpy(room, data, len);
 	o->len += len;
