@@ -1,9 +1,9 @@
 /* UpdateFeatures, AlterClientQuotas, AlterUserScramCredentials. */
 #include "controller/controller_int.h"
 
+#include "base/openssl.h"
+
 #include <math.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 struct refusal {
 	enum kafka_error error;

@@ -5,6 +5,7 @@
 #include "base/say.h"
 #include "wire/codec.h"
 #include "wire/record_frame.h"
+#include "wire/old_batch.h"
 
 #define SAY_PLACE "broker/group"
 
@@ -290,6 +291,28 @@ static int load_batch(struct group_partition *gp, const struct batch *b, struct 
 	return rc;
 }
 
+/* Commits from before Kafka 0.11. */
+static int load_old(struct group_partition *gp, const struct batch *b, struct err *err)
+{
+	struct group_coordinator *gc = gp->gc;
+	struct slice upgraded;
+	struct batch v2;
+	int rc;
+
+	if (!gc->compressor)
+		gc->compressor = compressor_new();
+	rc = old_batch_upgrade(b, gc->compressor, &upgraded);
+	if (rc == 0)
+		rc = batch_parse(&v2, upgraded.data, upgraded.len);
+	if (rc < 0)
+		err_set(err, rc, "batch at offset %lld: %s", (long long)b->base_offset,
+			err_text(rc));
+	else
+		rc = load_batch(gp, &v2, err);
+	slice_unref(&upgraded);
+	return rc;
+}
+
 int group_partition_load(struct group_partition *gp, const void *batches, size_t len,
 			 struct err *err)
 {
@@ -298,8 +321,8 @@ int group_partition_load(struct group_partition *gp, const void *batches, size_t
 	int rc;
 
 	assert(gp->state == GROUPS_LOADING);
-	while ((rc = batch_next(&b, &data, &len)) == 1) {
-		rc = load_batch(gp, &b, err);
+	while ((rc = batch_next_any(&b, &data, &len)) == 1) {
+		rc = b.magic < BATCH_MAGIC ? load_old(gp, &b, err) : load_batch(gp, &b, err);
 		if (rc < 0)
 			return rc;
 		gp->load_offset = batch_next_offset(&b);

@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "log/log_int.h"
+#include "wire/old_batch.h"
 
 #include <errno.h>
 
@@ -108,7 +109,7 @@ static int note_written(struct log *log, const uint8_t *data, size_t len,
 	struct batch b;
 	int rc = 0;
 
-	while (rc == 0 && batch_next(&b, &data, &len) == 1) {
+	while (rc == 0 && batch_next_any(&b, &data, &len) == 1) {
 		struct aborted_txn aborted;
 
 		note_recent(log, &b, s->size_bytes);
@@ -134,10 +135,14 @@ static void note_epochs(struct log *log, const uint8_t *data, size_t len)
 {
 	struct batch b;
 
-	while (batch_next(&b, &data, &len) == 1)
+	while (batch_next_any(&b, &data, &len) == 1) {
 		if (b.partition_leader_epoch > log_latest_epoch(log))
 			log->epochs.is_unwritten |= epochs_assign(
 				&log->epochs, b.partition_leader_epoch, b.base_offset);
+		/* Sets of old versions have no epoch: from here on nothing is known. */
+		if (b.magic < BATCH_MAGIC && epochs_truncate_end(&log->epochs, 0))
+			log->epochs.is_unwritten = true;
+	}
 }
 
 static int write_and_note(struct log *log, const uint8_t *data, size_t len,
@@ -164,7 +169,7 @@ static enum kafka_error check_producers(struct log *log, const struct log_append
 {
 	struct batch b;
 
-	while (batch_next(&b, &data, &len) == 1) {
+	while (batch_next_any(&b, &data, &len) == 1) {
 		const struct producer_batch *duplicate;
 
 		info->error = producers_check(log, &b, request, &duplicate, &info->error_text);
@@ -187,7 +192,7 @@ static struct incoming incoming_of(const uint8_t *data, size_t len)
 	struct incoming in = {.len = len, .first_offset = -1, .max_timestamp = NO_TIMESTAMP};
 	struct batch b;
 
-	while (batch_next(&b, &data, &len) == 1) {
+	while (batch_next_any(&b, &data, &len) == 1) {
 		if (in.first_offset < 0)
 			in.first_offset = b.base_offset;
 		in.last_offset = batch_last_offset(&b);
@@ -261,8 +266,8 @@ static int check_fetched(const struct log *log, const uint8_t *data, size_t *len
 	struct batch b;
 	int rc;
 
-	while ((rc = batch_next(&b, &at, &left)) == 1) {
-		if (batch_check(&b) < 0 || !batch_crc_ok(&b))
+	while ((rc = batch_next_any(&b, &at, &left)) == 1) {
+		if (batch_check(&b) < 0 || !batch_any_crc_ok(&b))
 			return err_set(err, E_CORRUPT, "%s: a fetched batch is damaged", log->name);
 		if (b.partition_leader_epoch > leader_epoch)
 			break;
@@ -278,8 +283,6 @@ static int check_fetched(const struct log *log, const uint8_t *data, size_t *len
 		info->record_count += b.record_count;
 		usable += b.size_bytes;
 	}
-	if (rc == E_UNSUPPORTED)
-		return err_set(err, E_CORRUPT, "%s: a fetched batch has an old format", log->name);
 	if (rc < 0)
 		return err_set(err, rc, "%s: a fetched batch is malformed", log->name);
 	*len = usable;
@@ -297,7 +300,7 @@ int log_append_follower(struct log *log, uint8_t *data, size_t len, int32_t lead
 	if (rc < 0)
 		return rc;
 	/* An empty log whose end lies inside the leader's first batch. */
-	if (log->start_offset == log->end_offset && batch_parse(&b, data, len) == 0 &&
+	if (log->start_offset == log->end_offset && batch_parse_any(&b, data, len) == 0 &&
 	    batch_check(&b) == 0 && b.base_offset < log->end_offset &&
 	    batch_last_offset(&b) >= log->end_offset) {
 		rc = log_truncate_fully(log, b.base_offset, err);

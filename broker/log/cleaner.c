@@ -6,6 +6,7 @@
 #include "log/clean_txns.h"
 #include "log/key_map.h"
 #include "log/log_int.h"
+#include "wire/old_batch.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -220,6 +221,20 @@ void cleaner_start(struct cleaner *c, struct log *log)
 		  c->first_uncleanable);
 }
 
+/* Its records as a batch of version 2: `b` itself, or *out with *upgraded behind it. */
+static int upgrade(struct cleaner *c, const struct batch *b, struct batch *out,
+		   struct slice *upgraded)
+{
+	int rc;
+
+	*out = *b;
+	*upgraded = SLICE_NULL;
+	if (b->magic == BATCH_MAGIC)
+		return 0;
+	rc = old_batch_upgrade(b, log_pool_compressor(c->pool), upgraded);
+	return rc < 0 ? rc : batch_parse(out, upgraded->data, upgraded->len);
+}
+
 /* Notes the keys of one batch. 1: the map is full, this batch is not in it (wholly). */
 static int map_batch(struct cleaner *c, const struct batch *b)
 {
@@ -238,6 +253,18 @@ static int map_batch(struct cleaner *c, const struct batch *b)
 	}
 	if (rc == 0)
 		c->mapped_end = MAX(c->mapped_end, batch_next_offset(b));
+	return rc;
+}
+
+static int map_records(struct cleaner *c, const struct batch *b)
+{
+	struct slice upgraded;
+	struct batch v2;
+	int rc = upgrade(c, b, &v2, &upgraded);
+
+	if (rc == 0)
+		rc = map_batch(c, &v2);
+	slice_unref(&upgraded);
 	return rc;
 }
 
@@ -291,7 +318,7 @@ static int step_map(struct cleaner *c, size_t bytes_max)
 		if (batch_is_control(&b))
 			(void)clean_txns_control(&c->txns, &b, &kept);
 		else if (!clean_txns_data(&c->txns, &b))
-			rc = map_batch(c, &b);
+			rc = map_records(c, &b);
 		if (rc == 1)
 			return copy_begin(c);
 		if (rc == 0)
@@ -392,7 +419,7 @@ static int write_pending(struct cleaner *c)
 static int keep_batch(struct cleaner *c, const uint8_t *data, size_t len)
 {
 	struct batch b;
-	int rc = batch_parse(&b, data, len);
+	int rc = batch_parse_any(&b, data, len);
 
 	assert(rc == 0 && b.size_bytes == len);
 	rc = segment_note(c->out, &b, c->out->size_bytes);
@@ -434,6 +461,7 @@ struct verdict {
 	bool drops_records;	/* all of them */
 	bool wants_horizon;	/* the marker of a transaction that is gone */
 	bool keeps_empty;
+	enum compression codec;	/* of what is rebuilt */
 };
 
 static struct verdict judge(struct cleaner *c, const struct batch *b, int *rc)
@@ -462,7 +490,6 @@ static struct batch_options rebuilt_options(const struct batch *b)
 
 	o.base_offset = b->base_offset;
 	o.partition_leader_epoch = b->partition_leader_epoch;
-	o.codec = (enum compression)batch_codec(b);
 	o.producer_id = b->producer_id;
 	o.producer_epoch = b->producer_epoch;
 	o.base_sequence = b->base_sequence;
@@ -483,6 +510,7 @@ static int rebuild(struct cleaner *c, const struct batch *b, const struct verdic
 	struct record r;
 	int rc = record_iter_init(&it, b, log_pool_compressor(c->pool), 0);
 
+	options.codec = v->codec;
 	batch_builder_init(&bb, &options);
 	bb.last_offset_delta_min = b->last_offset_delta;
 	bb.delete_horizon = horizon;
@@ -524,7 +552,8 @@ static int count_kept(struct cleaner *c, const struct batch *b, int32_t *kept, b
 	return rc;
 }
 
-static int copy_batch(struct cleaner *c, const struct batch *b)
+/* `original`: what stays as it is if all its records do. */
+static int copy_batch(struct cleaner *c, const struct batch *b, const struct batch *original)
 {
 	int64_t horizon = b->attributes & BATCH_ATTR_DELETE_HORIZON ? b->base_timestamp
 								     : NO_TIMESTAMP;
@@ -535,6 +564,7 @@ static int copy_batch(struct cleaner *c, const struct batch *b)
 	int rc = 0;
 
 	v = judge(c, b, &rc);
+	v.codec = (enum compression)batch_codec(original);
 	if (rc == 0 && !v.drops_records)
 		rc = count_kept(c, b, &kept, &has_tombstone);
 	if (rc < 0)
@@ -546,12 +576,24 @@ static int copy_batch(struct cleaner *c, const struct batch *b)
 	if ((has_tombstone || v.wants_horizon) && horizon == NO_TIMESTAMP && kept > 0)
 		horizon = c->now_ms + c->log->config.delete_retention_ms;
 	else if (kept == b->record_count)
-		return keep_batch(c, b->data, b->size_bytes);
+		return keep_batch(c, original->data, original->size_bytes);
 	rc = rebuild(c, b, &v, horizon, &any, &again);
 	if (rc < 0)
 		return rc;
 	rc = keep_batch(c, again.data, again.len);
 	slice_unref(&again);
+	return rc;
+}
+
+static int copy_any(struct cleaner *c, const struct batch *b)
+{
+	struct slice upgraded;
+	struct batch v2;
+	int rc = upgrade(c, b, &v2, &upgraded);
+
+	if (rc == 0)
+		rc = copy_batch(c, &v2, b);
+	slice_unref(&upgraded);
 	return rc;
 }
 
@@ -653,7 +695,7 @@ static int step_copy(struct cleaner *c, size_t bytes_max)
 		rc = scan_next(c, &b);
 		if (rc == 1) {
 			done += b.size_bytes;
-			rc = batch_last_offset(&b) < c->log->start_offset ? 0 : copy_batch(c, &b);
+			rc = batch_last_offset(&b) < c->log->start_offset ? 0 : copy_any(c, &b);
 		} else if (rc == 0) {
 			struct segment *s = c->log->segments[c->index];
 

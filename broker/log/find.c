@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "log/log_int.h"
+#include "wire/old_batch.h"
 
 #include <inttypes.h>
 
@@ -15,29 +16,44 @@ static int read_batch(struct segment *s, int64_t pos, size_t size_bytes, struct 
 
 	if (n < 0)
 		return (int)n;
-	return (size_t)n == size_bytes && batch_parse(out, bytes, size_bytes) == 0 ? 0 : E_CORRUPT;
+	return (size_t)n == size_bytes && batch_parse_any(out, bytes, size_bytes) == 0 ? 0 : E_CORRUPT;
 }
 
-/* The first record in the batch with timestamp >= `timestamp` and offset >= `from_offset`: 1; 0 if
- * there is none. */
-static int find_in_batch(struct segment *s, int64_t pos, const struct batch *header,
-			 int64_t timestamp, int64_t from_offset, struct log_timestamp *out)
+/* The first record with timestamp >= `timestamp` and offset >= `from_offset`: 1; 0 if there is
+ * none. */
+static int find_record(struct segment *s, const struct batch *b, int64_t timestamp,
+		       int64_t from_offset, struct log_timestamp *out)
 {
 	struct record_iter it;
 	struct record r;
-	struct batch b;
-	int rc = read_batch(s, pos, header->size_bytes, &b);
+	int rc = record_iter_init(&it, b, log_pool_compressor(s->log->pool), 0);
 
-	if (rc == 0)
-		rc = record_iter_init(&it, &b, log_pool_compressor(s->log->pool), 0);
 	while (rc == 0 && (rc = record_next(&it, &r)) == 1) {
 		if (r.timestamp >= timestamp && r.offset >= from_offset) {
 			*out = (struct log_timestamp){r.timestamp, r.offset,
-						      b.partition_leader_epoch};
+						      b->partition_leader_epoch};
 			return 1;
 		}
 		rc = 0;
 	}
+	return rc;
+}
+
+static int find_in_batch(struct segment *s, int64_t pos, const struct batch *header,
+			 int64_t timestamp, int64_t from_offset, struct log_timestamp *out)
+{
+	struct slice upgraded = SLICE_NULL;
+	struct batch b;
+	int rc = read_batch(s, pos, header->size_bytes, &b);
+
+	if (rc == 0 && b.magic < BATCH_MAGIC) {
+		rc = old_batch_upgrade(&b, log_pool_compressor(s->log->pool), &upgraded);
+		if (rc == 0)
+			rc = batch_parse(&b, upgraded.data, upgraded.len);
+	}
+	if (rc == 0)
+		rc = find_record(s, &b, timestamp, from_offset, out);
+	slice_unref(&upgraded);
 	return rc == E_MALFORMED || rc == E_TOO_LARGE ? E_CORRUPT : rc;
 }
 

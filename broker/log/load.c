@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/say.h"
 #include "log/log_int.h"
+#include "wire/old_batch.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -114,7 +115,7 @@ static int swap_end(struct log *log, const struct found *f, int64_t *end_offset)
 		ssize_t n = env_read(env, fd, header, sizeof(header), pos);
 		struct batch b;
 
-		if (n < 0 || batch_parse_header(&b, header, (size_t)n) < 0) {
+		if (n < 0 || batch_parse_header_any(&b, header, (size_t)n) < 0) {
 			env->ops->close(env, fd);
 			return n < 0 ? (int)n : 0;
 		}

@@ -29,6 +29,9 @@
  *	E_COLD		between log_pool_try() and log_pool_wait() only, see there
  * Refusals of a producer's records are not errors: they are a kafka_error in the result.
  *
+ * Message sets of versions 0 and 1 (before Kafka 0.11) are read, sent and compacted as they lie on
+ * the disk, and taken from a leader; a producer's are refused.
+ *
  * Files are Apache Kafka's, byte for byte. Differences in use only: indexes are
  * not preallocated and are written late (they are complete after log_flush, a roll and log_close).
  * Source: UnifiedLog.java, LocalLog.java, LogSegment.java, LogValidator.java, LogLoader.java. */
@@ -121,8 +124,7 @@ struct log_options {
  * files, torn tails, indexes, producer state (was_clean skips the scan). The name of the log in
  * messages is the last part of the path. Copies config, options and path.
  * 0; -errno (the disk; `failed` is not called), E_CORRUPT (not one of the states that a crash or
- * Kafka leave), E_UNSUPPORTED (messages of a format before version 2 where it had to look: nothing
- * was changed), E_INVALID (partition.metadata names another topic id). */
+ * Kafka leave), E_INVALID (partition.metadata names another topic id). */
 MUST_USE int log_open(struct log **out, struct log_pool *pool, const char *path,
 		      const struct log_config *config, const struct log_options *options,
 		      struct err *err);

@@ -139,7 +139,7 @@ MUST_USE int segment_trim(struct segment *s);
 /* The last entry of the time index, and all entries written. */
 MUST_USE int segment_seal(struct segment *s);
 bool segment_index_is_full(const struct segment *s);
-/* Reads the header of the batch at `pos`. 1; 0 at the end; E_CORRUPT, E_UNSUPPORTED, -errno. */
+/* Reads the header of the batch at `pos`. 1; 0 at the end; E_CORRUPT, -errno. */
 MUST_USE int segment_header(struct segment *s, int64_t pos, struct batch *out);
 /* The first batch with last offset >= `offset`: 1 with position and header; 0 if there is none. */
 MUST_USE int segment_find(struct segment *s, int64_t offset, int64_t *pos, struct batch *out);
@@ -164,7 +164,7 @@ struct batch_scan {
 MUST_USE int batch_scan_start(struct batch_scan *scan, struct segment *s, int64_t pos);
 void batch_scan_end(struct batch_scan *scan);
 /* The next batch with its bytes (until the next call): 1; 0 at the end; E_SHORT: cut; E_CORRUPT,
- * E_UNSUPPORTED, -errno. */
+ * -errno. */
 MUST_USE int batch_scan_next(struct batch_scan *scan, struct batch *out);
 /* Cuts the segment so that no batch holds `offset` or a later one. */
 MUST_USE int segment_truncate(struct segment *s, int64_t offset);

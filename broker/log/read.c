@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "log/log_int.h"
+#include "wire/old_batch.h"
 
 #include <inttypes.h>
 
@@ -84,7 +85,7 @@ int log_read(struct log *log, int64_t offset, size_t bytes_max, bool whole_first
 		rc = read_limit(log, (size_t)index - 1, bound_offset, &limit);
 	if (rc == 0)
 		rc = segment_fd(s);
-	if (rc == E_CORRUPT || rc == E_UNSUPPORTED)
+	if (rc == E_CORRUPT)
 		return err_set(err, E_CORRUPT, "%s: segment %" PRId64 " is damaged", log->name,
 			       s->base_offset);
 	if (rc < 0)
@@ -143,7 +144,7 @@ int log_read_copy(struct log *log, int64_t offset, size_t bytes_max, int64_t bou
 		return rc;
 	at = out->data;
 	left = out->len;
-	while ((rc = batch_next(&b, &at, &left)) == 1)
+	while ((rc = batch_next_any(&b, &at, &left)) == 1)
 		;
 	out->len -= left;
 	if (rc == 0 && out->len > 0)

@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/say.h"
 #include "log/log_int.h"
+#include "wire/old_batch.h"
 
 #include <inttypes.h>
 
@@ -11,7 +12,7 @@
 /* A whole, sound batch that may stand here. */
 static bool batch_fits(const struct segment *s, const struct batch *b, int64_t next_offset)
 {
-	return batch_check(b) == 0 && batch_crc_ok(b) && b->base_offset >= next_offset &&
+	return batch_check(b) == 0 && batch_any_crc_ok(b) && b->base_offset >= next_offset &&
 	       batch_last_offset(b) - s->base_offset <= INT32_MAX;
 }
 
@@ -75,10 +76,6 @@ static int recover_segment(struct log *log, struct segment *s, int64_t limit_off
 	}
 	batch_scan_end(&scan);
 	log->recovery.scanned_bytes += s->size_bytes;
-	if (rc == E_UNSUPPORTED)
-		return err_set(err, rc, "%s: segment %" PRId64
-			       " has messages of a format before version 2", log->path,
-			       s->base_offset);
 	*is_cut = rc == E_CORRUPT || rc == E_SHORT;
 	if (*is_cut) {
 		say_warn("%s: segment %" PRId64 " is damaged at byte %" PRId64 ", cutting off %"
@@ -163,7 +160,7 @@ static int replay_segment(struct producers *p, struct segment *s, int64_t end_of
 		rc = 0;
 	}
 	batch_scan_end(&scan);
-	return rc == E_SHORT || rc == E_UNSUPPORTED ? E_CORRUPT : MIN(rc, 0);
+	return rc == E_SHORT ? E_CORRUPT : MIN(rc, 0);
 }
 
 int log_replay(struct log *log, int64_t end_offset, struct err *err)

@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "log/log_int.h"
+#include "wire/old_batch.h"
 
 #define SCRATCH_KEPT_BYTES (4 * 1024 * 1024)
 
@@ -38,7 +39,7 @@ int batch_scan_next(struct batch_scan *scan, struct batch *out)
 	for (;;) {
 		size_t skip = (size_t)(scan->pos - scan->window_pos), want;
 		bool known = scan->pos >= scan->window_pos && skip <= scan->window_len;
-		int rc = known ? batch_parse(out, pool->scratch + skip, scan->window_len - skip)
+		int rc = known ? batch_parse_any(out, pool->scratch + skip, scan->window_len - skip)
 			       : E_SHORT;
 		ssize_t n;
 

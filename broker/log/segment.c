@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "log/log_int.h"
+#include "wire/old_batch.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -115,7 +116,7 @@ int header_walk_next(struct header_walk *w, struct batch *out)
 		if (rc < 0)
 			return rc;
 	}
-	rc = batch_parse_header(out, pool->headers + (w->pos - w->window_pos),
+	rc = batch_parse_header_any(out, pool->headers + (w->pos - w->window_pos),
 				w->window_len - (size_t)(w->pos - w->window_pos));
 	if (rc == E_SHORT || (rc == 0 && (int64_t)out->size_bytes > left))
 		return E_CORRUPT;

@@ -3,8 +3,8 @@
 #include "wire/base64.h"
 #include "wire/codec.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include "base/openssl.h"
+
 #include <stdlib.h>
 
 #define SALT_BYTES 16

@@ -32,6 +32,57 @@ int old_batch_parse(struct batch *b, const uint8_t *data)
 	return old_fields(b, data);
 }
 
+int batch_parse_header_any(struct batch *out, const void *data, size_t len)
+{
+	int rc = batch_parse_header(out, data, len);
+
+	if (rc != E_UNSUPPORTED)
+		return rc;
+	if (out->size_bytes < old_head_bytes(out->magic))
+		return E_CORRUPT;
+	if (len < old_head_bytes(out->magic))
+		return E_SHORT;
+	rc = old_fields(out, data);
+	out->data = NULL;
+	out->attributes &= BATCH_ATTR_CODEC | BATCH_ATTR_LOG_APPEND_TIME;
+	out->partition_leader_epoch = -1;
+	out->producer_id = NO_PRODUCER_ID;
+	out->producer_epoch = NO_PRODUCER_EPOCH;
+	out->base_sequence = NO_SEQUENCE;
+	out->base_timestamp = out->max_timestamp;
+	out->record_count = 1;
+	return rc;
+}
+
+int batch_parse_any(struct batch *out, const void *data, size_t len)
+{
+	int rc = batch_parse_header_any(out, data, len);
+
+	if (rc == 0 && len < out->size_bytes)
+		return E_SHORT;
+	if (rc == 0)
+		out->data = data;
+	return rc;
+}
+
+int batch_next_any(struct batch *out, const uint8_t **data, size_t *len)
+{
+	int rc = batch_parse_any(out, *data, *len);
+
+	if (rc == E_SHORT)
+		return 0;
+	if (rc < 0)
+		return rc;
+	*data += out->size_bytes;
+	*len -= out->size_bytes;
+	return 1;
+}
+
+bool batch_any_crc_ok(const struct batch *b)
+{
+	return b->magic < BATCH_MAGIC ? old_batch_is_valid(b) : batch_crc_ok(b);
+}
+
 bool old_batch_is_valid(const struct batch *b)
 {
 	uLong crc = crc32_z(0, b->data + AT_MAGIC, b->size_bytes - AT_MAGIC);
@@ -145,4 +196,36 @@ int old_next(struct old_iter *it, struct old_record *out)
 	if (batch_is_log_append_time(&it->batch))
 		out->record.timestamp = it->batch.max_timestamp;
 	return 1;
+}
+
+int old_batch_upgrade(const struct batch *b, struct compressor *c, struct slice *out)
+{
+	struct batch_options options = BATCH_OPTIONS_DEFAULT;
+	struct batch_builder bb;
+	struct old_record old;
+	struct old_iter it;
+	int rc = old_iter_init(&it, b, c);
+
+	*out = SLICE_NULL;
+	options.log_append_time = batch_is_log_append_time(b);
+	options.append_timestamp = b->max_timestamp;
+	options.base_offset = -1;
+	batch_builder_init(&bb, &options);
+	while (rc == 0 && (rc = old_next(&it, &old)) == 1) {
+		int64_t delta;
+
+		if (bb.options.base_offset < 0)
+			bb.options.base_offset = old.record.offset;
+		delta = old.record.offset - bb.options.base_offset;
+		rc = old.is_valid && old.record.offset >= 0 && delta > bb.last_offset_delta &&
+				     delta <= INT32_MAX
+			     ? batch_builder_add_at(&bb, (int32_t)delta, &old.record)
+			     : E_MALFORMED;
+	}
+	if (rc == 0 && bb.record_count == 0)
+		rc = E_MALFORMED;
+	if (rc == 0)
+		rc = batch_builder_finish(&bb, NULL, out);
+	batch_builder_fini(&bb);
+	return rc;
 }

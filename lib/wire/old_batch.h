@@ -19,6 +19,19 @@
 MUST_USE int old_batch_parse(struct batch *b, const uint8_t *data);
 bool old_batch_is_valid(const struct batch *b);
 
+/* For who takes batches of every version: as batch_parse(), batch_parse_header() and batch_next(),
+ * but a set of version 0 or 1 is taken, too. It counts as one record at the last offset inside, of
+ * no producer and no epoch; its attributes are the codec and the timestamp type. */
+MUST_USE int batch_parse_any(struct batch *out, const void *data, size_t len);
+MUST_USE int batch_parse_header_any(struct batch *out, const void *data, size_t len);
+MUST_USE int batch_next_any(struct batch *out, const uint8_t **data, size_t *len);
+/* The CRC of either kind. */
+bool batch_any_crc_ok(const struct batch *b);
+
+/* Gives the set as a batch of version 2, not compressed, with the same records at the same offsets
+ * (one reference). E_MALFORMED, E_TOO_LARGE, E_UNSUPPORTED. */
+MUST_USE int old_batch_upgrade(const struct batch *b, struct compressor *c, struct slice *out);
+
 /* One message. */
 struct old_record {
 	struct record record;

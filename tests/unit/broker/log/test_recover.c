@@ -104,8 +104,6 @@ static void test_damage_at_every_byte(void **state UNUSED)
 	for (int64_t pos = before; pos < after; pos++) {
 		int rc;
 
-		if (pos - before == 16)
-			continue;	/* the magic: may become an old format's, see below */
 		copy_dir(image, f.path);
 		change_byte(f.path, "00000000000000000000.log", pos);
 		rc = fixture_try_open_log(&f);
@@ -332,32 +330,6 @@ static void test_log_start_beyond_the_end(void **state UNUSED)
 	fixture_fini(&f);
 }
 
-static void test_old_formats_are_not_cut_off(void **state UNUSED)
-{
-	struct fixture f;
-	int64_t size;
-
-	fixture_init(&f);
-	fixture_open_log(&f);
-	append_ok(&f, (struct batch_spec){.count = 1});
-	size = log_size_bytes(f.log);
-	fixture_crash(&f);
-	/* Magic 2 becomes 1... */
-	{
-		char path[256];
-		int fd;
-
-		snprintf(path, sizeof(path), "%s/00000000000000000000.log", f.path);
-		fd = open(path, O_RDWR);
-		assert_int_equal(pwrite(fd, "\x01", 1, 16), 1);
-		close(fd);
-	}
-	assert_int_equal(fixture_try_open_log(&f), E_UNSUPPORTED);
-	assert_int_equal(file_size(f.path, "00000000000000000000.log"), size);
-	f.log = NULL;
-	fixture_fini(&f);
-}
-
 /* Whatever is in the files: the log opens, or says why not, and never ends the process. */
 static void test_random_damage(void **state UNUSED)
 {
@@ -425,7 +397,6 @@ int main(void)
 		cmocka_unit_test(test_lost_and_broken_side_files),
 		cmocka_unit_test(test_leftovers_of_the_cleaner),
 		cmocka_unit_test(test_log_start_beyond_the_end),
-		cmocka_unit_test(test_old_formats_are_not_cut_off),
 		cmocka_unit_test(test_random_damage),
 	};
 
