@@ -214,7 +214,7 @@ static void field_write(const struct field *f, unsigned depth, struct out *json)
 	struct str text = {(const char *)f->bytes.data, f->bytes.len};
 
 	if (f->type != WIRE_LEN) {
-		out_printf(json, "%" PRIu64, f->value);
+		out_printf(json, "%" PRId64, (int64_t)f->value);
 	} else if (bytes_are_text(f->bytes)) {
 		json_text_string(json, text);
 	} else if (message_is_good(f->bytes, depth + 1)) {

@@ -4,8 +4,8 @@
  *	{"message":"lab.Point","fields":{"1":"a","2":[5,6],"3":{"1":7}},"indexes":[0],"data":"CgFh"}
  *
  * The wire format does not tell strings, bytes and messages apart: text is a string, else what
- * reads as a message is one, else {"base64":"..."}. Integers are shown as they stand on the wire
- * (unsigned), fixed32 and fixed64 too. `data` is the payload itself, in base64: what the writer
+ * reads as a message is one, else {"base64":"..."}. Numbers are shown as signed integers of 64 bits,
+ * zigzag and floating point ones too. `data` is the payload itself, in base64: what the writer
  * takes, so that records can be copied.
  *
  * Source: protobuf.dev encoding; framing of Confluent's serializers (message indexes). */
