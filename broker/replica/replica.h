@@ -46,6 +46,8 @@ struct replica_options {
 	struct log_dir *const *dirs;
 	unsigned dir_count;
 	const struct config *config; /* takes its own reference */
+	/* How many sets share what the configs give to the log cleaner; 0: this one has it alone. */
+	unsigned set_count;
 	/* One shard removes the directories of deleted partitions when their delay is over. */
 	bool sweeps_dirs;
 	void *ctx; /* of the callbacks below */
@@ -60,6 +62,8 @@ struct replica_options {
 	/* `p` lies in another directory than the metadata says (dirs[p->dir]): tell the controller.
 	 * NULL: not wanted. */
 	void (*dir_chosen)(void *ctx, struct partition *p);
+	/* A log was cleaned: cleaner-offset-checkpoint should be written. NULL: not wanted. */
+	void (*cleaned)(void *ctx);
 };
 
 struct replica_set;
@@ -110,7 +114,7 @@ int replica_set_close(struct replica_set *set, bool *clean);
 
 /* One line per partition of this shard for the checkpoint files of a directory. The server asks
  * every shard when a file is due (recovery points and log starts each 60 s, high watermarks each
- * 5 s, all at shutdown) and writes the union. Partitions that are offline are left out. */
+ * 5 s, cleaner offsets when a log was cleaned, all at shutdown) and writes the union. Partitions that are offline are left out. */
 struct replica_report {
 	struct str topic; /* borrows; copy it before it crosses to another shard */
 	int32_t index;

@@ -33,6 +33,7 @@ struct replica_set {
 	bool is_closed;
 	struct cleaner *cleaner;
 	int64_t clean_scan_at_ms;
+	int64_t clean_paid_us; /* until then the cleaner has read and written enough */
 	int64_t sweep_at_ms;
 	int64_t isr_check_at_ms;
 	int64_t no_space_said_ms;

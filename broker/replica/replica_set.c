@@ -285,14 +285,35 @@ static void replica_set_make_cleaner(struct replica_set *set)
 	set->cleaner = cleaner_new(set->pool, &options);
 }
 
+static int64_t cleaner_bytes(const struct replica_set *set)
+{
+	const struct cleaner_stats *stats = cleaner_get_stats(set->cleaner);
+
+	return stats->read_bytes + stats->written_bytes;
+}
+
+/* Each byte read or written costs its share of a second; what is not paid yet is waited for. */
+static void replica_set_pay(struct replica_set *set, int64_t bytes)
+{
+	double rate = config_double(set->config, CONFIG_LOG_CLEANER_IO_MAX_BYTES_PER_SECOND) /
+		      (double)MAX(set->options.set_count, 1u);
+	int64_t now_us = env_mono_us(set->options.env);
+	double cost_us = (double)bytes * 1e6 / MAX(rate, 1);
+
+	set->clean_paid_us = MAX(set->clean_paid_us, now_us) + (int64_t)MIN(cost_us, 3600e6);
+}
+
 /* Works on the log that wants it most, for a few milliseconds. Returns when to come again. */
 static int64_t replica_set_clean(struct replica_set *set, int64_t now_ms)
 {
-	int64_t backoff_ms = config_i64(set->config, CONFIG_LOG_CLEANER_BACKOFF_MS);
+	int64_t backoff_ms = config_i64(set->config, CONFIG_LOG_CLEANER_BACKOFF_MS), rounds;
 	int rc = 1;
 
 	if (!config_bool(set->config, CONFIG_LOG_CLEANER_ENABLE))
 		return TICK_MS_MAX;
+	if (set->clean_paid_us > env_mono_us(set->options.env) + 999)
+		return MIN((set->clean_paid_us - env_mono_us(set->options.env)) / 1000,
+			   TICK_MS_MAX);
 	if (!set->cleaner || cleaner_is_idle(set->cleaner)) {
 		struct log *log;
 
@@ -306,8 +327,16 @@ static int64_t replica_set_clean(struct replica_set *set, int64_t now_ms)
 			replica_set_make_cleaner(set);
 		cleaner_start(set->cleaner, log);
 	}
-	while (rc == 1 && replica_now_ms(set) - now_ms < CLEAN_TURN_MS)
+	rounds = cleaner_get_stats(set->cleaner)->rounds;
+	while (rc == 1 && replica_now_ms(set) - now_ms < CLEAN_TURN_MS &&
+	       set->clean_paid_us <= env_mono_us(set->options.env) + 999) {
+		int64_t bytes = cleaner_bytes(set);
+
 		rc = cleaner_step(set->cleaner, CLEAN_STEP_BYTES);
+		replica_set_pay(set, cleaner_bytes(set) - bytes);
+	}
+	if (set->options.cleaned && cleaner_get_stats(set->cleaner)->rounds > rounds)
+		set->options.cleaned(set->options.ctx);
 	return rc > 0 ? CLEAN_TURN_MS : 0;
 }
 

@@ -7,6 +7,8 @@
 #include "replica/replica.h"
 
 #define SAY_PLACE "broker/checkpoints"
+/* Rounds of small logs come in swarms. */
+#define CLEANER_FILE_DELAY_MS 500
 
 struct checkpoint_list {
 	struct checkpoint_entry *items;
@@ -36,7 +38,7 @@ static const struct {
 } checkpoint_files[] = {
 	{LOG_DIR_RECOVERY_POINT, CHECKPOINT_OFFSETS},
 	{LOG_DIR_LOG_START, CHECKPOINT_OFFSETS},
-	{LOG_DIR_CLEANER, CHECKPOINT_OFFSETS},
+	{LOG_DIR_CLEANER, CHECKPOINT_CLEANER},
 	{LOG_DIR_HIGH_WATERMARK, CHECKPOINT_HIGH_WATERMARK},
 };
 
@@ -78,6 +80,10 @@ static void round_line(void *ctx, const struct replica_report *report)
 		entry.offset = report->high_watermark;
 		round_add(round, report->dir, LOG_DIR_HIGH_WATERMARK, entry);
 	}
+	if ((round->kinds & CHECKPOINT_CLEANER) && report->cleaner_offset >= 0) {
+		entry.offset = report->cleaner_offset;
+		round_add(round, report->dir, LOG_DIR_CLEANER, entry);
+	}
 	if (!(round->kinds & CHECKPOINT_OFFSETS))
 		return;
 	entry.offset = report->recovery_point;
@@ -85,10 +91,6 @@ static void round_line(void *ctx, const struct replica_report *report)
 	if (report->has_log_start) {
 		entry.offset = report->log_start_offset;
 		round_add(round, report->dir, LOG_DIR_LOG_START, entry);
-	}
-	if (report->cleaner_offset >= 0) {
-		entry.offset = report->cleaner_offset;
-		round_add(round, report->dir, LOG_DIR_CLEANER, entry);
 	}
 }
 
@@ -138,6 +140,49 @@ static int round_write(struct checkpoint_round *round)
 	return first;
 }
 
+/* ---- When a log was cleaned ----------------------------------------------------------------- */
+
+static void round_start(struct server *server, unsigned kinds);
+
+static void cleaner_file_due(struct timer *timer, struct shard *on)
+{
+	struct server *server = shard_impl(on)->server;
+
+	assert(timer == &server->cleaner_timer);
+	server->cleaner_is_wanted = false;
+	server->cleaner_is_written = true;
+	round_start(server, CHECKPOINT_CLEANER);
+}
+
+static void cleaner_want(struct server *server)
+{
+	server->cleaner_is_wanted = true;
+	if (!server->cleaner_is_written && atomic_load(&server->state) == SERVER_RUNNING)
+		shard_timer_start(&server->shards[0].shard, &server->cleaner_timer,
+				  CLEANER_FILE_DELAY_MS);
+}
+
+static void cleaner_round_ended(struct server *server)
+{
+	server->cleaner_is_written = false;
+	if (server->cleaner_is_wanted)
+		cleaner_want(server);
+}
+
+static void cleaned_arrived(struct task *task, struct shard *on)
+{
+	free(task);
+	cleaner_want(shard_impl(on)->server);
+}
+
+void checkpoints_cleaned(struct server *server)
+{
+	struct task *task = xcalloc(1, sizeof(*task));
+
+	task->run = cleaned_arrived;
+	shard_post(&server->shards[0].shard, task);
+}
+
 /* ---- In the background ---------------------------------------------------------------------- */
 
 static struct timer *round_timer(struct checkpoint_round *round)
@@ -159,7 +204,9 @@ static void round_end(struct checkpoint_round *round)
 {
 	struct server *server = round->server;
 
-	if (atomic_load(&server->state) == SERVER_RUNNING)
+	if (round->kinds & CHECKPOINT_CLEANER)
+		cleaner_round_ended(server);
+	else if (atomic_load(&server->state) == SERVER_RUNNING)
 		shard_timer_start(&server->shards[0].shard, round_timer(round),
 				  round_interval_ms(round));
 	for (unsigned dir = 0; dir < server->dir_count; dir++)
@@ -237,6 +284,7 @@ void checkpoints_start(struct server *server)
 
 	server->checkpoint_timer.fire = checkpoint_due;
 	server->high_watermark_timer.fire = checkpoint_due;
+	server->cleaner_timer.fire = cleaner_file_due;
 	shard_timer_start(
 		shard, &server->checkpoint_timer,
 		config_i64(shard->config, CONFIG_LOG_FLUSH_OFFSET_CHECKPOINT_INTERVAL_MS));
@@ -249,6 +297,7 @@ void checkpoints_stop(struct server *server)
 {
 	shard_timer_stop(&server->shards[0].shard, &server->checkpoint_timer);
 	shard_timer_stop(&server->shards[0].shard, &server->high_watermark_timer);
+	shard_timer_stop(&server->shards[0].shard, &server->cleaner_timer);
 }
 
 /* ---- At the stop ---------------------------------------------------------------------------- */
@@ -263,7 +312,8 @@ int checkpoints_write_all(struct server *server, bool *ok)
 	struct checkpoint_round round;
 	int rc;
 
-	round_init(&round, server, CHECKPOINT_OFFSETS | CHECKPOINT_HIGH_WATERMARK);
+	round_init(&round, server,
+		   CHECKPOINT_OFFSETS | CHECKPOINT_HIGH_WATERMARK | CHECKPOINT_CLEANER);
 	for (unsigned i = 0; i < server->broker.shard_count; i++)
 		shard_call(&server->shards[i], report_now, &round);
 	rc = round_write(&round);

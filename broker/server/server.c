@@ -137,6 +137,11 @@ static void server_replica_dir_chosen(void *ctx, struct partition *p)
 	assign_dirs_note(&s->shard, p);
 }
 
+static void server_replica_cleaned(void *ctx)
+{
+	checkpoints_cleaned(((struct server_shard *)ctx)->server);
+}
+
 static int server_open_dir(struct server *server, const char *path, struct err *err)
 {
 	struct log_dir **dir = &server->dirs[server->opened_count];
@@ -374,6 +379,8 @@ static void shard_open(struct server_shard *s, struct server *server)
 		.owns = server_owns,
 		.dir_failed = server_replica_dir_failed,
 		.dir_chosen = server_replica_dir_chosen,
+		.cleaned = server_replica_cleaned,
+		.set_count = server->broker.shard_count,
 	};
 
 	s->shard.config = config_ref(server->config);

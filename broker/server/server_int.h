@@ -62,6 +62,8 @@ struct server {
 	bool is_unfenced, is_open;  /* as the control plane says; connections are accepted */
 	unsigned applying;          /* shards that have not applied `latest` yet */
 	struct timer checkpoint_timer, high_watermark_timer;
+	struct timer cleaner_timer;
+	bool cleaner_is_wanted, cleaner_is_written; /* its file: to be written, being written */
 
 	/* main thread waits on these */
 	uv_sem_t ready;
@@ -98,11 +100,13 @@ void server_on_ready(void *ctx);
 /* ---- checkpoints.c -----------------------------------------------------------------------------
  */
 
-enum { CHECKPOINT_OFFSETS = 1, CHECKPOINT_HIGH_WATERMARK = 2 };
+enum { CHECKPOINT_OFFSETS = 1, CHECKPOINT_HIGH_WATERMARK = 2, CHECKPOINT_CLEANER = 4 };
 
 /* Starts the timers that write the checkpoint files. Shard 0. */
 void checkpoints_start(struct server *server);
 void checkpoints_stop(struct server *server);
+/* Any shard: a log was cleaned. The file is written soon, once for all that happens meanwhile. */
+void checkpoints_cleaned(struct server *server);
 /* Writes all of them now, from the main thread, when nothing else does any more. Returns 0 or the
  * first error; `ok[dir]` is cleared for a directory that failed. */
 int checkpoints_write_all(struct server *server, bool *ok);

@@ -644,11 +644,39 @@ static void test_compacts_in_ticks(void **state)
 		replica_set_tick(w->set);
 	}
 	assert_true(log_size_bytes(p->log) < 2000000);
+	assert_int_equal(w->cleaned_count, 1);
 	assert_int_equal(partition_log_end_offset(p), 40);
 	assert_int_equal(partition_log_start_offset(p), 0);
 	read = read_at(w, p, 0, READ_UNCOMMITTED);
 	assert_int_equal(read.error, KERR_NONE);
 	assert_true(first_offset_in(p, &read, &len) > 0);
+}
+
+/* 4 MB are read twice: at 1 MB a second that takes 8 seconds, and the disk has rest meanwhile. */
+static void test_compacts_at_its_rate(void **state)
+{
+	static const char *const overrides[] = {"log.cleaner.io.max.bytes.per.second=1000000"};
+	struct config_load_options load = {.overrides = overrides, .override_count = 1};
+	struct world *w = *state;
+	struct config *config;
+	struct partition *p;
+	struct err err;
+	int64_t started_ms;
+
+	assert_int_equal(config_load(&config, &load, &err), 0);
+	replica_set_configure(w->set, config);
+	config_unref(config);
+	world_topic_config(w, "orders", "segment.bytes", "1048576");
+	world_topic_config(w, "orders", "cleanup.policy", "compact");
+	p = orders(w, 1, 1);
+	append_segments(w, p);
+	started_ms = world_now_ms;
+	for (int i = 0; i < 3000 && w->cleaned_count == 0; i++) {
+		world_now_ms += 10;
+		replica_set_tick(w->set);
+	}
+	assert_int_equal(w->cleaned_count, 1);
+	assert_in_range(world_now_ms - started_ms, 5000, 10000);
 }
 
 static void test_retention_runs_in_ticks(void **state)
@@ -695,6 +723,7 @@ int main(void)
 		TWO(test_moves_to_another_dir),
 		TWO(test_moves_what_is_cold),
 		ONE(test_compacts_in_ticks),
+		ONE(test_compacts_at_its_rate),
 		ONE(test_retention_runs_in_ticks),
 	};
 

@@ -31,7 +31,7 @@ struct world {
 	int64_t offset; /* of the last metadata record */
 	struct arena arena;
 	/* what the set said */
-	unsigned dir_failed_count, proposed_count, dir_chosen_count;
+	unsigned dir_failed_count, proposed_count, dir_chosen_count, cleaned_count;
 	unsigned dir_failed;
 };
 
@@ -206,6 +206,11 @@ static void world_propose(void *ctx, struct partition *p UNUSED)
 	((struct world *)ctx)->proposed_count++;
 }
 
+static void world_cleaned(void *ctx)
+{
+	((struct world *)ctx)->cleaned_count++;
+}
+
 static void world_dir_chosen(void *ctx, struct partition *p UNUSED)
 {
 	((struct world *)ctx)->dir_chosen_count++;
@@ -226,6 +231,7 @@ static inline void world_start(struct world *w)
 		.dir_failed = world_dir_failed,
 		.propose_isr = world_propose,
 		.dir_chosen = world_dir_chosen,
+		.cleaned = world_cleaned,
 	};
 	struct err err = {0};
 
