@@ -100,8 +100,8 @@ static const struct {
 			       ", log timestamp: ", "timestampMismatch", false},
 	[FINDING_ORDER] = {"Found out of order timestamp in :", "  Index timestamp: ",
 			   ", Previously indexed timestamp: ", "timestampOrder", false},
-	[FINDING_OFFSET] = {"The following indexed offsets are not found in the log.",
-			    "Indexed offset: ", ", found log offset: ", "offsetNotFound", false},
+	[FINDING_OFFSET] = {"The following indexed offsets are not found in :", "Indexed offset: ",
+			    ", found log offset: ", "offsetNotFound", false},
 	[FINDING_GAP] = {"Non-consecutive offsets in ", "  ", " is followed by ", "gap", false},
 };
 
@@ -126,8 +126,7 @@ static void findings_text(struct dump *d, enum finding_kind kind, const char *pa
 {
 	struct findings *f = &d->findings[kind];
 
-	out_printf(&f->text, "%s%s\n", finding_words[kind].title,
-		   kind == FINDING_OFFSET ? "" : path);
+	out_printf(&f->text, "%s%s\n", finding_words[kind].title, path);
 	for (size_t i = 0; i < f->count; i++) {
 		const struct finding *item =
 			&f->items[finding_words[kind].is_backwards ? f->count - 1 - i : i];
