@@ -91,6 +91,7 @@ screen_like()
 }
 
 @test "prompt: > asks for each line on a terminal; Ctrl-D ends it, exit 0" {
+	put "$T" <<<zero
 	types_in kafka-console-producer --bootstrap-server "$BROKER" --topic "$T"
 	sees ">"
 	text "one"
@@ -102,10 +103,11 @@ screen_like()
 	keys C-d
 	sees_like '*\[exit 0\]'
 	run -0 got "$T"
-	out $'one\ntwo'
+	out $'zero\none\ntwo'
 }
 
 @test "prompt: Ctrl-C ends Apache's name, exit 130; what was typed before is sent" {
+	put "$T" <<<zero
 	types_in kafka-console-producer --bootstrap-server "$BROKER" --topic "$T"
 	sees ">"
 	text "one"
@@ -115,7 +117,7 @@ screen_like()
 	keys C-c
 	sees_like '*\[exit 130\]'
 	run -0 got "$T"
-	out one
+	out $'zero\none'
 }
 
 @test "prompt: lines are edited, and remembered by the next run" {
