@@ -88,6 +88,8 @@ struct fetcher {
 	int32_t session_id, session_epoch;
 	unsigned fail_count;
 	int64_t not_before_ms;
+	int64_t away_since_ms;		/* 0: it answers */
+	bool is_away_told;
 };
 
 /* A question about offsets of partitions, on its way (position.c, epoch.c). */

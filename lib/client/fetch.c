@@ -418,6 +418,35 @@ static void part_answered(struct consumer *k, struct kpart *part, const struct c
 	part_data(k, part, call, d);
 }
 
+/* A broker that goes away is waited for; whoever waits wants to know why nothing comes. */
+static void fetcher_away(struct fetcher *f, const struct call *call)
+{
+	struct consumer *k = f->consumer;
+	int64_t now = client_now(k->client);
+	struct err err = {0};
+
+	if (!f->away_since_ms)
+		f->away_since_ms = now;
+	/* Not one of the brokers was ever reached where they say that they are. */
+	if (reach_is_astray(k->client, &err)) {
+		consumer_error(k, E_UNREACHABLE, &err);
+		return;
+	}
+	if (f->is_away_told || k->client->unreachable_ms <= 0 ||
+	    now - f->away_since_ms < k->client->unreachable_ms)
+		return;
+	f->is_away_told = true;
+	say_warn("broker %d is away: %s; waiting for it", f->node_id, call->err.text);
+}
+
+static void fetcher_back(struct fetcher *f)
+{
+	if (f->is_away_told)
+		say_warn("broker %d is back", f->node_id);
+	f->is_away_told = false;
+	f->away_since_ms = 0;
+}
+
 /* Returns false if the answer has no partitions to look at. */
 static bool session_answered(struct fetcher *f, const struct fetch_response *r)
 {
@@ -463,10 +492,12 @@ static void fetch_done(struct call *call)
 			consumer_error(k, call->rc, &call->err);
 		else
 			client_refresh(k->client);
+		fetcher_away(f, call);
 		call_fini(call);
 		consumer_pump(k);
 		return;
 	}
+	fetcher_back(f);
 	if (session_answered(f, r)) {
 		f->fail_count = 0;
 		for (int32_t i = 0; i < r->responses_count; i++) {

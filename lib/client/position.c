@@ -161,6 +161,7 @@ static void list_done(struct call *call)
 	struct offset_call *oc = call->owner;
 	struct consumer *k = oc->consumer;
 	const struct list_offsets_response *r = call->response;
+	struct err err = {0};
 
 	for (int32_t i = 0; call->rc == 0 && i < r->topics_count; i++)
 		for (int32_t j = 0; j < r->topics[i].partitions_count; j++)
@@ -184,6 +185,8 @@ static void list_done(struct call *call)
 	}
 	if (call->rc == E_AUTH || call->rc == E_UNSUPPORTED)
 		consumer_error(k, call->rc, &call->err);
+	else if (call->rc < 0 && reach_is_astray(k->client, &err))
+		consumer_error(k, E_UNREACHABLE, &err);
 	else if (call->rc < 0)
 		client_refresh(k->client);
 	offset_call_free(oc);
