@@ -75,6 +75,7 @@ struct consuming {
 	uint64_t count, count_max;
 	int64_t last_ms; /* when the last record came, or the start */
 	bool has_begun, is_done;
+	bool was_there;   /* a broker gave us something */
 	bool is_away;     /* no broker answers; told */
 	uv_poll_t output; /* stdout, to learn that its reader went away while nothing is written */
 	bool watches_output, output_gone;

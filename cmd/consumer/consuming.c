@@ -211,7 +211,7 @@ static int consuming_wait_ms(struct consuming *k, int64_t *wait_ms, struct err *
 /* No broker answers. At the start that is the end; later they may come back. */
 static int consuming_unreachable(struct consuming *k, const struct err *err)
 {
-	if (err->code != E_UNREACHABLE || !client_cluster_id(k->connection.client))
+	if (err->code != E_UNREACHABLE || !k->was_there)
 		return err->code;
 	if (k->is_away)
 		return 0;
@@ -263,6 +263,7 @@ static int consuming_loop(struct consuming *k, struct err *err)
 		}
 		if (rc == 0)
 			continue;
+		k->was_there = true;
 		rc = consuming_batch(k, &batch, err);
 		k->last_ms = clock_mono_ms();
 		if (rc < 0)

@@ -40,7 +40,8 @@ struct formatter {
 	bool print_timestamp, print_partition, print_offset, print_delivery, print_epoch;
 	bool print_headers, print_key, print_value;
 	struct str key_separator, line_separator, headers_separator, null_literal;
-	bool ends_lines;   /* a newline behind records of internal topics, which Apache's lack */
+	/* Records of internal topics: a newline behind each, states of transactions by name. */
+	bool ends_lines;
 	bool decodes_null; /* Apache's way: the deserializer gets the null literal */
 	enum deserializer key_as, value_as, headers_as;
 	struct arena scratch;

@@ -91,7 +91,7 @@ static int internal_print(const struct internal_type *t, bool ends_line, const s
 			json_decref(key);
 			return err->code;
 		}
-		if (t->kind == FORMAT_TRANSACTIONS)
+		if (t->kind == FORMAT_TRANSACTIONS && ends_line)
 			internal_name_state(value);
 	}
 	whole = json_pack("{s:o,s:o}", "key", key, "value", value);

@@ -260,6 +260,7 @@ void taking_at_end(void *ctx, struct str topic, int32_t partition, int64_t offse
 	(void)topic;
 	(void)partition;
 	(void)offset;
+	k->was_there = true;
 	if (range_has_end(&k->range))
 		consumer_wake(k->consumer);
 }
