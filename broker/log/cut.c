@@ -101,6 +101,9 @@ int log_truncate_to(struct log *log, int64_t offset, struct err *err)
 	if (rc == 1) {
 		offset = MIN(offset, b.base_offset);
 		rc = segment_truncate(s, offset);
+		/* or a crash could put old batches behind the ones that are written next */
+		if (rc == 0)
+			rc = log_env(log)->ops->fsync(log_env(log), segment_fd(s));
 	}
 	if (rc == 0)
 		rc = snapshot_remove(log, offset + 1, INT64_MAX);

@@ -119,7 +119,8 @@ static int flush_job_new(struct flush_job **out, struct log *log, int64_t offset
 		flush_job_free(job);
 		return rc;
 	}
-	if (log->has_new_files)
+	/* a flush in the background that has them in its care may still fail */
+	if (log->has_new_files || (log->flushing && log->flushing->dir))
 		job->dir = xstrdup(log->path);
 	log->has_new_files = false;
 	*out = job;

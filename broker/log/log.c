@@ -117,14 +117,18 @@ int log_segments_drop(struct log *log, size_t first, size_t count, bool delayed,
 	int rc = 0;
 
 	assert(first + count <= log->segment_count);
-	for (size_t i = first; i < first + count; i++) {
-		struct segment *s = log->segments[i];
+	/* Retention takes the oldest first, truncation the newest: what a crash leaves has no hole. */
+	for (size_t i = 0; i < count; i++) {
+		struct segment *s = log->segments[delayed ? first + i : first + count - 1 - i];
 
 		log->size_bytes -= s->size_bytes;
 		if (rc == 0)
 			rc = segment_delete(s, delayed);
 		segment_free(s);
 	}
+	/* A segment that was cut off and comes back after a crash would follow other records. */
+	if (rc == 0 && count && !delayed)
+		rc = log_env(log)->ops->fsync_dir(log_env(log), log->path);
 	memmove(log->segments + first, log->segments + first + count,
 		(log->segment_count - first - count) * sizeof(struct segment *));
 	log->segment_count -= count;

@@ -86,6 +86,9 @@ static int recover_segment(struct log *log, struct segment *s, int64_t limit_off
 		rc = segment_fd(s);
 		if (rc >= 0)
 			rc = log_env(log)->ops->truncate(log_env(log), rc, s->size_bytes);
+		/* what is cut off must not stand behind what is written next, after another crash */
+		if (rc == 0)
+			rc = log_env(log)->ops->fsync(log_env(log), segment_fd(s));
 	}
 	log->end_offset = next_offset;
 	return rc < 0 ? log_fail(log, rc, err, "recovering segment %" PRId64, s->base_offset) : 0;
