@@ -8,8 +8,7 @@ static struct str keep(struct raft *r, struct str s)
 	return str_dup(&r->fixed, s);
 }
 
-/* The voters of controller.quorum.voters. */
-static void raft_static_voters(struct raft *r)
+void raft_static_voters(struct raft *r)
 {
 	struct voters_record record;
 
@@ -30,13 +29,28 @@ static void raft_static_voters(struct raft *r)
 	raft_set_voters(r, &record, -1);
 }
 
+/* Who to ask for the leader: the option's addresses, or else the static voters. */
+static void keep_bootstrap(struct raft *r)
+{
+	size_t count = r->options.bootstrap_count;
+
+	r->bootstrap = arena_zalloc(&r->fixed, (count + r->peer_count + 1) * sizeof(*r->bootstrap));
+	for (size_t i = 0; i < count; i++)
+		r->bootstrap[i] = (struct raft_link){
+			.node_id = -1,
+			.host = keep(r, r->options.bootstrap[i].host),
+			.port = r->options.bootstrap[i].port,
+		};
+	for (size_t i = 0; count == 0 && i < r->peer_count; i++) {
+		r->bootstrap[i] = r->peers[i].link;
+		r->bootstrap[i].host = keep(r, r->peers[i].link.host);
+	}
+	r->bootstrap_count = count ? count : r->peer_count;
+}
+
 static int raft_check_voters(struct raft *r, struct err *err)
 {
-	bool is_here = false;
-
-	for (int32_t i = 0; i < r->voters->voters_count; i++)
-		is_here = is_here || raft_is_voter(r, &r->voters->voters[i]);
-	if (raft_is_majority(r) && r->voters->voters_count == 1)
+	if (r->options.send || raft_is_alone(r))
 		return 0;
 	if (r->voters->voters_count == 0)
 		return err_set(
@@ -44,7 +58,7 @@ static int raft_check_voters(struct raft *r, struct err *err)
 			"%s: the log names no voter: joining a quorum that others lead is not "
 			"supported (format with --standalone)",
 			r->dir);
-	if (!is_here)
+	if (!r->is_voter)
 		return err_set(
 			err, E_INVALID,
 			"%s: this node (%d) with this directory is none of the quorum's voters",
@@ -54,10 +68,43 @@ static int raft_check_voters(struct raft *r, struct err *err)
 		       r->voters->voters_count);
 }
 
-/* The newest epoch that a record of the log, or of the snapshot before it, is of. */
-static int32_t raft_last_epoch(const struct raft *r)
+int32_t raft_last_epoch(const struct raft *r)
 {
-	return MAX(log_latest_epoch(r->log), raft_latest_snapshot(r).epoch);
+	int32_t epoch = log_latest_epoch(r->log);
+	struct snapshot_id id = raft_latest_snapshot(r);
+
+	if (epoch >= 0)
+		return epoch;
+	return id.end_offset == log_end_offset(r->log) ? id.epoch : 0;
+}
+
+int64_t raft_now_us(const struct raft *r)
+{
+	return env_mono_us(r->options.env);
+}
+
+/* The role to begin with, by what the node knew when it ended. Nobody votes twice in an epoch, and
+ * a leader does not lead the same epoch again: its last offsets may be others now. */
+static int raft_first_role(struct raft *r, struct err *err)
+{
+	struct quorum_state state = r->state;
+	struct str host;
+	uint16_t port;
+
+	if (state.leader_epoch < raft_last_epoch(r)) {
+		r->state = (struct quorum_state){
+			.leader_epoch = raft_last_epoch(r), .leader_id = -1, .voted_id = -1};
+	} else if (state.leader_id == r->options.node_id) {
+		r->role = RAFT_RESIGNED;
+	} else if (state.leader_id >= 0 && raft_voter_address(r, state.leader_id, &host, &port)) {
+		int32_t leader_id = state.leader_id;
+
+		r->state.leader_id = -1;
+		return raft_learn(r, state.leader_epoch, leader_id, host, port, err);
+	}
+	/* after a vote for itself it may stand again only in another epoch */
+	raft_start_waiting(r);
+	return 0;
 }
 
 int raft_open(struct raft **out, const struct raft_options *options, struct err *err)
@@ -68,16 +115,23 @@ int raft_open(struct raft **out, const struct raft_options *options, struct err 
 	r->options = *options;
 	arena_init(&r->fixed);
 	arena_init(&r->voters_arena);
+	arena_init(&r->leader_arena);
+	arena_init(&r->scratch);
+	list_init(&r->parked);
+	r->download = (struct raft_download){.id = SNAPSHOT_NONE, .fd = -1};
+	r->leader.node_id = -1;
 	r->dir = xasprintf("%s/" METADATA_TOPIC "-0", options->metadata_dir);
 	r->state_path = xasprintf("%s/quorum-state", r->dir);
 	r->endpoint_name = keep(r, options->endpoint.name);
 	r->endpoint_host = keep(r, options->endpoint.host);
+	r->cluster_id = keep(r, options->cluster_id);
 	r->role = RAFT_UNATTACHED;
 	r->state = QUORUM_STATE_NONE;
 	r->high_watermark = -1;
 	r->epoch_start = -1;
 	r->deadline_us = INT64_MAX;
 	raft_static_voters(r);
+	keep_bootstrap(r);
 	rc = quorum_state_read(options->env, r->state_path, &r->state, err);
 	if (rc == 0)
 		rc = raft_snapshots_load(r, err);
@@ -89,12 +143,11 @@ int raft_open(struct raft **out, const struct raft_options *options, struct err 
 		raft_close(r);
 		return err_add(err, rc, "metadata log");
 	}
-	if (r->state.leader_epoch < raft_last_epoch(r))
-		r->state = (struct quorum_state){
-			.leader_epoch = raft_last_epoch(r), .leader_id = -1, .voted_id = -1};
-	else if (r->state.leader_id == options->node_id)
-		r->role = RAFT_RESIGNED;
-	r->deadline_us = 0;
+	rc = raft_first_role(r, err);
+	if (rc < 0) {
+		raft_close(r);
+		return err_add(err, rc, "metadata log");
+	}
 	*out = r;
 	return 0;
 }
@@ -124,11 +177,16 @@ void raft_close(struct raft *r)
 	 */
 	if (!is_busy)
 		log_pool_free(r->pool);
+	raft_download_drop(r);
+	raft_drop_observers(r);
+	free(r->peers);
 	free(r->snapshots.items);
 	free(r->dir);
 	free(r->state_path);
 	arena_fini(&r->fixed);
 	arena_fini(&r->voters_arena);
+	arena_fini(&r->leader_arena);
+	arena_fini(&r->scratch);
 	free(r);
 }
 
@@ -148,24 +206,112 @@ int raft_failed(const struct raft *r, struct err *err)
 	return r->failed;
 }
 
+/* ---- Events ---------------------------------------------------------------------------------- */
+
+void raft_settle(struct raft *r)
+{
+	if (r->failed < 0)
+		return;
+	if (r->role == RAFT_PROSPECTIVE || r->role == RAFT_CANDIDATE)
+		raft_ask_votes(r);
+	raft_announce(r);
+	raft_follow(r);
+	if (!list_empty(&r->parked))
+		raft_serve_parked(r);
+	arena_reset(&r->scratch);
+}
+
 int raft_tick(struct raft *r, struct err *err)
 {
-	int rc = 0;
+	int rc;
 
 	if (r->failed < 0)
 		return raft_failed(r, err);
-	if (env_mono_us(r->options.env) >= r->deadline_us) {
-		r->deadline_us = INT64_MAX;
-		rc = raft_start_election(r, err);
-	}
+	rc = raft_run_timers(r, err);
+	if (rc < 0)
+		return raft_fail(r, rc, err);
+	raft_settle(r);
 	log_tick(r->log);
-	return rc < 0 ? raft_fail(r, rc, err) : raft_failed(r, err);
+	return raft_failed(r, err);
 }
 
 int64_t raft_deadline_us(const struct raft *r)
 {
-	return r->deadline_us;
+	int64_t deadline_us = MIN(r->deadline_us, raft_links_deadline_us(r));
+
+	for (const struct list_node *n = r->parked.next; n != &r->parked; n = n->next)
+		deadline_us =
+			MIN(deadline_us, CONTAINER_OF(n, struct raft_inbound, node)->deadline_us);
+	return deadline_us;
 }
+
+void raft_receive(struct raft *r, struct raft_inbound *in)
+{
+	struct err err = {0};
+	int rc = 0;
+
+	in->node = (struct list_node){0};
+	if (r->failed < 0) {
+		raft_refuse(r, in, KERR_BROKER_NOT_AVAILABLE, true);
+		return;
+	}
+	switch (in->api) {
+	case API_VOTE: rc = raft_on_vote(r, in, &err); break;
+	case API_BEGIN_QUORUM_EPOCH: rc = raft_on_begin(r, in, &err); break;
+	case API_END_QUORUM_EPOCH: rc = raft_on_end(r, in, &err); break;
+	case API_FETCH: raft_on_fetch(r, in); break;
+	default:
+		assert(in->api == API_FETCH_SNAPSHOT);
+		raft_on_fetch_snapshot(r, in);
+		break;
+	}
+	if (rc < 0) {
+		/* what it would have said is not on the disk */
+		raft_fail(r, rc, &err);
+		raft_refuse(r, in, KERR_BROKER_NOT_AVAILABLE, true);
+	}
+	raft_settle(r);
+}
+
+static int raft_answered(struct raft *r, struct raft_link *link, const void *response,
+			 struct err *err)
+{
+	switch (link->api) {
+	case API_VOTE: return raft_on_vote_response(r, link, response, err);
+	case API_BEGIN_QUORUM_EPOCH: return raft_on_begin_response(r, response, link, err);
+	case API_END_QUORUM_EPOCH: return raft_on_end_response(r, response, link, err);
+	case API_FETCH: return raft_on_fetch_response(r, link, response, err);
+	default:
+		assert(link->api == API_FETCH_SNAPSHOT);
+		return raft_on_fetch_snapshot_response(r, link, response, err);
+	}
+}
+
+void raft_responded(struct raft *r, uint64_t id, const void *response, int rc)
+{
+	struct raft_link *link = raft_link_of(r, id);
+	struct err err = {0};
+
+	if (!link || r->failed < 0)
+		return;
+	link->request_id = 0;
+	link->ready_us = 0;
+	if (response) {
+		rc = raft_answered(r, link, response, &err);
+	} else {
+		raft_link_back_off(r, link);
+		/* a voter of an older release does not know the question */
+		if (link->api == API_VOTE && r->role == RAFT_PROSPECTIVE && rc == E_UNSUPPORTED)
+			rc = raft_become_candidate(r, &err);
+		else
+			rc = 0;
+	}
+	if (rc < 0)
+		raft_fail(r, rc, &err);
+	raft_settle(r);
+}
+
+/* ---- Accessors ------------------------------------------------------------------------------- */
 
 int raft_epoch(const struct raft *r)
 {

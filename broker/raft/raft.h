@@ -1,29 +1,38 @@
 /* KRaft: the log that the metadata quorum agrees on. A state machine without I/O of its own: it
- *acts on events (the functions below), writes through its env and its log, and changes what the
- * accessors give.
+ *acts on events (the functions below), writes through its env and its log, sends through its
+ *options, and changes what the accessors give.
  *
- *	raft_open()		reads quorum-state, snapshots and log; changes nothing that was
- *agreed raft_tick()		now and then, at raft_deadline_us(): elections raft_append()
- *leader: adds a batch raft_flush()		at the end of a turn: brings what was added to the
- *disk options.wake		something changed meanwhile: look at the accessors raft_close()
+ *	raft_open()		reads quorum-state, snapshots and log; changes nothing agreed
+ *	raft_tick()		at raft_deadline_us(): elections, repeated requests, parked fetches
+ *	raft_receive()		a request of another node; raft_responded(): an answer to ours
+ *	raft_append()		leader: adds a batch
+ *	raft_flush()		at the end of a turn: brings what was added to the disk
+ *	options.wake		something changed meanwhile: look at the accessors
+ *	raft_close()
  *
  * What always holds: log start <= high watermark <= log end; records below the high watermark are
- *on the disks of a majority and never change; an epoch has at most one leader; nothing is done in
- *an epoch before quorum-state says so on the disk.
+ * on the disks of a majority and never change; an epoch has at most one leader; nothing is done in
+ * an epoch before quorum-state says so on the disk; a fetch offset is sent (it is the
+ * acknowledgement) only when everything before it is on the disk.
  *
  * A leader begins its epoch with a LeaderChange control batch (and, under kraft.version 1, the
- *voters if they changed); the high watermark moves when a record of its own epoch is durable.
+ * voters if they changed); the high watermark moves when a record of its own epoch is on the disks
+ * of a majority. A node that is no voter observes: it fetches, and never stands for election.
+ * The owner applies what raft_read() gives; when that says E_OFFSET_RANGE the log starts later now,
+ * and raft_latest_snapshot() is to be loaded instead.
  *
- * Several voters need messages (Vote, Fetch, ...), which are events like the others; raft_open()
- * refuses a quorum that this node is not all of. Belongs to shard 0.
- * Source: raft/.../KafkaRaftClient.java, QuorumState.java, LeaderState.java; KIP-595, KIP-853 */
+ * Belongs to shard 0.
+ * Source: raft/.../KafkaRaftClient.java, QuorumState.java, LeaderState.java; KIP-595, KIP-853,
+ * KIP-996 */
 #ifndef KAVKA_BROKER_RAFT_RAFT_H
 #define KAVKA_BROKER_RAFT_RAFT_H
 
 #include "base/env.h"
 #include "base/err.h"
+#include "base/list.h"
 #include "log/log.h"
 #include "metadata/snapshot.h"
+#include "wire/api.h"
 
 struct raft;
 
@@ -41,6 +50,21 @@ const char *raft_role_name(enum raft_role role);
 #define METADATA_TOPIC "__cluster_metadata"
 #define METADATA_TOPIC_ID ((struct uuid){{[15] = 1}})
 
+/* What raft sends to another node. */
+struct raft_request {
+	uint64_t id;     /* given back with the answer */
+	int32_t node_id; /* -1: whoever answers at that address */
+	struct str host;
+	uint16_t port;
+	enum api_key api;
+	const void *body; /* the generated struct of that API; borrowed until send() returns */
+};
+
+struct raft_address {
+	struct str host;
+	uint16_t port;
+};
+
 struct raft_options {
 	struct env *env;          /* borrowed until raft_close() */
 	const char *metadata_dir; /* METADATA_TOPIC-0 is in it */
@@ -54,6 +78,18 @@ struct raft_options {
 	 */
 	struct image_endpoint endpoint;
 
+	struct str cluster_id; /* null: requests of any cluster are welcome */
+	/* Who to ask for the leader (controller.quorum.bootstrap.servers). */
+	const struct raft_address *bootstrap;
+	size_t bootstrap_count;
+	int64_t election_timeout_ms; /* controller.quorum.election.timeout.ms, and so on */
+	int64_t fetch_timeout_ms;
+	int64_t election_backoff_max_ms;
+	int64_t request_timeout_ms;
+	int64_t retry_backoff_ms;
+	int32_t fetch_max_bytes;
+	int32_t fetch_snapshot_max_bytes;
+
 	int32_t segment_bytes;   /* metadata.log.segment.bytes */
 	int64_t segment_ms;      /* metadata.log.segment.ms */
 	int64_t retention_bytes; /* metadata.max.retention.bytes, of log and snapshots */
@@ -62,10 +98,13 @@ struct raft_options {
 	/* Called from the loop when a flush is done, or within raft_flush() if the env works at
 	 * once; never otherwise. */
 	void (*wake)(void *ctx);
+	/* Sends at the highest version that both know. Never calls back into raft; the answer, or
+	 * why there is none, comes with raft_responded(). NULL: this node alone is the quorum. */
+	void (*send)(void *ctx, const struct raft_request *request);
 	void *ctx;
 };
 
-/* Copies the options. E_CORRUPT, E_INVALID, E_UNSUPPORTED (several voters), -errno. */
+/* Copies the options. E_CORRUPT, E_INVALID, E_UNSUPPORTED (other voters, but no `send`), -errno. */
 MUST_USE int raft_open(struct raft **out, const struct raft_options *options, struct err *err);
 /* Waits for nothing: a flush under way ends by itself. NULL is fine. */
 void raft_close(struct raft *r);
@@ -83,8 +122,46 @@ MUST_USE int raft_append(struct raft *r, struct batch_builder *batch, int64_t *l
 			 struct err *err);
 /* Begins to bring the log to the disk, unless that is under way or not needed. */
 void raft_flush(struct raft *r);
-/* Leader only: gives up leading. */
+/* Leader only: gives up leading, and tells the other voters, the one most up to date first. */
 MUST_USE int raft_resign(struct raft *r, struct err *err);
+
+/* ---- Messages -------------------------------------------------------------------------------- */
+
+/* The answer to a request that was sent, decoded (borrowed); or NULL and why there is none:
+ * E_UNSUPPORTED if the other node lacks a version that can say it. Unknown ids are dropped. */
+void raft_responded(struct raft *r, uint64_t id, const void *response, int rc);
+
+/* A request of another node: Vote, BeginQuorumEpoch, EndQuorumEpoch, Fetch or FetchSnapshot of
+ * METADATA_TOPIC-0. The caller owns it and keeps it with its body until `answer`. */
+struct raft_inbound {
+	enum api_key api;
+	const void *body;
+	struct str listener; /* name of the listener that it came in on */
+	struct arena *arena; /* the response is made in it */
+	/* Called once, within raft_receive() or, for a Fetch that waits, in a later event; not
+	 * after raft_forget(). The response is borrowed until it returns. */
+	void (*answer)(struct raft_inbound *in, const void *response);
+
+	/* raft's own */
+	struct list_node node;
+	int64_t deadline_us;
+	int64_t high_watermark; /* when it was parked */
+};
+void raft_receive(struct raft *r, struct raft_inbound *in);
+/* The node that asked is gone: the request is not answered. */
+void raft_forget(struct raft *r, struct raft_inbound *in);
+
+/* What the leader knows of a voter, or of an observer that fetched lately. */
+struct raft_replica {
+	int32_t node_id;
+	struct uuid directory_id;
+	bool is_voter;
+	int64_t end_offset;        /* -1: unknown */
+	int64_t last_fetch_ms;     /* -1: never */
+	int64_t last_caught_up_ms; /* -1: never */
+};
+/* The i-th one, this node among them; false: there are not so many. */
+bool raft_replica_at(const struct raft *r, size_t i, struct raft_replica *out);
 
 /* 0, or why the metadata log is lost (disk); the text is in `err`. */
 int raft_failed(const struct raft *r, struct err *err);

@@ -50,9 +50,10 @@ static int raft_scan_batch(struct raft *r, const struct batch *b, struct arena *
 						b->base_offset)
 				      : 0;
 		rc = control_record_decode(&record, arena, &type, &message, err);
-		if (rc == 0 && type == CONTROL_KRAFT_VERSION)
+		if (rc == 0 && type == CONTROL_KRAFT_VERSION) {
 			r->kraft_version = ((struct kraft_version_record *)message)->kraft_version;
-		else if (rc == 0 && type == CONTROL_KRAFT_VOTERS)
+			r->kraft_version_offset = record.offset;
+		} else if (rc == 0 && type == CONTROL_KRAFT_VOTERS)
 			raft_set_voters(r, message, record.offset);
 		else if (rc == E_UNSUPPORTED)
 			rc = 0;
@@ -60,42 +61,48 @@ static int raft_scan_batch(struct raft *r, const struct batch *b, struct arena *
 	return rc;
 }
 
-/* Reads the log from `offset` to its end for control records. */
-static int raft_scan(struct raft *r, int64_t offset, struct err *err)
+/* The same for all batches of some bytes; `end` gives the offset after the last whole one. */
+static int raft_scan_batches(struct raft *r, struct slice bytes, int64_t *end, struct err *err)
 {
+	const uint8_t *data = bytes.data;
+	size_t len = bytes.len;
 	struct arena arena;
+	struct batch b;
 	int rc = 0;
 
 	arena_init(&arena);
-	while (rc == 0 && offset < log_end_offset(r->log)) {
-		struct slice bytes = SLICE_NULL;
-		const uint8_t *data;
-		size_t len;
-		struct batch b;
-
-		rc = log_read_copy(r->log, offset, SCAN_BYTES, log_end_offset(r->log), &bytes, err);
-		if (rc < 0 || !bytes.data)
-			break;
-		data = bytes.data;
-		len = bytes.len;
-		while (rc == 0 && batch_next(&b, &data, &len) > 0) {
-			if (batch_is_control(&b))
-				rc = raft_scan_batch(r, &b, &arena, err);
-			offset = batch_next_offset(&b);
-		}
-		slice_unref(&bytes);
+	while (rc == 0 && batch_next(&b, &data, &len) > 0) {
+		if (batch_is_control(&b))
+			rc = raft_scan_batch(r, &b, &arena, err);
+		*end = batch_next_offset(&b);
 		arena_reset(&arena);
 	}
 	arena_fini(&arena);
 	return rc;
 }
 
-/* What the newest snapshot says about the quorum; also whether it fits the log. */
-static int raft_use_snapshot(struct raft *r, struct snapshot_id id, struct err *err)
+/* Reads the log from `offset` to its end for control records. */
+static int raft_scan(struct raft *r, int64_t offset, struct err *err)
+{
+	int rc = 0;
+
+	while (rc == 0 && offset < log_end_offset(r->log)) {
+		struct slice bytes = SLICE_NULL;
+
+		rc = log_read_copy(r->log, offset, SCAN_BYTES, log_end_offset(r->log), &bytes, err);
+		if (rc < 0 || !bytes.data)
+			break;
+		rc = raft_scan_batches(r, bytes, &offset, err);
+		slice_unref(&bytes);
+	}
+	return rc;
+}
+
+/* What a snapshot says about the quorum. */
+static int raft_read_snapshot(struct raft *r, struct snapshot_id id, struct err *err)
 {
 	struct snapshot_contents contents;
-	char name[SNAPSHOT_NAME_MAX];
-	char *path = xasprintf("%s/%s", r->dir, snapshot_name(id, name));
+	char *path = raft_snapshot_path(r, id);
 	struct arena arena;
 	int rc;
 
@@ -103,19 +110,30 @@ static int raft_use_snapshot(struct raft *r, struct snapshot_id id, struct err *
 	rc = snapshot_read(r->options.env, path, &arena, &contents, NULL, NULL, err);
 	if (rc == 0) {
 		r->kraft_version = contents.kraft_version;
+		r->kraft_version_offset = id.end_offset - 1;
 		if (contents.voters)
 			raft_set_voters(r, contents.voters, id.end_offset - 1);
 		else if (contents.kraft_version > 0)
 			raft_set_voters(r, &(struct voters_record){0}, -1);
 	}
-	if (rc == 0 && id.end_offset > log_end_offset(r->log)) {
-		say_warn("the log ends at %" PRId64 ", the newest snapshot at %" PRId64
-			 ": going on from the snapshot",
-			 log_end_offset(r->log), id.end_offset);
-		rc = log_truncate_fully(r->log, id.end_offset, err);
-	}
 	arena_fini(&arena);
 	free(path);
+	return rc;
+}
+
+/* What the newest snapshot and the log behind it say about the quorum. */
+static int raft_read_quorum(struct raft *r, struct err *err)
+{
+	struct snapshot_id id = raft_latest_snapshot(r);
+	int rc = 0;
+
+	r->kraft_version = 0;
+	r->kraft_version_offset = -1;
+	raft_static_voters(r);
+	if (id.end_offset >= 0)
+		rc = raft_read_snapshot(r, id, err);
+	if (rc == 0)
+		rc = raft_scan(r, MAX(log_start_offset(r->log), id.end_offset), err);
 	return rc;
 }
 
@@ -125,7 +143,6 @@ int raft_log_open(struct raft *r, struct err *err)
 	struct log_options options = LOG_OPTIONS_DEFAULT;
 	struct log_config config;
 	struct snapshot_id id = raft_latest_snapshot(r);
-	int64_t from;
 	int rc;
 
 	r->pool = log_pool_new(r->options.env, &pool);
@@ -134,16 +151,23 @@ int raft_log_open(struct raft *r, struct err *err)
 	options.failed = raft_log_failed;
 	options.ctx = r;
 	rc = log_open(&r->log, r->pool, r->dir, &config, &options, err);
-	if (rc == 0 && id.end_offset >= 0)
-		rc = raft_use_snapshot(r, id, err);
 	if (rc < 0)
 		return rc;
-	from = MAX(log_start_offset(r->log), id.end_offset);
+	if (id.end_offset > log_end_offset(r->log)) {
+		say_warn("the log ends at %" PRId64 ", the newest snapshot at %" PRId64
+			 ": going on from the snapshot",
+			 log_end_offset(r->log), id.end_offset);
+		rc = log_truncate_fully(r->log, id.end_offset, err);
+	}
+	if (rc < 0)
+		return rc;
 	if (log_start_offset(r->log) > 0 && id.end_offset < log_start_offset(r->log))
 		return err_set(err, E_CORRUPT,
 			       "%s: the log starts at %" PRId64 ", but no snapshot reaches it",
 			       r->dir, log_start_offset(r->log));
-	rc = raft_scan(r, from, err);
+	/* of a cleaning that did not come to its end */
+	raft_snapshots_drop_before(r, log_start_offset(r->log));
+	rc = raft_read_quorum(r, err);
 	/* what recovery left, and the names of the files, are durable from here on */
 	if (rc == 0)
 		rc = log_flush(r->log, err);
@@ -225,7 +249,7 @@ static bool raft_voters_renew(struct raft *r, struct arena *arena, struct voters
 	for (int32_t i = 0; i < voters->voters_count; i++) {
 		struct voters_record_voter *v = &voters->voters[i];
 
-		if (!raft_is_voter(r, v) || str_is_null(r->endpoint_host) ||
+		if (!raft_is_self(r, v) || str_is_null(r->endpoint_host) ||
 		    raft_endpoint_is_current(r, v))
 			continue;
 		v->endpoints = WIRE_ARRAY(arena, voters_record_endpoint, 1);
@@ -255,9 +279,15 @@ static int raft_epoch_records(struct raft *r, struct batch_builder *batch, struc
 	change.voters = WIRE_ARRAY(arena, leader_change_message_voter, change.voters_count);
 	for (int32_t i = 0; i < change.voters_count; i++)
 		change.voters[i].voter_id = r->voters->voters[i].voter_id;
-	change.granting_voters_count = 1;
-	change.granting_voters = WIRE_ARRAY(arena, leader_change_message_voter, 1);
-	change.granting_voters[0].voter_id = r->options.node_id;
+	change.granting_voters = WIRE_ARRAY(arena, leader_change_message_voter, r->peer_count + 1);
+	if (r->is_voter)
+		change.granting_voters[change.granting_voters_count++].voter_id =
+			r->options.node_id;
+	for (size_t i = 0; i < r->peer_count; i++) {
+		if (r->peers[i].ballot == BALLOT_GRANTED)
+			change.granting_voters[change.granting_voters_count++].voter_id =
+				r->peers[i].link.node_id;
+	}
 	rc = control_record_add(batch, CONTROL_LEADER_CHANGE, &leader_change_message_desc, &change,
 				now_ms, err);
 	*voters = NULL;
@@ -305,20 +335,118 @@ int raft_begin_epoch(struct raft *r, struct err *err)
 	return rc;
 }
 
+/* ---- Following ------------------------------------------------------------------------------- */
+
+int raft_append_fetched(struct raft *r, struct slice records, struct err *err)
+{
+	struct log_append_info info;
+	int64_t end;
+	int rc;
+
+	/* a follower changes nothing in the batches */
+	rc = log_append_follower(r->log, (uint8_t *)(uintptr_t)records.data, records.len,
+				 r->state.leader_epoch, &info, err);
+	if (rc == 0 && info.error != KERR_NONE)
+		return err_set(err, E_CORRUPT, "the log refuses a batch: %s",
+			       info.error_text ? info.error_text : kafka_error_name(info.error));
+	if (rc == 0 && info.first_offset >= 0)
+		rc = raft_scan_batches(r, records, &end, err);
+	if (rc == 0 && info.has_rolled) {
+		rc = log_flush(r->log, err);
+		if (rc == 0)
+			r->durable_end = log_end_offset(r->log);
+	}
+	return rc;
+}
+
+/* The log ends earlier now: what a flush under way says about more does not count, nor does its
+ * file, which may be gone. */
+static void raft_flush_cut(struct raft *r)
+{
+	struct raft_flush *f = r->flush;
+
+	r->durable_end = MIN(r->durable_end, log_end_offset(r->log));
+	if (!f)
+		return;
+	f->end_offset = MIN(f->end_offset, log_end_offset(r->log));
+	if (f->is_running) {
+		f->is_stale = true;
+	} else if (f->fd >= 0) {
+		f->env->ops->close(f->env, f->fd);
+		f->fd = -1;
+	}
+}
+
+int raft_truncate(struct raft *r, int64_t offset, struct err *err)
+{
+	int rc = log_truncate_to(r->log, offset, err);
+
+	if (rc < 0)
+		return rc;
+	raft_flush_cut(r);
+	if (r->voters_offset >= offset || r->kraft_version_offset >= offset)
+		rc = raft_read_quorum(r, err);
+	return rc;
+}
+
+int raft_use_fetched_snapshot(struct raft *r, struct snapshot_id id, struct err *err)
+{
+	int rc;
+
+	raft_snapshot_written(r, id);
+	rc = log_truncate_fully(r->log, id.end_offset, err);
+	if (rc < 0)
+		return rc;
+	raft_flush_cut(r);
+	r->durable_end = id.end_offset;
+	r->high_watermark = id.end_offset;
+	log_set_high_watermark(r->log, id.end_offset);
+	raft_snapshots_drop_before(r, id.end_offset);
+	say_info("epoch %d: going on from snapshot %" PRId64 "-%d", r->state.leader_epoch,
+		 id.end_offset, id.epoch);
+	return raft_read_quorum(r, err);
+}
+
 /* ---- Flushing -------------------------------------------------------------------------------- */
 
-/* Records count as agreed once they are on the disks of a majority, which is this node's own; and
- * only when one of this epoch is among them. */
+/* Descending. */
+static int offset_cmp(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x < y) - (x > y);
+}
+
+/* Records count as agreed once they are on the disks of a majority; and only when one of this epoch
+ * is among them. A smaller quorum than before may agree on less: what was said stays said. */
 void raft_update_high_watermark(struct raft *r)
 {
-	int64_t agreed = r->durable_end;
+	int64_t *ends, agreed;
+	size_t count = 0;
 
-	if (r->role != RAFT_LEADER || !raft_is_majority(r))
+	if (r->role != RAFT_LEADER || r->voters->voters_count == 0)
 		return;
+	ends = xcalloc(r->peer_count + 1, sizeof(*ends));
+	if (r->is_voter)
+		ends[count++] = r->durable_end;
+	for (size_t i = 0; i < r->peer_count; i++)
+		ends[count++] = r->peers[i].end_offset;
+	qsort(ends, count, sizeof(*ends), offset_cmp);
+	agreed = ends[raft_majority(r) - 1];
+	free(ends);
 	if (agreed <= r->epoch_start || agreed <= r->high_watermark)
 		return;
 	r->high_watermark = agreed;
 	log_set_high_watermark(r->log, agreed);
+}
+
+void raft_follow_high_watermark(struct raft *r, int64_t offset)
+{
+	offset = MIN(offset, log_end_offset(r->log));
+	if (offset <= r->high_watermark)
+		return;
+	r->high_watermark = offset;
+	log_set_high_watermark(r->log, offset);
 }
 
 static void raft_flush_run(struct env_work *work)
@@ -347,6 +475,12 @@ static void raft_flush_done(struct env_work *work)
 		r->durable_end = MAX(r->durable_end, f->end_offset);
 		raft_update_high_watermark(r);
 	}
+	if (f->is_stale) {
+		f->env->ops->close(f->env, f->fd);
+		f->fd = -1;
+		f->is_stale = false;
+	}
+	raft_settle(r);
 	r->options.wake(r->options.ctx);
 }
 

@@ -24,11 +24,17 @@ static bool ends_with(const char *name, const char *suffix)
 	return len >= suffix_len && strcmp(name + len - suffix_len, suffix) == 0;
 }
 
+char *raft_snapshot_path(const struct raft *r, struct snapshot_id id)
+{
+	char name[SNAPSHOT_NAME_MAX];
+
+	return xasprintf("%s/%s", r->dir, snapshot_name(id, name));
+}
+
 static void snapshot_list_add(struct raft *r, struct snapshot_id id)
 {
 	struct snapshot_list *list = &r->snapshots;
-	char name[SNAPSHOT_NAME_MAX];
-	char *path = xasprintf("%s/%s", r->dir, snapshot_name(id, name));
+	char *path = raft_snapshot_path(r, id);
 	struct env_stat stat = {0};
 
 	if (r->options.env->ops->stat(r->options.env, path, &stat) < 0)
@@ -73,6 +79,11 @@ struct snapshot_id raft_latest_snapshot(const struct raft *r)
 	return list->count ? list->items[list->count - 1].id : SNAPSHOT_NONE;
 }
 
+struct snapshot_id raft_earliest_snapshot(const struct raft *r)
+{
+	return r->snapshots.count ? r->snapshots.items[0].id : SNAPSHOT_NONE;
+}
+
 void raft_snapshot_written(struct raft *r, struct snapshot_id id)
 {
 	snapshot_list_add(r, id);
@@ -82,8 +93,7 @@ void raft_snapshot_written(struct raft *r, struct snapshot_id id)
 static void snapshot_list_drop_first(struct raft *r)
 {
 	struct snapshot_list *list = &r->snapshots;
-	char name[SNAPSHOT_NAME_MAX];
-	char *path = xasprintf("%s/%s", r->dir, snapshot_name(list->items[0].id, name));
+	char *path = raft_snapshot_path(r, list->items[0].id);
 	int rc = r->options.env->ops->unlink(r->options.env, path);
 
 	if (rc < 0 && rc != -ENOENT)
@@ -91,6 +101,12 @@ static void snapshot_list_drop_first(struct raft *r)
 	free(path);
 	memmove(list->items, list->items + 1, (list->count - 1) * sizeof(*list->items));
 	list->count--;
+}
+
+void raft_snapshots_drop_before(struct raft *r, int64_t offset)
+{
+	while (r->snapshots.count && r->snapshots.items[0].id.end_offset < offset)
+		snapshot_list_drop_first(r);
 }
 
 static bool snapshot_list_wants_drop(const struct raft *r)

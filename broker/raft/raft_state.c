@@ -1,4 +1,4 @@
-/* Roles, and the elections between them. */
+/* Roles: what each is on the disk, how long it lasts, and what ends it. */
 #include "base/say.h"
 #include "raft/raft_int.h"
 
@@ -24,85 +24,200 @@ const char *raft_role_name(enum raft_role role)
 	return roles[role].name;
 }
 
-/* Enters a role with what the node then knows. The state is on the disk before it is believed. */
-static int raft_move(struct raft *r, enum raft_role to, struct quorum_state state, struct err *err)
+/* election.timeout.ms and as much again at most, so that rarely two stand at the same time. */
+static int64_t election_timeout_us(struct raft *r)
 {
+	uint64_t random, timeout_us = (uint64_t)r->options.election_timeout_ms * 1000;
+
+	r->options.env->ops->random(r->options.env, &random, sizeof(random));
+	return (int64_t)(timeout_us + (timeout_us ? random % timeout_us : 0));
+}
+
+/* How long the role lasts if nothing happens. */
+static int64_t role_deadline_us(struct raft *r, enum raft_role from)
+{
+	int64_t now_us = raft_now_us(r);
+	bool is_waiting = from == RAFT_UNATTACHED || from == RAFT_CANDIDATE ||
+			  from == RAFT_PROSPECTIVE || from == RAFT_RESIGNED;
+
+	switch (r->role) {
+	case RAFT_FOLLOWER: return now_us + r->options.fetch_timeout_ms * 1000;
+	case RAFT_LEADER:
+		return raft_is_alone(r) ? INT64_MAX : now_us + r->options.fetch_timeout_ms * 1500;
+	case RAFT_UNATTACHED:
+		if (!r->is_voter)
+			return INT64_MAX;
+		/* who begins a higher epoch must not keep others from ever standing */
+		if (is_waiting && r->deadline_us > now_us && r->deadline_us != INT64_MAX)
+			return r->deadline_us;
+		return now_us + election_timeout_us(r);
+	default: return r->is_voter ? now_us + election_timeout_us(r) : INT64_MAX;
+	}
+}
+
+void raft_start_waiting(struct raft *r)
+{
+	r->deadline_us = raft_is_alone(r) ? 0
+			 : r->is_voter    ? raft_now_us(r) + election_timeout_us(r)
+					  : INT64_MAX;
+}
+
+static int persist(struct raft *r, const struct quorum_state *state, struct err *err)
+{
+	return quorum_state_write(r->options.env, r->state_path, state, r->kraft_version, r->voters,
+				  err);
+}
+
+int raft_move(struct raft *r, enum raft_role to, struct quorum_state state, struct err *err)
+{
+	enum raft_role from = r->role;
 	int rc = 0;
 
-	assert(roles[r->role].next & (1u << to));
+	assert(roles[from].next & (1u << to));
 	assert(state.leader_epoch >= r->state.leader_epoch);
+	assert(from != RAFT_LEADER || to == RAFT_RESIGNED ||
+	       state.leader_epoch > r->state.leader_epoch);
 	/* a candidate that has won at once comes to the disk as leader */
-	if (roles[to].is_durable && !(to == RAFT_CANDIDATE && raft_is_majority(r)))
-		rc = quorum_state_write(r->options.env, r->state_path, &state, r->kraft_version,
-					r->voters, err);
+	if (roles[to].is_durable && !(to == RAFT_CANDIDATE && raft_is_alone(r)))
+		rc = persist(r, &state, err);
 	if (rc < 0)
 		return rc;
-	say_debug("epoch %d: %s -> %s", state.leader_epoch, roles[r->role].name, roles[to].name);
+	say_debug("epoch %d: %s -> %s", state.leader_epoch, roles[from].name, roles[to].name);
 	r->role = to;
 	r->state = state;
+	r->has_fetched = false;
+	r->deadline_us = role_deadline_us(r, from);
 	if (to != RAFT_LEADER)
 		r->epoch_start = -1;
+	raft_links_reset(r);
+	raft_download_drop(r);
+	if (from == RAFT_LEADER) {
+		raft_drop_observers(r);
+		raft_serve_parked(r);
+	}
 	return 0;
 }
 
-bool raft_is_voter(const struct raft *r, const struct voters_record_voter *v)
-{
-	return v->voter_id == r->options.node_id &&
-	       (uuid_is_zero(v->voter_directory_id) ||
-		uuid_eq(v->voter_directory_id, r->options.directory_id));
-}
-
-bool raft_is_majority(const struct raft *r)
-{
-	int32_t own = 0;
-
-	for (int32_t i = 0; i < r->voters->voters_count; i++)
-		own += raft_is_voter(r, &r->voters->voters[i]);
-	return own >= r->voters->voters_count / 2 + 1;
-}
-
-void raft_set_voters(struct raft *r, const struct voters_record *voters, int64_t offset)
-{
-	struct arena old = r->voters_arena;
-
-	/* `voters` may be what the old arena holds */
-	arena_init(&r->voters_arena);
-	r->voters = message_copy(&voters_record_desc, &r->voters_arena, voters);
-	r->voters_offset = offset;
-	arena_fini(&old);
-}
-
-/* The election timer of a voter ran out. Its own vote is all it needs when it is the majority. */
-int raft_start_election(struct raft *r, struct err *err)
+int raft_keep_vote(struct raft *r, int32_t node_id, struct uuid directory_id, struct err *err)
 {
 	struct quorum_state state = r->state;
 	int rc;
 
-	if (r->role == RAFT_LEADER)
+	state.voted_id = node_id;
+	state.voted_directory_id = directory_id;
+	rc = persist(r, &state, err);
+	if (rc < 0)
+		return rc;
+	r->state = state;
+	r->deadline_us = raft_now_us(r) + election_timeout_us(r);
+	return 0;
+}
+
+/* ---- Learning -------------------------------------------------------------------------------- */
+
+static int follow(struct raft *r, struct quorum_state state, struct str host, uint16_t port,
+		  struct err *err)
+{
+	bool is_new = r->role != RAFT_FOLLOWER || r->state.leader_epoch != state.leader_epoch;
+	int rc = raft_move(r, RAFT_FOLLOWER, state, err);
+
+	if (rc < 0)
+		return rc;
+	arena_reset(&r->leader_arena);
+	r->leader = (struct raft_link){
+		.node_id = state.leader_id, .host = str_dup(&r->leader_arena, host), .port = port};
+	if (is_new)
+		say_info("node %d leads epoch %d at %.*s:%d", state.leader_id, state.leader_epoch,
+			 STR(host), port);
+	return 0;
+}
+
+int raft_learn(struct raft *r, int32_t leader_epoch, int32_t leader_id, struct str host,
+	       uint16_t port, struct err *err)
+{
+	bool is_newer = leader_epoch > r->state.leader_epoch;
+	struct quorum_state state = {
+		.leader_epoch = leader_epoch, .leader_id = leader_id, .voted_id = -1};
+
+	if (leader_epoch < r->state.leader_epoch)
 		return 0;
-	rc = raft_move(r, RAFT_PROSPECTIVE, state, err);
-	assert(raft_is_majority(r));
-	if (rc == 0) {
-		state.leader_epoch++;
-		state.leader_id = -1;
-		state.voted_id = r->options.node_id;
-		state.voted_directory_id = r->options.directory_id;
-		rc = raft_move(r, RAFT_CANDIDATE, state, err);
+	if (leader_id == r->options.node_id) {
+		/* An epoch of its own that it does not lead any more: nobody else can, either. */
+		if (!is_newer)
+			return 0;
+		state.leader_id = leader_id = -1;
 	}
-	if (rc == 0) {
-		state.leader_id = r->options.node_id;
-		state.voted_id = -1;
-		state.voted_directory_id = (struct uuid){0};
-		rc = raft_move(r, RAFT_LEADER, state, err);
+	if (!is_newer) {
+		if (leader_id < 0 || r->role == RAFT_LEADER || r->role == RAFT_RESIGNED)
+			return 0;
+		if (r->state.leader_id >= 0 && r->state.leader_id != leader_id) {
+			say_error("epoch %d: node %d is said to lead, but node %d does",
+				  leader_epoch, leader_id, r->state.leader_id);
+			return 0;
+		}
+		/* who looks for another leader is not told by those who still follow this one */
+		if (r->leader.node_id == leader_id && r->state.leader_id == leader_id)
+			return 0;
+		state.voted_id = r->state.voted_id;
+		state.voted_directory_id = r->state.voted_directory_id;
 	}
-	if (rc == 0)
-		rc = raft_begin_epoch(r, err);
+	if (leader_id >= 0 && str_is_null(host) && !raft_voter_address(r, leader_id, &host, &port))
+		host = STR_NULL;
+	if (leader_id >= 0 && !str_is_null(host))
+		return follow(r, state, host, port, err);
+	if (is_newer)
+		return raft_move(r, RAFT_UNATTACHED, state, err);
+	return 0;
+}
+
+/* ---- Timers ---------------------------------------------------------------------------------- */
+
+static int timer_expired(struct raft *r, struct err *err)
+{
+	struct quorum_state state = r->state;
+
+	switch (r->role) {
+	case RAFT_LEADER:
+		say_warn("epoch %d: no majority of the voters fetches any more: resigning",
+			 state.leader_epoch);
+		return raft_move(r, RAFT_RESIGNED, state, err);
+	case RAFT_RESIGNED:
+		if (raft_is_alone(r))
+			return raft_become_prospective(r, err);
+		state = (struct quorum_state){
+			.leader_epoch = state.leader_epoch + 1, .leader_id = -1, .voted_id = -1};
+		return raft_move(r, RAFT_UNATTACHED, state, err);
+	case RAFT_PROSPECTIVE: return raft_count_votes(r, err);
+	case RAFT_FOLLOWER:
+		if (!r->is_voter) {
+			/* it goes on asking, also others (raft_follow) */
+			r->deadline_us = raft_now_us(r) + r->options.fetch_timeout_ms * 1000;
+			return 0;
+		}
+		return raft_become_prospective(r, err);
+	default: return raft_become_prospective(r, err);
+	}
+}
+
+int raft_run_timers(struct raft *r, struct err *err)
+{
+	int rc = 0;
+
+	while (rc == 0 && raft_now_us(r) >= r->deadline_us) {
+		r->deadline_us = INT64_MAX;
+		rc = timer_expired(r, err);
+	}
 	return rc;
 }
 
 int raft_resign(struct raft *r, struct err *err)
 {
+	int rc;
+
 	if (r->role != RAFT_LEADER)
 		return 0;
-	return raft_move(r, RAFT_RESIGNED, r->state, err);
+	rc = raft_move(r, RAFT_RESIGNED, r->state, err);
+	if (rc == 0)
+		raft_announce(r);
+	return rc < 0 ? raft_fail(r, rc, err) : 0;
 }
