@@ -146,7 +146,8 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_DEPENDS adduser)
+# OpenSSL is loaded when TLS or SCRAM is asked for, which the tool that finds libraries cannot see.
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "adduser, libssl3")
 # Loaded when --metrics is given: see broker/server/http.c.
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libmicrohttpd12, libreadline8, libcurl4")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS bash-completion)

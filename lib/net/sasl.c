@@ -1,9 +1,9 @@
 #include "net/sasl_int.h"
 
 #include "base/mem.h"
+#include "base/openssl.h"
 
 #include <ctype.h>
-#include <openssl/crypto.h>
 #include <string.h>
 #include <strings.h>
 
@@ -11,7 +11,10 @@ int sasl_client_new(struct sasl_client **out, const char *mechanism, const char 
 		    const char *password, bool is_token, struct err *err)
 {
 	struct sasl_client *s;
+	int rc = strcmp(mechanism, "PLAIN") == 0 ? 0 : openssl_load(err);
 
+	if (rc < 0)
+		return rc;
 	if (strcmp(mechanism, "PLAIN") != 0 && strcmp(mechanism, "SCRAM-SHA-256") != 0 &&
 	    strcmp(mechanism, "SCRAM-SHA-512") != 0)
 		return err_set(err, E_UNSUPPORTED, "SASL mechanism %s is not supported", mechanism);
@@ -28,7 +31,7 @@ void sasl_client_free(struct sasl_client *s)
 {
 	if (!s)
 		return;
-	OPENSSL_cleanse(s->password, strlen(s->password));
+	explicit_bzero(s->password, strlen(s->password));
 	free(s->mechanism);
 	free(s->user);
 	free(s->password);

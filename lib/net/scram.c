@@ -6,10 +6,9 @@
 #include "net/sasl_int.h"
 
 #include "base/mem.h"
+#include "base/openssl.h"
 #include "base/rng.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdio.h>
 
 #define ITERATIONS_MIN 4096

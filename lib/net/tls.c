@@ -2,11 +2,9 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/openssl.h"
 
 #include <errno.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/pkcs12.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -31,8 +29,12 @@ int tls_context_new(struct tls_context **out, const struct tls_options *o, struc
 {
 	struct tls_context *ctx = xcalloc(1, sizeof(*ctx));
 	int mode = SSL_VERIFY_PEER;
-	int rc;
+	int rc = openssl_load(err);
 
+	if (rc < 0) {
+		free(ctx);
+		return rc;
+	}
 	atomic_init(&ctx->ref_count, 1);
 	ctx->is_server = o->is_server;
 	ctx->verify_host = o->verify_host;

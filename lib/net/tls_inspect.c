@@ -1,8 +1,8 @@
 /* What a TLS peer shows: its certificates and whether they would be trusted. */
 #include "net/tls_int.h"
 
-#include <openssl/err.h>
-#include <openssl/x509v3.h>
+#include "base/openssl.h"
+
 #include <string.h>
 #include <time.h>
 

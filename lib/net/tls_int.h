@@ -4,8 +4,9 @@
 
 #include "net/tls.h"
 
+#include "base/openssl.h"
+
 #include <arpa/inet.h>
-#include <openssl/ssl.h>
 #include <stdatomic.h>
 
 struct tls_context {

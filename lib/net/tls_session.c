@@ -1,10 +1,9 @@
 #include "net/tls_int.h"
 
 #include "base/mem.h"
+#include "base/openssl.h"
 
 #include <errno.h>
-#include <openssl/err.h>
-#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
