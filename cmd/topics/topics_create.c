@@ -245,8 +245,7 @@ int topics_create(struct topics *t, struct err *err)
 	created.items =
 		arena_array(t->arena, (size_t)response->topics_count + 1, sizeof(*created.items));
 	create_take(t, response, &created);
-	if (args->wait && !args->dry_run && created.count > 0)
-		rc = topics_wait(t, &created, false, err);
+	rc = topics_settle(t, &created, err);
 	return rc < 0 ? rc : topics_outcome(t, err);
 }
 
@@ -315,7 +314,7 @@ int topics_alter(struct topics *t, struct err *err)
 		kafka_error_set(&why, r->error_code, r->error_message);
 		topics_failed(t, r->name, &why);
 	}
-	if (t->args->wait && !t->args->dry_run && t->failed_count == 0)
-		rc = topics_wait(t, &names, false, err);
+	if (t->failed_count == 0)
+		rc = topics_settle(t, &names, err);
 	return rc < 0 ? rc : topics_outcome(t, err);
 }

@@ -106,7 +106,7 @@ int topics_delete(struct topics *t, struct err *err)
 	if (rc == 0)
 		delete_take(t, d.call.response);
 	if (rc == 0 && t->args->wait && t->failed_count == 0)
-		rc = topics_wait(t, &d.names, true, err);
+		rc = topics_wait(t, &d.names, true, TOPICS_WAIT_MS, err);
 	call_fini(&d.call);
 	return rc < 0 ? rc : topics_outcome(t, err);
 }

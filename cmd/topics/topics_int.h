@@ -53,7 +53,12 @@ MUST_USE int topics_match_any(struct topics *t, struct topic_names *out, struct 
 /* Waits until each topic has leaders for all partitions, or (`gone`) is no longer there.
  * E_TIMEOUT. */
 MUST_USE int topics_wait(struct topics *t, const struct topic_names *names, bool gone,
-			 struct err *err);
+			 int64_t limit_ms, struct err *err);
+/* After topics were created or grew: waits as --wait says, and in any case for a moment, so that
+ * the next command of a script finds them. */
+MUST_USE int topics_settle(struct topics *t, const struct topic_names *names, struct err *err);
+#define TOPICS_WAIT_MS 60000
+#define TOPICS_SETTLE_MS 3000
 
 /* ---- The actions -------------------------------------------------------------------------- */
 

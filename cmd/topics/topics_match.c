@@ -156,7 +156,6 @@ int topics_match_any(struct topics *t, struct topic_names *out, struct err *err)
 /* ---- Waiting ------------------------------------------------------------------------------ */
 
 #define WAIT_STEP_MS 50
-#define WAIT_MS 60000
 
 static bool wait_never(void *ctx)
 {
@@ -178,9 +177,23 @@ static bool wait_is_over(const struct metadata_response_topic *topic, bool gone)
 	return true;
 }
 
-int topics_wait(struct topics *t, const struct topic_names *names, bool gone, struct err *err)
+int topics_settle(struct topics *t, const struct topic_names *names, struct err *err)
 {
-	int64_t until = clock_mono_ms() + WAIT_MS;
+	struct err ignored = {0};
+
+	if (names->count == 0 || t->args->dry_run)
+		return 0;
+	if (t->args->wait)
+		return topics_wait(t, names, false, TOPICS_WAIT_MS, err);
+	/* Brokers hear of new topics a moment after the controller has answered. */
+	(void)(topics_wait(t, names, false, TOPICS_SETTLE_MS, &ignored) < 0);
+	return 0;
+}
+
+int topics_wait(struct topics *t, const struct topic_names *names, bool gone, int64_t limit_ms,
+		struct err *err)
+{
+	int64_t until = clock_mono_ms() + limit_ms;
 
 	for (;;) {
 		struct metadata_response *response;
@@ -198,7 +211,7 @@ int topics_wait(struct topics *t, const struct topic_names *names, bool gone, st
 			return err_set(err, E_TIMEOUT,
 				       gone ? "%d topics are still there after %d s"
 					    : "%d topics lack leaders after %d s",
-				       open, WAIT_MS / 1000);
+				       open, (int)(limit_ms / 1000));
 		rc = client_wait(t->client, wait_never, NULL, WAIT_STEP_MS);
 		if (rc < 0 && rc != E_TIMEOUT)
 			return err_set(err, rc, "%s", err_text(rc));
