@@ -427,10 +427,29 @@ static void consumer_pump_fire(struct client_timer *t)
 	consumer_pump_now(CONTAINER_OF(t, struct consumer, pump_timer));
 }
 
+/* A topic that does not exist may come; one that is refused will not. */
+static void consumer_refused(struct consumer *k)
+{
+	for (size_t i = 0; i < k->topic_count; i++) {
+		const struct client_topic *t = client_topic(k->client, k->topics[i]);
+		struct err err = {0};
+
+		if (!t || (t->error != KERR_INVALID_TOPIC_EXCEPTION &&
+			   t->error != KERR_TOPIC_AUTHORIZATION_FAILED))
+			continue;
+		err_set(&err, E_KAFKA, "topic '%.*s': %s", STR(k->topics[i]),
+			kafka_error_text(t->error));
+		err.kafka_error = t->error;
+		consumer_error(k, E_KAFKA, &err);
+	}
+}
+
 static void consumer_metadata(struct client_watcher *w)
 {
 	struct consumer *k = CONTAINER_OF(w, struct consumer, watcher);
 
+	if (k->mode == CONSUME_TOPICS)
+		consumer_refused(k);
 	if (k->mode == CONSUME_PATTERN)
 		consumer_match(k);
 	member_metadata(k);
