@@ -141,7 +141,7 @@ void frame_write(struct out *to, const char *text, size_t len, unsigned width, u
 		size_t line_len = end ? (size_t)(end - text) - i : len - i;
 
 		if (row > 0)
-			out_text(to, "\r\n");
+			out_byte(to, '\n');
 		if (lines > height && row == height - 1) {
 			out_printf(to, "... %u more lines\x1b[K", lines - row);
 			break;

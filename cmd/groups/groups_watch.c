@@ -33,7 +33,6 @@ struct watch {
 	int64_t period_ms;
 	bool on_screen;
 	struct lag_sample before, now;
-	bool has_before;
 	struct signals signals;
 	uv_signal_t resized;
 	/* the look at hand */
@@ -43,7 +42,6 @@ struct watch {
 	struct err failed;
 	/* the screen's last text, to be cut anew when the window changes */
 	struct out text;
-	bool is_interrupted;
 };
 
 /* ---- Looking ------------------------------------------------------------------------------ */
@@ -322,30 +320,32 @@ static bool watch_look(struct watch *w, bool is_first, int *rc, struct err *err)
 
 int groups_run_watch(struct groups *g, struct err *err)
 {
+	/* The loop closes its handles when the client ends, after this function. */
+	struct watch *w = arena_zalloc(&g->run->arena, sizeof(*w));
 	struct arena *arena = g->arena;
-	struct watch w = {.g = g};
-	int rc = watch_period(g, &w.period_ms, err);
+	int rc = watch_period(g, &w->period_ms, err);
 
 	if (rc < 0)
 		return rc;
-	arena_init(&w.arena);
-	g->arena = &w.arena;
-	out_init(&w.text, FRAME_BYTES_MAX);
-	lag_sample_init(&w.before);
-	lag_sample_init(&w.now);
-	watch_begin(&w);
+	w->g = g;
+	arena_init(&w->arena);
+	g->arena = &w->arena;
+	out_init(&w->text, FRAME_BYTES_MAX);
+	lag_sample_init(&w->before);
+	lag_sample_init(&w->now);
+	watch_begin(w);
 	for (bool is_first = true;; is_first = false) {
-		if (watch_look(&w, is_first, &rc, err))
+		if (watch_look(w, is_first, &rc, err))
 			break;
-		rc = client_wait(g->client, watch_never, NULL, w.period_ms);
+		rc = client_wait(g->client, watch_never, NULL, w->period_ms);
 		if (rc == E_INTERRUPTED)
 			break;
 	}
-	watch_end(&w);
-	lag_sample_fini(&w.before);
-	lag_sample_fini(&w.now);
-	out_fini(&w.text);
-	arena_fini(&w.arena);
+	watch_end(w);
+	lag_sample_fini(&w->before);
+	lag_sample_fini(&w->now);
+	out_fini(&w->text);
+	arena_fini(&w->arena);
 	g->arena = arena;
 	/* Ctrl-C is how one ends it. */
 	return rc == E_INTERRUPTED || print_failed() < 0 ? 0 : err->code;
