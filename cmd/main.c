@@ -3,7 +3,7 @@
 
 extern const struct command cmd_topics, cmd_producer, cmd_consumer, cmd_groups, cmd_broker,
 	cmd_storage, cmd_configs, cmd_offsets, cmd_delete_records, cmd_api_versions,
-	cmd_profile, cmd_api, cmd_doctor;
+	cmd_profile, cmd_api, cmd_doctor, cmd_trace;
 
 extern const struct command cmd_dump, cmd_cat, cmd_perf, cmd_verify;
 extern const struct command cmd_registry;
@@ -17,6 +17,7 @@ static const struct command *const table[] = {
 	&cmd_delete_records,
 	&cmd_api_versions,
 	&cmd_api,
+	&cmd_trace,
 	&cmd_doctor,
 	&cmd_dump,
 	&cmd_cat,
