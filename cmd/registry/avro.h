@@ -24,7 +24,7 @@
 
 #include <jansson.h>
 
-#define AVRO_DEPTH_MAX 200	      /* of types in a schema and of values in a value: stack */
+#define AVRO_DEPTH_MAX 200             /* of types in a schema and of values in a value: stack */
 #define AVRO_VALUES_FREE (1024 * 1024) /* values that may take no byte at all, in one datum */
 
 enum avro_kind {
@@ -48,28 +48,28 @@ enum avro_kind {
 struct avro_field {
 	const char *name;
 	struct avro_type *type;
-	const json_t *preset;	/* the default, borrowed from the schema's text; NULL: none */
+	const json_t *preset; /* the default, borrowed from the schema's text; NULL: none */
 };
 
 struct avro_type {
 	enum avro_kind kind;
-	const char *name;	/* in unions and messages: full name, or the kind's word */
-	struct map_node node;	/* named types: in the schema's `names` */
-	struct avro_field *fields;	/* record */
-	struct avro_type **branches;	/* union; array and map have one: the items */
-	const char **symbols;		/* enum */
-	size_t count;			/* of fields, branches or symbols; bytes of a fixed */
+	const char *name;            /* in unions and messages: full name, or the kind's word */
+	struct map_node node;        /* named types: in the schema's `names` */
+	struct avro_field *fields;   /* record */
+	struct avro_type **branches; /* union; array and map have one: the items */
+	const char **symbols;        /* enum */
+	size_t count;                /* of fields, branches or symbols; bytes of a fixed */
 };
 
 struct avro_schema {
 	struct arena arena;
 	struct map names;
-	struct avro_type *root;		/* of the text that was added last */
-	json_t *texts;			/* array: what defaults are borrowed from */
+	struct avro_type *root; /* of the text that was added last */
+	json_t *texts;          /* array: what defaults are borrowed from */
 };
 
 struct avro_schema *avro_schema_new(void);
-void avro_schema_free(struct avro_schema *s);	/* NULL is fine */
+void avro_schema_free(struct avro_schema *s); /* NULL is fine */
 
 /* Parses one schema; the names that it defines are known to those added after it. E_INVALID with
  * what is wrong. */

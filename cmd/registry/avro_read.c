@@ -294,8 +294,11 @@ static int read_value(struct reader *r, const struct avro_type *t)
 int avro_read(const struct avro_schema *s, struct slice bytes, struct out *json, struct err *err)
 {
 	/* A value is a byte at least, or null; a null in a union has the byte of its branch. */
-	struct reader r = {.start = bytes.data, .pos = bytes.data, .end = bytes.data + bytes.len,
-			   .json = json, .values_left = AVRO_VALUES_FREE + 4 * (uint64_t)bytes.len,
+	struct reader r = {.start = bytes.data,
+			   .pos = bytes.data,
+			   .end = bytes.data + bytes.len,
+			   .json = json,
+			   .values_left = AVRO_VALUES_FREE + 4 * (uint64_t)bytes.len,
 			   .err = err};
 	int rc = read_value(&r, s->root);
 

@@ -7,22 +7,21 @@
 #include <string.h>
 
 static const char *const kind_words[AVRO_KIND_COUNT] = {
-	[AVRO_NULL] = "null",	[AVRO_BOOLEAN] = "boolean", [AVRO_INT] = "int",
-	[AVRO_LONG] = "long",	[AVRO_FLOAT] = "float",	    [AVRO_DOUBLE] = "double",
+	[AVRO_NULL] = "null",   [AVRO_BOOLEAN] = "boolean", [AVRO_INT] = "int",
+	[AVRO_LONG] = "long",   [AVRO_FLOAT] = "float",     [AVRO_DOUBLE] = "double",
 	[AVRO_BYTES] = "bytes", [AVRO_STRING] = "string",   [AVRO_RECORD] = "record",
-	[AVRO_ENUM] = "enum",	[AVRO_FIXED] = "fixed",	    [AVRO_ARRAY] = "array",
-	[AVRO_MAP] = "map",	[AVRO_UNION] = "union",
+	[AVRO_ENUM] = "enum",   [AVRO_FIXED] = "fixed",     [AVRO_ARRAY] = "array",
+	[AVRO_MAP] = "map",     [AVRO_UNION] = "union",
 };
 
 /* Where in the text the parser is. */
 struct place {
 	struct avro_schema *schema;
-	const char *space;	/* the namespace that encloses it, "" for none */
+	const char *space; /* the namespace that encloses it, "" for none */
 	unsigned depth;
 };
 
-static int type_parse(struct place at, const json_t *json, struct avro_type **out,
-		      struct err *err);
+static int type_parse(struct place at, const json_t *json, struct avro_type **out, struct err *err);
 
 struct avro_schema *avro_schema_new(void)
 {
@@ -151,7 +150,8 @@ static int type_reference(struct place at, const char *word, struct avro_type **
 	*out = name_find(at.schema, full);
 	if (!*out && full != word)
 		*out = name_find(at.schema, word);
-	return *out ? 0 : err_set(err, E_INVALID, "no type '%s' is defined before it is used", full);
+	return *out ? 0
+		    : err_set(err, E_INVALID, "no type '%s' is defined before it is used", full);
 }
 
 static int type_union(struct place at, const json_t *json, struct avro_type **out, struct err *err)
@@ -177,8 +177,7 @@ static int type_union(struct place at, const json_t *json, struct avro_type **ou
 	return t->count > 0 ? 0 : err_set(err, E_INVALID, "a union is empty");
 }
 
-static int type_record(struct place at, const json_t *json, struct avro_type **out,
-		       struct err *err)
+static int type_record(struct place at, const json_t *json, struct avro_type **out, struct err *err)
 {
 	struct avro_type *t = type_new(at.schema, AVRO_RECORD);
 	const json_t *fields = json_object_get(json, "fields");

@@ -16,7 +16,7 @@
 
 struct writer {
 	struct out *out;
-	bool is_preset;		/* defaults name no branches */
+	bool is_preset; /* defaults name no branches */
 	unsigned depth, tries;
 	struct err *err;
 };
@@ -28,9 +28,9 @@ static int write_value(struct writer *w, const struct avro_type *t, const json_t
 static const char *json_word(const json_t *json)
 {
 	static const char *const words[] = {
-		[JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array",	 [JSON_STRING] = "a string",
+		[JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array",  [JSON_STRING] = "a string",
 		[JSON_INTEGER] = "a number", [JSON_REAL] = "a fraction", [JSON_TRUE] = "true",
-		[JSON_FALSE] = "false",	     [JSON_NULL] = "null"};
+		[JSON_FALSE] = "false",      [JSON_NULL] = "null"};
 
 	return json ? words[json_typeof(json)] : "nothing";
 }
@@ -38,10 +38,10 @@ static const char *json_word(const json_t *json)
 static int write_bad(struct writer *w, const struct avro_type *t, const json_t *json)
 {
 	return err_set(w->err, E_MALFORMED, "wants %s%s, has %s",
-		       t->kind == AVRO_RECORD	  ? "record "
-			       : t->kind == AVRO_ENUM ? "enum "
-			       : t->kind == AVRO_FIXED ? "fixed "
-						       : "",
+		       t->kind == AVRO_RECORD  ? "record "
+		       : t->kind == AVRO_ENUM  ? "enum "
+		       : t->kind == AVRO_FIXED ? "fixed "
+					       : "",
 		       t->name, json_word(json));
 }
 
@@ -73,8 +73,11 @@ static bool real_of(const json_t *json, double *out)
 	static const struct {
 		const char *text;
 		double value;
-	} words[] = {{"NaN", NAN},	   {"Infinity", INFINITY}, {"INF", INFINITY},
-		     {"-Infinity", -INFINITY}, {"-INF", -INFINITY}};
+	} words[] = {{"NaN", NAN},
+		     {"Infinity", INFINITY},
+		     {"INF", INFINITY},
+		     {"-Infinity", -INFINITY},
+		     {"-INF", -INFINITY}};
 
 	if (json_is_number(json)) {
 		*out = json_number_value(json);
@@ -182,7 +185,8 @@ static int write_check_keys(struct writer *w, const struct avro_type *t, const j
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)json, key, value) {
+	json_object_foreach((json_t *)json, key, value)
+	{
 		struct near near;
 		size_t i = 0;
 
@@ -252,7 +256,8 @@ static int write_map(struct writer *w, const struct avro_type *t, const json_t *
 		return write_bad(w, t, json);
 	if (count > 0)
 		write_long(w, (int64_t)count);
-	json_object_foreach((json_t *)json, key, value) {
+	json_object_foreach((json_t *)json, key, value)
+	{
 		size_t len = strlen(key);
 		int rc;
 
@@ -351,7 +356,7 @@ static int write_plain(struct writer *w, const struct avro_type *t, const json_t
 	if (fits != SIZE_MAX)
 		return write_branch(w, t, fits, json);
 	if (candidates == 1)
-		return write_branch(w, t, candidate, json);	/* tells what is wrong */
+		return write_branch(w, t, candidate, json); /* tells what is wrong */
 	return err_set(w->err, E_MALFORMED, "has %s, which fits no branch of the union",
 		       json_word(json));
 }

@@ -30,23 +30,26 @@ static int setting_pem(const struct sources *s, const char *key, const char **ou
 
 	*out = path;
 	if (len > 4 && (strcmp(path + len - 4, ".jks") == 0 || strcmp(path + len - 4, ".p12") == 0))
-		return err_set(err, E_USAGE, "%s: %s is a key store of Java's; give a PEM file", key,
-			       path);
+		return err_set(err, E_USAGE, "%s: %s is a key store of Java's; give a PEM file",
+			       key, path);
 	return 0;
 }
 
 int config_read(struct http_config *out, const struct registry_args *args,
-		const struct cluster_args *cluster, const struct props *props,
-		struct arena *arena, struct err *err)
+		const struct cluster_args *cluster, const struct props *props, struct arena *arena,
+		struct err *err)
 {
 	const struct sources s = {cluster, props, arena};
 	const char *variable = getenv(REGISTRY_VARIABLE), *store = NULL;
 	int rc = 0;
 
-	*out = (struct http_config){
-		.urls = args->url, .user = args->user, .ca = args->ca, .cert = args->cert,
-		.key = args->key ? args->key : args->cert,
-		.timeout_ms = args->timeout_ms ? args->timeout_ms : REGISTRY_TIMEOUT_MS};
+	*out = (struct http_config){.urls = args->url,
+				    .user = args->user,
+				    .ca = args->ca,
+				    .cert = args->cert,
+				    .key = args->key ? args->key : args->cert,
+				    .timeout_ms = args->timeout_ms ? args->timeout_ms
+								   : REGISTRY_TIMEOUT_MS};
 	/* Credentials of a file or profile are for the registry that it names, not for another. */
 	if (!out->urls) {
 		out->urls = setting(&s, "schema.registry.url");
@@ -60,7 +63,8 @@ int config_read(struct http_config *out, const struct registry_args *args,
 	if (!out->urls && variable && *variable)
 		out->urls = variable;
 	if (!out->urls)
-		return err_set(err, E_USAGE, "no schema registry is named: give --registry URL or "
+		return err_set(err, E_USAGE,
+			       "no schema registry is named: give --registry URL or "
 			       "set $" REGISTRY_VARIABLE);
 	if (!out->ca)
 		rc = setting_pem(&s, "schema.registry.ssl.truststore.location", &out->ca, err);

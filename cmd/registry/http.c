@@ -12,16 +12,16 @@
 #define CURL_DISABLE_TYPECHECK
 #include <curl/curl.h>
 
-#define CURL_FUNCTIONS(X)                                                                      \
-	X(curl_global_init)                                                                    \
-	X(curl_easy_init)                                                                      \
-	X(curl_easy_setopt)                                                                    \
-	X(curl_easy_perform)                                                                   \
-	X(curl_easy_getinfo)                                                                   \
-	X(curl_easy_reset)                                                                     \
-	X(curl_easy_cleanup)                                                                   \
-	X(curl_easy_strerror)                                                                  \
-	X(curl_slist_append)                                                                   \
+#define CURL_FUNCTIONS(X) \
+	X(curl_global_init) \
+	X(curl_easy_init) \
+	X(curl_easy_setopt) \
+	X(curl_easy_perform) \
+	X(curl_easy_getinfo) \
+	X(curl_easy_reset) \
+	X(curl_easy_cleanup) \
+	X(curl_easy_strerror) \
+	X(curl_slist_append) \
 	X(curl_slist_free_all)
 
 struct curl_library {
@@ -30,15 +30,15 @@ struct curl_library {
 static const char *const curl_names[] = {CURL_FUNCTIONS(LAZY_NAME)};
 
 struct http {
-	struct curl_library lib;	/* empty before the first request */
+	struct curl_library lib; /* empty before the first request */
 	CURL *curl;
-	struct arena arena;		/* the config */
+	struct arena arena; /* the config */
 	struct http_config config;
 	const char **urls;
-	size_t url_count, url_next;	/* asked first */
+	size_t url_count, url_next; /* asked first */
 	int error_code;
-	int64_t down_ms;		/* when nobody could be reached; 0: somebody could */
-	struct err down;		/* and why */
+	int64_t down_ms; /* when nobody could be reached; 0: somebody could */
+	struct err down; /* and why */
 };
 
 /* ---- Setting up --------------------------------------------------------------------------- */
@@ -70,8 +70,7 @@ static const char *url_take_user(struct http *h, const char *url)
 		}
 	}
 	if (!h->config.user)
-		h->config.user =
-			arena_strndup(&h->arena, (const char *)user.data, user.len);
+		h->config.user = arena_strndup(&h->arena, (const char *)user.data, user.len);
 	out_fini(&user);
 	return arena_printf(&h->arena, "%.*s%s", (int)(host - url), url, at + 1);
 }
@@ -103,11 +102,13 @@ int http_new(struct http **out, const struct http_config *config, struct err *er
 	size_t cap = 1;
 
 	arena_init(&h->arena);
-	h->config = (struct http_config){
-		.user = copy(h, config->user), .token = copy(h, config->token),
-		.ca = copy(h, config->ca), .cert = copy(h, config->cert),
-		.key = copy(h, config->key), .key_password = copy(h, config->key_password),
-		.timeout_ms = config->timeout_ms};
+	h->config = (struct http_config){.user = copy(h, config->user),
+					 .token = copy(h, config->token),
+					 .ca = copy(h, config->ca),
+					 .cert = copy(h, config->cert),
+					 .key = copy(h, config->key),
+					 .key_password = copy(h, config->key_password),
+					 .timeout_ms = config->timeout_ms};
 	for (const char *p = at; *p; p++)
 		cap += *p == ',';
 	h->urls = arena_array(&h->arena, cap, sizeof(*h->urls));
@@ -118,8 +119,10 @@ int http_new(struct http **out, const struct http_config *config, struct err *er
 			h->urls[h->url_count] = url_clean(h, at, len);
 			if (!h->urls[h->url_count]) {
 				http_free(h);
-				return err_set(err, E_USAGE, "'%.*s' is no address of a schema "
-					       "registry (http://host:8081)", (int)len, at);
+				return err_set(err, E_USAGE,
+					       "'%.*s' is no address of a schema "
+					       "registry (http://host:8081)",
+					       (int)len, at);
 			}
 			h->url_count++;
 		}
@@ -163,7 +166,7 @@ void http_escape(struct out *path, const char *text)
 /* ---- What an answer means ----------------------------------------------------------------- */
 
 struct request {
-	const char *method, *path, *body;	/* body: JSON, NULL: none */
+	const char *method, *path, *body; /* body: JSON, NULL: none */
 	long status;
 	struct out answer;
 };
@@ -179,25 +182,30 @@ static int http_explain(const struct http *h, CURLcode rc, const char *why, cons
 	case CURLE_COULDNT_RESOLVE_HOST:
 		return err_set(err, E_UNREACHABLE, "%s: the name is not known", url);
 	case CURLE_COULDNT_CONNECT:
-		return err_set(err, E_UNREACHABLE, "%s: connection refused (is the registry running?)",
-			       url);
+		return err_set(err, E_UNREACHABLE,
+			       "%s: connection refused (is the registry running?)", url);
 	case CURLE_WRITE_ERROR:
 		return err_set(err, E_TOO_LARGE, "%s: answers more than %d bytes", url,
 			       HTTP_BODY_BYTES_MAX);
 	case CURLE_PEER_FAILED_VERIFICATION:
 		return err_set(err, E_AUTH, "%s: its certificate is not trusted: %s%s", url, why,
-			       h->config.ca ? "" : " (--registry-ca FILE names who vouches for it)");
+			       h->config.ca ? ""
+					    : " (--registry-ca FILE names who vouches for it)");
 	case CURLE_SSL_CACERT_BADFILE:
 		return err_set(err, E_USAGE, "%s: --registry-ca %s: %s", url,
 			       h->config.ca ? h->config.ca : "", why);
 	case CURLE_SSL_CERTPROBLEM:
 		return err_set(err, E_USAGE, "%s: --registry-cert, --registry-key: %s", url, why);
 	case CURLE_SSL_CONNECT_ERROR:
-		return err_set(err, E_UNREACHABLE, "%s: TLS: %s (is it https, and does it want "
-			       "--registry-cert?)", url, why);
+		return err_set(err, E_UNREACHABLE,
+			       "%s: TLS: %s (is it https, and does it want "
+			       "--registry-cert?)",
+			       url, why);
 	case CURLE_GOT_NOTHING:
-		return err_set(err, E_UNREACHABLE, "%s: closes the connection without an answer "
-			       "(is that a broker, or a port that wants https?)", url);
+		return err_set(err, E_UNREACHABLE,
+			       "%s: closes the connection without an answer "
+			       "(is that a broker, or a port that wants https?)",
+			       url);
 	default: return err_set(err, E_UNREACHABLE, "%s: %s", url, why);
 	}
 }
@@ -233,12 +241,13 @@ static int answer_strange(const struct request *r, const char *url, struct err *
 
 	while (at < r->answer.len && isspace((unsigned char)text[at]))
 		at++;
-	return err_set(err, E_MALFORMED,
-		       "%s: answers %s (HTTP %ld for %s): is this the address of a schema registry?",
-		       url, at == r->answer.len ? "nothing"
-			       : text[at] == '<' ? "HTML"
-						 : "something that is no JSON",
-		       r->status, r->path);
+	return err_set(
+		err, E_MALFORMED,
+		"%s: answers %s (HTTP %ld for %s): is this the address of a schema registry?", url,
+		at == r->answer.len ? "nothing"
+		: text[at] == '<'   ? "HTML"
+				    : "something that is no JSON",
+		r->status, r->path);
 }
 
 /* Gives the JSON of a good answer, else says what is wrong. */
@@ -246,8 +255,8 @@ static int http_answer(struct http *h, const struct request *r, const char *url,
 		       struct err *err)
 {
 	json_t *json = r->answer.len == 0 ? NULL
-		: json_loadb((const char *)r->answer.data, r->answer.len,
-			     JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+					  : json_loadb((const char *)r->answer.data, r->answer.len,
+						       JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 	const char *message = answer_message(json, &h->error_code);
 	int rc = 0;
 
@@ -274,8 +283,7 @@ static int http_load(struct http *h, struct err *err)
 
 	if (h->curl)
 		return 0;
-	rc = lazy_load("libcurl.so.4", "libcurl4", curl_names, ARRAY_LEN(curl_names), &h->lib,
-		       err);
+	rc = lazy_load("libcurl.so.4", "libcurl4", curl_names, ARRAY_LEN(curl_names), &h->lib, err);
 	if (rc < 0)
 		return err_add(err, rc, "the schema registry");
 	h->lib.curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -402,8 +410,8 @@ static int http_rounds(struct http *h, struct request *r, json_t **out, struct e
 	return E_UNREACHABLE;
 }
 
-int http_ask(struct http *h, const char *method, const char *path, const json_t *body,
-	     json_t **out, struct err *err)
+int http_ask(struct http *h, const char *method, const char *path, const json_t *body, json_t **out,
+	     struct err *err)
 {
 	struct request r = {.method = method, .path = path};
 	char *text = NULL;

@@ -12,25 +12,25 @@
 #include <jansson.h>
 
 #define HTTP_BODY_BYTES_MAX (16 * 1024 * 1024) /* of an answer */
-#define HTTP_CONNECT_MS 5000		       /* at most, to one address */
-#define HTTP_ROUNDS 2			       /* through all addresses */
-#define HTTP_PAUSE_MS 200		       /* between rounds */
+#define HTTP_CONNECT_MS 5000                   /* at most, to one address */
+#define HTTP_ROUNDS 2                          /* through all addresses */
+#define HTTP_PAUSE_MS 200                      /* between rounds */
 #define HTTP_DOWN_MS 3000 /* while nobody could be reached, nobody is asked again */
 
 struct http_config {
-	const char *urls;		/* commas between; "http://" may be left out */
-	const char *user;		/* NAME:PASSWORD; NULL: as the URL has it */
-	const char *token;		/* bearer; NULL: none */
-	const char *ca, *cert, *key;	/* PEM files; NULL: the system's, none */
+	const char *urls;            /* commas between; "http://" may be left out */
+	const char *user;            /* NAME:PASSWORD; NULL: as the URL has it */
+	const char *token;           /* bearer; NULL: none */
+	const char *ca, *cert, *key; /* PEM files; NULL: the system's, none */
 	const char *key_password;
-	int64_t timeout_ms;		/* of one answer */
+	int64_t timeout_ms; /* of one answer */
 };
 
 struct http;
 
 /* Borrows nothing. E_USAGE: no address, or one that is none. */
 MUST_USE int http_new(struct http **out, const struct http_config *config, struct err *err);
-void http_free(struct http *h);		/* NULL is fine */
+void http_free(struct http *h); /* NULL is fine */
 
 /* Asks for `path` ("/subjects", percent-encoded already) by `method` with `body` (NULL: none) and
  * gives the JSON of a 2xx answer. E_UNREACHABLE, E_TIMEOUT, E_AUTH (401, 403), E_NOT_FOUND (404 in

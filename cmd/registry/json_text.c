@@ -235,8 +235,11 @@ static int scan_value(struct scanner *s)
 
 int json_text_compact(struct out *out, struct str text, struct err *err)
 {
-	struct scanner s = {.start = text.data, .pos = text.data, .end = text.data + text.len,
-			    .out = out, .err = err};
+	struct scanner s = {.start = text.data,
+			    .pos = text.data,
+			    .end = text.data + text.len,
+			    .out = out,
+			    .err = err};
 	int rc;
 
 	if (!utf8_is_valid(text))

@@ -17,13 +17,18 @@
 
 static const struct {
 	const char *word;
-	size_t size;	/* of the bytes; 0: any */
+	size_t size; /* of the bytes; 0: any */
 } formats[PLAIN_FORMAT_COUNT] = {
-	[PLAIN_STRING] = {"string", 0},	  [PLAIN_JSON] = {"json", 0},
-	[PLAIN_HEX] = {"hex", 0},	  [PLAIN_BASE64] = {"base64", 0},
-	[PLAIN_SHORT] = {"short", 2},	  [PLAIN_INT] = {"int", 4},
-	[PLAIN_LONG] = {"long", 8},	  [PLAIN_FLOAT] = {"float", 4},
-	[PLAIN_DOUBLE] = {"double", 8},	  [PLAIN_BOOLEAN] = {"boolean", 1},
+	[PLAIN_STRING] = {"string", 0},
+	[PLAIN_JSON] = {"json", 0},
+	[PLAIN_HEX] = {"hex", 0},
+	[PLAIN_BASE64] = {"base64", 0},
+	[PLAIN_SHORT] = {"short", 2},
+	[PLAIN_INT] = {"int", 4},
+	[PLAIN_LONG] = {"long", 8},
+	[PLAIN_FLOAT] = {"float", 4},
+	[PLAIN_DOUBLE] = {"double", 8},
+	[PLAIN_BOOLEAN] = {"boolean", 1},
 	[PLAIN_UUID] = {"uuid", UUID_TEXT_LEN},
 };
 
@@ -188,8 +193,7 @@ static bool uuid_is_good(const char *text)
 	return i == UUID_TEXT_LEN;
 }
 
-static int write_scalar(enum plain_format format, struct str s, struct out *bytes,
-			struct err *err)
+static int write_scalar(enum plain_format format, struct str s, struct out *bytes, struct err *err)
 {
 	char text[NUMBER_INPUT_MAX];
 

@@ -16,7 +16,7 @@
 /* Words and single characters of a .proto file; comments and strings are left out. */
 struct token {
 	const char *text;
-	size_t len;	/* 0: the end */
+	size_t len; /* 0: the end */
 };
 
 static const char *skip_comment(const char *p)
@@ -72,7 +72,7 @@ static bool token_is(struct token t, const char *text)
 static const char *message_find(const char *at, int32_t index, struct token *name)
 {
 	unsigned depth = 0;
-	bool starts = true;	/* a statement: `message` may also be the name of a field */
+	bool starts = true; /* a statement: `message` may also be the name of a field */
 	int32_t count = 0;
 
 	for (;;) {
@@ -122,8 +122,8 @@ enum wire_type { WIRE_VARINT, WIRE_64, WIRE_LEN, WIRE_GROUP, WIRE_GROUP_END, WIR
 struct field {
 	uint32_t number;
 	enum wire_type type;
-	uint64_t value;		/* varint, 64, 32 */
-	struct slice bytes;	/* len */
+	uint64_t value;     /* varint, 64, 32 */
+	struct slice bytes; /* len */
 	size_t order;
 };
 
@@ -428,7 +428,8 @@ int protobuf_write(struct str text, struct out *bytes, struct err *err)
 		if (rc == 0)
 			rc = plain_unbase64(str_of(data), bytes, err);
 	} else {
-		rc = err_set(err, E_MALFORMED, "Protobuf is written from its bytes: "
+		rc = err_set(err, E_MALFORMED,
+			     "Protobuf is written from its bytes: "
 			     "{\"indexes\":[0],\"data\":\"BASE64\"}");
 	}
 	json_decref(json);

@@ -193,8 +193,9 @@ int registry_list(struct run *run, void *args)
 	int rc = session_open(&s, run, args, 0, 0, &err);
 
 	if (rc == 0)
-		rc = session_ask(&s, "GET", s.args->deleted ? "/subjects?deleted=true" : "/subjects",
-				 NULL, &subjects, &err);
+		rc = session_ask(&s, "GET",
+				 s.args->deleted ? "/subjects?deleted=true" : "/subjects", NULL,
+				 &subjects, &err);
 	grid_init(&g, &run->arena, titles, ARRAY_LEN(titles));
 	json_array_foreach(subjects, index, item) {
 		const char *subject = json_string_value(item);
@@ -320,12 +321,13 @@ int registry_show(struct run *run, void *args)
 
 	if (rc == 0) {
 		const char *word = run->words[0];
-		bool is_id = run->word_count == 1 && word[strspn(word, "0123456789")] == '\0';
+		const char *version = run->word_count > 1 ? run->words[1] : "latest";
 
-		rc = is_id ? schemas_by_id(s.schemas, (int32_t)strtol(word, NULL, 10), &schema, &err)
-			   : schemas_by_subject(s.schemas, word,
-						run->word_count > 1 ? run->words[1] : "latest",
-						&schema, &err);
+		if (run->word_count == 1 && word[strspn(word, "0123456789")] == '\0')
+			rc = schemas_by_id(s.schemas, (int32_t)strtol(word, NULL, 10), &schema,
+					   &err);
+		else
+			rc = schemas_by_subject(s.schemas, word, version, &schema, &err);
 	}
 	if (rc == 0 && s.format == OUTPUT_JSON)
 		show_json(schema);

@@ -23,12 +23,14 @@ static int file_kind(const struct session *s, const char *path, enum schema_kind
 	const char *type = s->args->type;
 
 	if (!type)
-		type = ends_with(path, ".proto") ? "protobuf"
-			: ends_with(path, ".json") ? "json-schema" : "avro";
+		type = ends_with(path, ".proto")  ? "protobuf"
+		       : ends_with(path, ".json") ? "json-schema"
+						  : "avro";
 	*kind = schema_kind_of(type);
 	return *kind == SCHEMA_KIND_COUNT
-		? err_set(err, E_USAGE, "--type: '%s' is none of avro, json-schema, protobuf", type)
-		: 0;
+		       ? err_set(err, E_USAGE,
+				 "--type: '%s' is none of avro, json-schema, protobuf", type)
+		       : 0;
 }
 
 /* NAME:SUBJECT:VERSION; names may have colons of their own, as Protobuf's paths do not. */
@@ -55,7 +57,7 @@ static int reference_add(json_t *references, const char *text, struct err *err)
 struct given {
 	enum schema_kind kind;
 	const char *text;
-	json_t *references;	/* NULL: none */
+	json_t *references; /* NULL: none */
 };
 
 static int given_read(struct session *s, struct given *given, struct err *err)
@@ -155,7 +157,7 @@ int registry_check(struct run *run, void *args)
 	if (rc == 0)
 		check_print(&s, run->words[0], answer);
 	code = rc == 0 && !json_is_true(json_object_get(answer, "is_compatible")) ? EXIT_FAILED
-										   : EXIT_OK;
+										  : EXIT_OK;
 	json_decref(given.references);
 	rc = session_close(&s, rc, &err);
 	return rc != EXIT_OK ? rc : code;
@@ -165,8 +167,9 @@ int registry_check(struct run *run, void *args)
 
 static bool word_is_level(const char *word)
 {
-	static const char *const levels[] = {"NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD",
-					     "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"};
+	static const char *const levels[] = {
+		"NONE", "BACKWARD",       "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE",
+		"FULL", "FULL_TRANSITIVE"};
 
 	for (unsigned i = 0; i < ARRAY_LEN(levels); i++) {
 		if (strcasecmp(word, levels[i]) == 0)
@@ -201,8 +204,10 @@ static int compatibility_set(struct session *s, const char *subject, const char 
 	int rc;
 
 	if (!word_is_level(level))
-		return err_set(err, E_USAGE, "'%s' is no level: NONE, BACKWARD, FORWARD or FULL, "
-			       "the last three also with _TRANSITIVE", level);
+		return err_set(err, E_USAGE,
+			       "'%s' is no level: NONE, BACKWARD, FORWARD or FULL, "
+			       "the last three also with _TRANSITIVE",
+			       level);
 	for (; level[len] && len < sizeof(upper) - 1; len++)
 		upper[len] = (char)toupper((unsigned char)level[len]);
 	upper[len] = '\0';
@@ -231,10 +236,10 @@ static int compatibility_get(struct session *s, const char *subject, struct err 
 		rc = session_ask(s, "GET", "/config", NULL, &answer, err);
 	}
 	if (rc == 0)
-		compatibility_print(s, subject,
-				    json_string_value(json_object_get(answer,
-								      "compatibilityLevel")),
-				    is_global);
+		compatibility_print(
+			s, subject,
+			json_string_value(json_object_get(answer, "compatibilityLevel")),
+			is_global);
 	return rc;
 }
 
@@ -270,9 +275,10 @@ int registry_delete(struct run *run, void *args)
 		const char *path = session_path(&s, "/subjects/", run->words[0], "");
 
 		path = run->word_count == 1
-			? arena_printf(&run->arena, "%s%s", path, behind)
-			: arena_printf(&run->arena, "%s%s%s", path,
-				       session_path(&s, "/versions/", run->words[1], ""), behind);
+			       ? arena_printf(&run->arena, "%s%s", path, behind)
+			       : arena_printf(&run->arena, "%s%s%s", path,
+					      session_path(&s, "/versions/", run->words[1], ""),
+					      behind);
 		rc = session_ask(&s, "DELETE", path, NULL, &answer, &err);
 	}
 	if (rc == 0)

@@ -25,7 +25,7 @@ struct session {
 	struct registry_command_args *args;
 	enum output_format format;
 	struct schemas *schemas;
-	json_t *answers[SESSION_ANSWERS_MAX];	/* the last ones, freed at the end */
+	json_t *answers[SESSION_ANSWERS_MAX]; /* the last ones, freed at the end */
 	unsigned answer_count;
 };
 

@@ -8,12 +8,12 @@
 /* An answer that is kept: a schema, or that there is none. */
 struct answer {
 	struct map_node node;
-	char *key;		/* "id/7", "SUBJECT/VERSION", "SUBJECT\nTEXT" */
-	char *subject;		/* what `schema` borrows, NULL: nothing */
+	char *key;     /* "id/7", "SUBJECT/VERSION", "SUBJECT\nTEXT" */
+	char *subject; /* what `schema` borrows, NULL: nothing */
 	struct schema schema;
 	int rc;
-	struct err why;		/* rc < 0 */
-	json_t *json;		/* what `schema` borrows from */
+	struct err why; /* rc < 0 */
+	json_t *json;   /* what `schema` borrows from */
 	struct avro_schema *avro;
 	const char *found_subject;
 };
@@ -62,7 +62,7 @@ void schemas_free(struct schemas *r)
 
 	if (!r)
 		return;
-	MAP_FOREACH(&r->answers, a, struct answer, node) {
+	MAP_FOREACH (&r->answers, a, struct answer, node) {
 		map_remove(&r->answers, &a->node);
 		avro_schema_free(a->avro);
 		json_decref(a->json);
@@ -260,10 +260,11 @@ int schemas_register(struct schemas *r, const char *subject, enum schema_kind ki
 	}
 	a = answer_keep(r, key);
 	a->json = json_pack("[s,s]", text, subject);
-	a->schema = (struct schema){
-		.id = id, .kind = kind, .version = version,
-		.text = json_string_value(json_array_get(a->json, 0)),
-		.subject = json_string_value(json_array_get(a->json, 1))};
+	a->schema = (struct schema){.id = id,
+				    .kind = kind,
+				    .version = version,
+				    .text = json_string_value(json_array_get(a->json, 0)),
+				    .subject = json_string_value(json_array_get(a->json, 1))};
 	if (references) {
 		a->schema.references = json_deep_copy(references);
 		json_array_append_new(a->json, (json_t *)a->schema.references);
@@ -276,7 +277,7 @@ int schemas_register(struct schemas *r, const char *subject, enum schema_kind ki
 struct referring {
 	struct schemas *schemas;
 	struct avro_schema *avro;
-	json_t *seen;		/* object: "SUBJECT/VERSION" */
+	json_t *seen; /* object: "SUBJECT/VERSION" */
 };
 
 /* What a schema refers to comes before it, each once. */
@@ -285,7 +286,8 @@ static int avro_refer(struct referring *w, const json_t *references, struct err 
 	size_t index;
 	json_t *item;
 
-	json_array_foreach((json_t *)references, index, item) {
+	json_array_foreach((json_t *)references, index, item)
+	{
 		const char *subject = json_string_value(json_object_get(item, "subject"));
 		long long version = json_integer_value(json_object_get(item, "version"));
 		const struct schema *schema;
@@ -355,8 +357,7 @@ const char *schemas_subject_of(struct schemas *r, const struct schema *schema)
 			const json_t *first = json_array_get(json, 0);
 
 			json_object_set_new(a->json, "kavka.versions", json);
-			a->found_subject =
-				json_string_value(json_object_get(first, "subject"));
+			a->found_subject = json_string_value(json_object_get(first, "subject"));
 		}
 	}
 	return a->found_subject && *a->found_subject ? a->found_subject : NULL;

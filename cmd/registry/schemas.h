@@ -27,15 +27,15 @@ struct schema {
 	int32_t id;
 	enum schema_kind kind;
 	const char *text;
-	const json_t *references;	/* array, or NULL */
-	const char *subject;		/* NULL: asked for by id */
-	int version;			/* of the subject; 0: not known */
+	const json_t *references; /* array, or NULL */
+	const char *subject;      /* NULL: asked for by id */
+	int version;              /* of the subject; 0: not known */
 };
 
 struct schemas;
 
 MUST_USE int schemas_new(struct schemas **out, const struct http_config *config, struct err *err);
-void schemas_free(struct schemas *r);	/* NULL is fine */
+void schemas_free(struct schemas *r); /* NULL is fine */
 /* For requests that concern no schema. */
 struct http *schemas_http(struct schemas *r);
 
@@ -46,8 +46,8 @@ MUST_USE int schemas_by_subject(struct schemas *r, const char *subject, const ch
 				const struct schema **out, struct err *err);
 /* The id of this text under the subject: looked up, and registered if it is not there. */
 MUST_USE int schemas_register(struct schemas *r, const char *subject, enum schema_kind kind,
-			      const char *text, const json_t *references,
-			      const struct schema **out, struct err *err);
+			      const char *text, const json_t *references, const struct schema **out,
+			      struct err *err);
 
 /* Parsed, with all that it refers to. */
 MUST_USE int schemas_avro(struct schemas *r, const struct schema *schema,

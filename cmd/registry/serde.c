@@ -14,27 +14,27 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FRAME_BYTES 5		/* 0, schema id */
+#define FRAME_BYTES 5 /* 0, schema id */
 #define SERDE_BYTES_MAX ((size_t)512 << 20)
 
 enum strategy { BY_TOPIC, BY_RECORD, BY_TOPIC_AND_RECORD, STRATEGY_COUNT };
 
-static const char *const strategy_words[] = {
-	[BY_TOPIC] = "TopicName", [BY_RECORD] = "RecordName",
-	[BY_TOPIC_AND_RECORD] = "TopicRecordName"};
+static const char *const strategy_words[] = {[BY_TOPIC] = "TopicName",
+					     [BY_RECORD] = "RecordName",
+					     [BY_TOPIC_AND_RECORD] = "TopicRecordName"};
 
 /* Keys, or values. */
 struct part {
-	const char *word;		/* "key", "value" */
+	const char *word; /* "key", "value" */
 	bool has_format;
-	bool is_framed;			/* a schema stands in front */
-	enum schema_kind kind;		/* is_framed; SCHEMA_KIND_COUNT: whichever */
+	bool is_framed;        /* a schema stands in front */
+	enum schema_kind kind; /* is_framed; SCHEMA_KIND_COUNT: whichever */
 	enum plain_format plain;
 	/* writing */
-	int32_t schema_id;		/* 0: not given */
-	const char *schema_text;	/* NULL: not given */
-	const char *subject;		/* NULL: by strategy */
-	char *topic;			/* whose schema `current` is */
+	int32_t schema_id;       /* 0: not given */
+	const char *schema_text; /* NULL: not given */
+	const char *subject;     /* NULL: by strategy */
+	char *topic;             /* whose schema `current` is */
 	const struct schema *current;
 	/* of the last call */
 	struct out text, bytes;
@@ -44,7 +44,7 @@ struct serde {
 	struct arena arena;
 	struct part parts[2];
 	enum strategy strategy;
-	struct schemas *schemas;	/* NULL: no format needs them */
+	struct schemas *schemas; /* NULL: no format needs them */
 };
 
 /* ---- Setting up --------------------------------------------------------------------------- */
@@ -88,11 +88,11 @@ static int part_schema(struct serde *s, struct part *p, const char *given, struc
 }
 
 /* What Confluent's console tools take as properties, where no option says it. */
-static const char *part_property(struct serde *s, const struct props *props,
-				 const struct part *p, const char *name)
+static const char *part_property(struct serde *s, const struct props *props, const struct part *p,
+				 const char *name)
 {
-	const char *value = props ? props_get(props, arena_printf(&s->arena, "%s.%s", p->word, name))
-				  : NULL;
+	const char *value =
+		props ? props_get(props, arena_printf(&s->arena, "%s.%s", p->word, name)) : NULL;
 
 	return value && *value ? arena_strdup(&s->arena, value) : NULL;
 }
@@ -124,7 +124,8 @@ static int part_init(struct serde *s, struct part *p, const char *format, int64_
 	if (schema && p->kind == SCHEMA_KIND_COUNT)
 		return err_set(err, E_USAGE,
 			       "--%s-schema: say what it is by --%s-format avro, json-schema or "
-			       "protobuf", p->word, p->word);
+			       "protobuf",
+			       p->word, p->word);
 	if (!schema && p->is_framed && !p->schema_id)
 		schema = part_property(s, props, p, "schema");
 	return part_schema(s, p, schema, err);
@@ -231,7 +232,8 @@ static int schema_record_name(enum schema_kind kind, const char *text, struct ou
 	if (found)
 		out_text(name, found);
 	if (rc == 0 && name->len == 0)
-		rc = err_set(err, E_INVALID, "the schema names no record: give --subject-strategy "
+		rc = err_set(err, E_INVALID,
+			     "the schema names no record: give --subject-strategy "
 			     "TopicName, or the subject");
 	avro_schema_free(avro);
 	json_decref(json);
@@ -249,7 +251,8 @@ static int part_subject(struct serde *s, const struct part *p, struct str topic,
 	} else if (s->strategy == BY_TOPIC) {
 		out_printf(subject, "%.*s-%s", STR(topic), p->word);
 	} else if (!p->schema_text) {
-		rc = err_set(err, E_USAGE, "--subject-strategy %s needs a schema to name the "
+		rc = err_set(err, E_USAGE,
+			     "--subject-strategy %s needs a schema to name the "
 			     "subject after: give --%s-schema, --%s-schema-id or --%s-subject",
 			     strategy_words[s->strategy], p->word, p->word, p->word);
 	} else {
@@ -290,9 +293,9 @@ static int part_find_schema(struct serde *s, struct part *p, struct str topic,
 
 static int part_check_kind(const struct part *p, const struct schema *schema, struct err *err)
 {
-	static const char *const formats[] = {
-		[SCHEMA_AVRO] = "avro", [SCHEMA_JSON] = "json-schema",
-		[SCHEMA_PROTOBUF] = "protobuf"};
+	static const char *const formats[] = {[SCHEMA_AVRO] = "avro",
+					      [SCHEMA_JSON] = "json-schema",
+					      [SCHEMA_PROTOBUF] = "protobuf"};
 
 	if (p->kind == SCHEMA_KIND_COUNT || p->kind == schema->kind)
 		return 0;
@@ -384,8 +387,10 @@ static int framed_decode(struct serde *s, struct part *p, struct slice bytes,
 	if (bytes.len == 0)
 		return err_set(err, E_MALFORMED, "is empty: there is no schema id in front");
 	if (bytes.data[0] != 0)
-		return err_set(err, E_MALFORMED, "begins with 0x%02x, not with 0 and a schema id: "
-			       "was it written with a schema registry?", bytes.data[0]);
+		return err_set(err, E_MALFORMED,
+			       "begins with 0x%02x, not with 0 and a schema id: "
+			       "was it written with a schema registry?",
+			       bytes.data[0]);
 	if (bytes.len < FRAME_BYTES)
 		return err_set(err, E_MALFORMED, "ends within the schema id");
 	rc = schemas_by_id(s->schemas, (int32_t)be32(bytes.data + 1), &schema, err);

@@ -1,6 +1,6 @@
 /* Keys and values between text and bytes: what --key-format and --value-format ask for.
  *
- *	avro json-schema protobuf	framed for a schema registry: 0, schema id (4 bytes), payload
+ *	avro json-schema protobuf	for a schema registry: 0, schema id (4 bytes), payload
  *	registry			reading: whichever of these three the schema is
  *	string json hex base64		without a schema
  *	short int long float double boolean uuid	as Kafka's serializers of these names

@@ -43,8 +43,7 @@ static void write_again(const struct avro_schema *s, const struct out *json)
 
 	out_init(&bytes, JSON_BYTES_MAX);
 	out_init(&again, JSON_BYTES_MAX);
-	assert(avro_write(s, (struct str){(const char *)json->data, json->len}, &bytes, &err) ==
-	       0);
+	assert(avro_write(s, (struct str){(const char *)json->data, json->len}, &bytes, &err) == 0);
 	assert(read_datum(s, bytes.data, bytes.len, &again));
 	assert(again.len == json->len && memcmp(again.data, json->data, json->len) == 0);
 	out_fini(&bytes);

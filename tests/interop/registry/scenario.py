@@ -116,7 +116,9 @@ def every_json(g, nested=True):
     v.update(
         raw=latin1(v["raw"]),
         hash=latin1(v["hash"]),
-        list=[i if i is None else {"long" if isinstance(i, int) else "string": i} for i in v["list"]],
+        list=[
+            i if i is None else {"long" if isinstance(i, int) else "string": i} for i in v["list"]
+        ],
         either=[
             None,
             {"string": "s"},

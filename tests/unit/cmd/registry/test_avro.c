@@ -126,17 +126,19 @@ static void complex_types(void **state)
 	/* A negative count is followed by the size of the block; there may be several blocks. */
 	assert_string_equal(read_hex(list, "03040201020600"), "[1,-1,3]");
 	assert_both(map, "{}", "00");
-	assert_both(map, "{\"a\":1,\"b\":2}", "04026102026204" "00");
+	assert_both(map, "{\"a\":1,\"b\":2}",
+		    "04026102026204"
+		    "00");
 	assert_both(suit, "\"B\"", "02");
 	assert_string_equal(write_hex(suit, "\"C\""), "'C' is no symbol of S; did you mean A?");
 	assert_string_equal(read_hex(suit, "04"), "has symbol 2 of S, which has 2");
 }
 
-#define USER                                                                                   \
-	"{\"type\":\"record\",\"name\":\"lab.User\",\"fields\":["                              \
-	"{\"name\":\"name\",\"type\":\"string\"},"                                             \
-	"{\"name\":\"age\",\"type\":[\"null\",\"int\"],\"default\":null},"                     \
-	"{\"name\":\"boss\",\"type\":[\"null\",\"User\"],\"default\":null},"                   \
+#define USER \
+	"{\"type\":\"record\",\"name\":\"lab.User\",\"fields\":[" \
+	"{\"name\":\"name\",\"type\":\"string\"}," \
+	"{\"name\":\"age\",\"type\":[\"null\",\"int\"],\"default\":null}," \
+	"{\"name\":\"boss\",\"type\":[\"null\",\"User\"],\"default\":null}," \
 	"{\"name\":\"raw\",\"type\":\"bytes\",\"default\":\"\\u00ff\"}]}"
 
 static void records(void **state)
@@ -148,8 +150,10 @@ static void records(void **state)
 		    "0241020a0202420000000278");
 	/* Plain JSON, defaults, and the short name of a branch. */
 	assert_string_equal(write_hex(USER, "{\"name\":\"A\",\"age\":5}"), "0241020a0002ff");
-	assert_string_equal(write_hex(USER, "{\"name\":\"A\",\"boss\":{\"User\":{\"name\":\"B\"}}}"),
-			    "0241000202420000" "02ff02ff");
+	assert_string_equal(
+		write_hex(USER, "{\"name\":\"A\",\"boss\":{\"User\":{\"name\":\"B\"}}}"),
+		"0241000202420000"
+		"02ff02ff");
 	assert_string_equal(write_hex(USER, "{\"age\":5}"), "lab.User: field name is missing");
 	assert_string_equal(write_hex(USER, "{\"name\":\"A\",\"aeg\":5}"),
 			    "lab.User has no field aeg; did you mean age?");
@@ -175,8 +179,9 @@ static void unions(void **state)
 			    "has an object, which fits no branch of the union");
 	assert_string_equal(read_hex("[\"null\",\"int\"]", "04"), "has branch 2 of a union of 2");
 	/* An object may look like a named branch and be a map. */
-	assert_string_equal(write_hex("[\"int\",{\"type\":\"map\",\"values\":\"string\"}]",
-				      "{\"int\":\"x\"}"), "020206696e74027800");
+	assert_string_equal(
+		write_hex("[\"int\",{\"type\":\"map\",\"values\":\"string\"}]", "{\"int\":\"x\"}"),
+		"020206696e74027800");
 }
 
 static void references(void **state)
@@ -185,13 +190,17 @@ static void references(void **state)
 	struct out json;
 
 	(void)state;
-	assert_int_equal(avro_schema_add(s, STR_LIT("{\"type\":\"record\",\"name\":\"R\","
-						    "\"namespace\":\"a\",\"fields\":[{\"name\":"
-						    "\"f\",\"type\":\"F\"}]}"), &err), 0);
+	assert_int_equal(avro_schema_add(s,
+					 STR_LIT("{\"type\":\"record\",\"name\":\"R\","
+						 "\"namespace\":\"a\",\"fields\":[{\"name\":"
+						 "\"f\",\"type\":\"F\"}]}"),
+					 &err),
+			 0);
 	assert_string_equal(avro_schema_name(s), "a.R");
 	out_init(&json, 100);
-	assert_int_equal(avro_read(s, (struct slice){.data = (const uint8_t *)"x", .len = 1}, &json,
-				   &err), 0);
+	assert_int_equal(
+		avro_read(s, (struct slice){.data = (const uint8_t *)"x", .len = 1}, &json, &err),
+		0);
 	assert_memory_equal(json.data, "{\"f\":\"x\"}", json.len);
 	out_fini(&json);
 	avro_schema_free(s);
@@ -200,14 +209,25 @@ static void references(void **state)
 static void bad_schemas(void **state)
 {
 	static const char *const bad[] = {
-		"", "{", "5", "null", "\"strin\"", "[]", "[\"int\",\"int\"]", "[[\"int\"]]",
-		"{\"type\":\"record\"}", "{\"type\":\"record\",\"name\":\"1\",\"fields\":[]}",
-		"{\"type\":\"record\",\"name\":\"A\"}", "{\"type\":\"array\"}",
+		"",
+		"{",
+		"5",
+		"null",
+		"\"strin\"",
+		"[]",
+		"[\"int\",\"int\"]",
+		"[[\"int\"]]",
+		"{\"type\":\"record\"}",
+		"{\"type\":\"record\",\"name\":\"1\",\"fields\":[]}",
+		"{\"type\":\"record\",\"name\":\"A\"}",
+		"{\"type\":\"array\"}",
 		"{\"type\":\"record\",\"name\":\"A\",\"fields\":[{\"name\":\"a\"}]}",
 		"{\"type\":\"record\",\"name\":\"A\",\"fields\":[{\"name\":\"a\",\"type\":\"int\"},"
 		"{\"name\":\"a\",\"type\":\"int\"}]}",
-		"{\"type\":\"enum\",\"name\":\"E\"}", "{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[1]}",
-		"{\"type\":\"fixed\",\"name\":\"F\"}", "{\"type\":\"fixed\",\"name\":\"F\",\"size\":-1}",
+		"{\"type\":\"enum\",\"name\":\"E\"}",
+		"{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[1]}",
+		"{\"type\":\"fixed\",\"name\":\"F\"}",
+		"{\"type\":\"fixed\",\"name\":\"F\",\"size\":-1}",
 		"[{\"type\":\"fixed\",\"name\":\"F\",\"size\":1},"
 		"{\"type\":\"enum\",\"name\":\"F\",\"symbols\":[]}]",
 	};
@@ -223,7 +243,8 @@ static void bad_schemas(void **state)
 	}
 }
 
-/* Each cut of a good datum is an error, never a crash; so are lengths that nothing stands behind. */
+/* Each cut of a good datum is an error, never a crash; so are lengths that nothing stands behind.
+ */
 static void cut_and_giant(void **state)
 {
 	static const char hex[] = "0241020a0202420000000278";
@@ -241,11 +262,13 @@ static void cut_and_giant(void **state)
 			    "wants 9223372036854775807 bytes for string at byte 10, 1 are left");
 	assert_string_equal(read_hex("\"bytes\"", "01"),
 			    "wants -1 bytes for bytes at byte 1, 0 are left");
-	assert_string_equal(read_hex("{\"type\":\"array\",\"items\":\"null\"}",
-				     "feffffffffffffffff01"), "has more values than bytes");
+	assert_string_equal(
+		read_hex("{\"type\":\"array\",\"items\":\"null\"}", "feffffffffffffffff01"),
+		"has more values than bytes");
 	assert_string_equal(read_hex("{\"type\":\"record\",\"name\":\"R\",\"fields\":["
-				     "{\"name\":\"r\",\"type\":\"R\"}]}", "")
-				    + strlen(err.text) - strlen("is nested deeper than 200"),
+				     "{\"name\":\"r\",\"type\":\"R\"}]}",
+				     "") +
+				    strlen(err.text) - strlen("is nested deeper than 200"),
 			    "is nested deeper than 200");
 	assert_string_equal(read_hex("\"null\"", "00"), "goes on for 1 bytes behind its end");
 }
@@ -253,10 +276,14 @@ static void cut_and_giant(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(scalars),	 cmocka_unit_test(strings),
-		cmocka_unit_test(numbers_that_do_not_fit), cmocka_unit_test(complex_types),
-		cmocka_unit_test(records),	 cmocka_unit_test(unions),
-		cmocka_unit_test(references),	 cmocka_unit_test(bad_schemas),
+		cmocka_unit_test(scalars),
+		cmocka_unit_test(strings),
+		cmocka_unit_test(numbers_that_do_not_fit),
+		cmocka_unit_test(complex_types),
+		cmocka_unit_test(records),
+		cmocka_unit_test(unions),
+		cmocka_unit_test(references),
+		cmocka_unit_test(bad_schemas),
 		cmocka_unit_test(cut_and_giant),
 	};
 

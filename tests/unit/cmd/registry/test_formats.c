@@ -1,4 +1,5 @@
-/* Wrong here: keys and values without Avro (JSON, digits, numbers, Protobuf) change on their way. */
+/* Wrong here: keys and values without Avro (JSON, digits, numbers, Protobuf) change on their way.
+ */
 #include "unit/support.h"
 
 #include "cmd/registry/json_text.h"
@@ -30,14 +31,16 @@ static const char *compact(const char *json)
 
 static void json_keeps_what_was_written(void **state)
 {
-	static const char *const bad[] = {"", " ", "{", "[1,]", "{\"a\" 1}", "{a:1}", "01", "1.", "-",
-					  "1e", "\"\n\"", "\"\\x\"", "\"\\u12g4\"", "\"", "tru", "nul",
-					  "[1 2]", "1 2", "{\"a\":1,}", "]", "\xff", "+1"};
+	static const char *const bad[] = {
+		"",      " ",   "{",          "[1,]",    "{\"a\" 1}",   "{a:1}", "01",  "1.",
+		"-",     "1e",  "\"\n\"",     "\"\\x\"", "\"\\u12g4\"", "\"",    "tru", "nul",
+		"[1 2]", "1 2", "{\"a\":1,}", "]",       "\xff",        "+1"};
 	char deep[JSON_TEXT_DEPTH_MAX * 2 + 3];
 
 	(void)state;
-	assert_string_equal(compact(" { \"a\" : [ 1 , 2.50 , -0e+1 ] ,\n\"b c\":\"x  y\\u00e9\" } "),
-			    "{\"a\":[1,2.50,-0e+1],\"b c\":\"x  y\\u00e9\"}");
+	assert_string_equal(
+		compact(" { \"a\" : [ 1 , 2.50 , -0e+1 ] ,\n\"b c\":\"x  y\\u00e9\" } "),
+		"{\"a\":[1,2.50,-0e+1],\"b c\":\"x  y\\u00e9\"}");
 	assert_string_equal(compact("123456789012345678901234567890.10"),
 			    "123456789012345678901234567890.10");
 	assert_string_equal(compact("[true,false,null,[],{}]"), "[true,false,null,[],{}]");
@@ -59,9 +62,9 @@ static const char *read_plain(const char *format, const void *bytes, size_t len)
 	bool is_json;
 
 	out_init(&out, 4096);
-	return taken(&out, plain_read(plain_format_of(format),
-				      (struct slice){.data = bytes, .len = len}, &out, &is_json,
-				      &err));
+	return taken(&out,
+		     plain_read(plain_format_of(format), (struct slice){.data = bytes, .len = len},
+				&out, &is_json, &err));
 }
 
 static void assert_plain(const char *format, const char *written, const void *bytes, size_t len)
@@ -98,10 +101,19 @@ static void text_that_does_not_fit(void **state)
 {
 	static const struct {
 		const char *format, *text;
-	} bad[] = {{"short", "32768"}, {"int", "x"},	 {"int", ""},	     {"long", "1.5"},
-		   {"long", "9223372036854775808"},	 {"boolean", "yes"}, {"double", "1,5"},
-		   {"hex", "0"},       {"hex", "0g"},	 {"base64", "*"},    {"base64", "A"},
-		   {"uuid", "1"},      {"json", "{"}};
+	} bad[] = {{"short", "32768"},
+		   {"int", "x"},
+		   {"int", ""},
+		   {"long", "1.5"},
+		   {"long", "9223372036854775808"},
+		   {"boolean", "yes"},
+		   {"double", "1,5"},
+		   {"hex", "0"},
+		   {"hex", "0g"},
+		   {"base64", "*"},
+		   {"base64", "A"},
+		   {"uuid", "1"},
+		   {"json", "{"}};
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
@@ -115,10 +127,10 @@ static void text_that_does_not_fit(void **state)
 	}
 }
 
-#define PROTO                                                                                  \
-	"syntax = \"proto3\"; // message Not { }\n package lab.x;\n"                           \
-	"option java_package = \"message Neither {\";\n"                                       \
-	"message First { string message = 1; enum E { A = 0; } /* message No {} */ }\n"        \
+#define PROTO \
+	"syntax = \"proto3\"; // message Not { }\n package lab.x;\n" \
+	"option java_package = \"message Neither {\";\n" \
+	"message First { string message = 1; enum E { A = 0; } /* message No {} */ }\n" \
 	"message Outer { message Inner1 {} oneof o { int32 a = 1; } message Inner2 {} }\n"
 
 static const char *name_at(const char *schema, int32_t a, int32_t b)
@@ -159,18 +171,22 @@ static void protobuf_fields(void **state)
 	struct out out;
 
 	(void)state;
-	assert_string_equal(read_protobuf("\0", 1), "{\"message\":\"A\",\"subject\":\"s\",\"fields\":{},"
-						    "\"indexes\":[0],\"data\":\"\"}");
+	assert_string_equal(read_protobuf("\0", 1),
+			    "{\"message\":\"A\",\"subject\":\"s\",\"fields\":{},"
+			    "\"indexes\":[0],\"data\":\"\"}");
 	/* 1: varint 150; 2: "hi"; 3: { 1: 1 }; 2 again; 4: bytes; 5: fixed32 */
-	assert_string_equal(read_protobuf("\2\0\x08\x96\1\x12\2hi\x1a\2\x08\1\x12\0\x22\2\xff\xff\x2d\1\0\0\0",
-					  24),
-			    "{\"message\":\"A\",\"subject\":\"s\",\"fields\":{\"1\":150,\"2\":[\"hi\",\"\"],"
-			    "\"3\":{\"1\":1},\"4\":{\"base64\":\"//8=\"},\"5\":1},\"indexes\":[0],"
-			    "\"data\":\"CJYBEgJoaRoCCAESACIC//8tAQAAAA==\"}");
+	assert_string_equal(
+		read_protobuf("\2\0\x08\x96\1\x12\2hi\x1a\2\x08\1\x12\0\x22\2\xff\xff\x2d\1\0\0\0",
+			      24),
+		"{\"message\":\"A\",\"subject\":\"s\",\"fields\":{\"1\":150,\"2\":[\"hi\",\"\"],"
+		"\"3\":{\"1\":1},\"4\":{\"base64\":\"//8=\"},\"5\":1},\"indexes\":[0],"
+		"\"data\":\"CJYBEgJoaRoCCAESACIC//8tAQAAAA==\"}");
 	assert_string_equal(read_protobuf("\xff", 1), "has no good message indexes behind its id");
-	assert_string_equal(read_protobuf("\x90\3", 2), "has no good message indexes behind its id");
+	assert_string_equal(read_protobuf("\x90\3", 2),
+			    "has no good message indexes behind its id");
 	out_init(&out, 4096);
-	assert_int_equal(protobuf_write(STR_LIT("{\"indexes\":[1,0],\"data\":\"CAE=\"}"), &out, &err), 0);
+	assert_int_equal(
+		protobuf_write(STR_LIT("{\"indexes\":[1,0],\"data\":\"CAE=\"}"), &out, &err), 0);
 	assert_int_equal(out.len, 5);
 	assert_memory_equal(out.data, "\4\2\0\x08\1", 5);
 	out_reset(&out);
