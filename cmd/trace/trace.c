@@ -93,9 +93,12 @@ static int parse_apis(struct trace *t, struct err *err)
 		near_init(&near, word);
 		for (size_t i = 0; i < wire_api_count; i++)
 			near_offer(&near, wire_apis[i].name);
-		return err_set(err, E_USAGE, "--api: there is no request %s%s%s", word,
-			       near.best ? ", did you mean " : " (kavka api --list shows all)",
-			       near.best ? near.best : "");
+		return near.best
+			       ? err_set(err, E_USAGE,
+					 "--api: there is no request %s, did you mean %s?", word,
+					 near.best)
+			       : err_set(err, E_USAGE,
+					 "--api: there is no request %s (kavka api --list)", word);
 	}
 	return 0;
 }
