@@ -138,7 +138,7 @@ void handle_offset_delete(struct request *r)
 	for (int32_t i = 0; i < in->topics_count; i++)
 		offset_delete_add_topic(r, d, &in->topics[i], &out->topics[out->topics_count++]);
 	t->state = d;
-	if (d->item_count > 0)
-		group_trip_go(t);
+	/* Also when no partition is known: the group's own error is asked for. */
+	group_trip_go(t);
 	request_done(r);
 }

@@ -402,6 +402,10 @@ void group_offset_delete(struct group_coordinator *gc, struct offset_delete_call
 		error = KERR_INVALID_GROUP_ID;
 	else if (gp)
 		error = offset_delete_error(g);
+	if (error == KERR_NONE && d->item_count == 0) {
+		offset_delete_written(d, error);
+		return;
+	}
 	if (error == KERR_NONE) {
 		group_write_begin(&w, gp);
 		offset_delete_choose(g, d, &w);
