@@ -108,7 +108,7 @@ wait_for_line()
 }
 
 @test "verify: what cannot be asked for" {
-	usage_error "argument --acks: invalid" verify_produce --acks 2
+	usage_error "{0,1,-1}" verify_produce --acks 2
 	usage_error "is required" kafka-verifiable-consumer --topic x --group-id y
 	usage_error "is required" kafka-verifiable-producer --bootstrap-server "$BROKER"
 }
