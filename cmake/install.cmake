@@ -11,11 +11,14 @@ set(KAVKA_LINKS kafka-topics kafka-console-producer kafka-console-consumer kafka
 	kafka-server-start kafka-storage kafka-dump-log kafka-producer-perf-test
 	kafka-consumer-perf-test kafka-verifiable-producer kafka-verifiable-consumer)
 
+# Names that only old scripts call: cmd/old_names.c.
+set(KAVKA_OLD_LINKS kafka-run-class zookeeper-server-start)
+
 # ---- Links -----------------------------------------------------------------------------------
 set(tools_dir ${CMAKE_BINARY_DIR}/bin-kafka)
 set(tools_commands)
 set(install_links)
-foreach(name ${KAVKA_LINKS})
+foreach(name ${KAVKA_LINKS} ${KAVKA_OLD_LINKS})
 	foreach(link ${name} ${name}.sh)
 		list(APPEND tools_commands COMMAND ${CMAKE_COMMAND} -E create_symlink
 			$<TARGET_FILE:kavka> ${tools_dir}/${link})

@@ -1,5 +1,6 @@
 /* From argv to a running command. */
 #include "cmd/command.h"
+#include "cmd/old_names.h"
 #include "cmd/output.h"
 #include "cmd/print.h"
 #include "cmd/version.h"
@@ -223,6 +224,14 @@ int frame_main(const struct command *const *table, int argc, char **argv)
 	command = command_find_alias(name);
 	if (command)
 		return frame_start(command, true, command->alias, argc - 1, argv + 1);
+	switch (old_name_find(name, argc > 1 ? argv[1] : NULL, &command)) {
+	case OLD_NAME_COMMAND:
+		return frame_start(command, true, command->alias, argc - 2, argv + 2);
+	case OLD_NAME_TOLD:
+		return EXIT_FAILED;
+	case OLD_NAME_NONE:
+		break;
+	}
 	name = argc > 1 ? argv[1] : "help";
 	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0 ||
 	    strcmp(name, "version") == 0) {

@@ -22,7 +22,7 @@ static int offsets_refuse(const struct run *run, const struct err *err);
 struct offsets_args {
 	struct cluster_args cluster;
 	struct output_args output;
-	const char *topic, *partitions, *topic_partitions, *time;
+	const char *topic, *partitions, *topic_partitions, *time, *ignored;
 	bool exclude_internal, count;
 };
 
@@ -42,6 +42,8 @@ static const struct opt offsets_opts[] = {
 	 .help = "Milliseconds since 1970, or one of latest, earliest, max-timestamp, "
 		 "earliest-local, "
 		 "latest-tiered, which are -1 to -5, and earliest-pending-upload, which is -6."},
+	{"offsets", OPT_STRING, AT(ignored), .arg = "count", .flags = OPT_OLD,
+	 .help = "Ignored: there has been one offset of a time since segments have time indexes."},
 	{"exclude-internal-topics", OPT_FLAG, AT(exclude_internal),
 	 .help = "Leave out internal topics."},
 	{"count", OPT_FLAG, AT(count), .flags = OPT_OWN,
