@@ -2,6 +2,7 @@
  * Source: FetchManager, DelayedFetch, ReplicaManager.fetchMessages. */
 #include "api/fetch_int.h"
 #include "api/handlers.h"
+#include "api/quotas.h"
 #include "config/config.h"
 #include "wire/codec.h"
 
@@ -44,10 +45,23 @@ void handle_fetch(struct request *r)
 
 /* ---- The plan: sessions and partitions ----------------------------------------------------- */
 
+/* What one answer to this consumer may have. */
+static size_t fetch_limit(const struct fetch *f)
+{
+	const struct request *r = f->request;
+	struct quotas *quotas = f->home->broker->quotas;
+	size_t limit = (size_t)config_i64(f->home->config, CONFIG_FETCH_MAX_BYTES);
+	struct quota quota;
+
+	if (quotas && quota_find(f->home->image, quota_user(r->principal), r->client_id,
+				 QUOTA_FETCH, &quota))
+		limit = MIN(limit, quotas_burst_bytes(quotas, &quota));
+	return limit;
+}
+
 static void fetch_read_body(struct fetch *f)
 {
 	const struct fetch_request *body = f->body;
-	size_t limit = (size_t)config_i64(f->home->config, CONFIG_FETCH_MAX_BYTES);
 	int16_t version = f->request->version;
 
 	f->replica_id = version >= 15 ? body->replica_state.replica_id : body->replica_id;
@@ -59,7 +73,7 @@ static void fetch_read_body(struct fetch *f)
 		f->isolation = body->isolation_level == 1 ? READ_COMMITTED : READ_UNCOMMITTED;
 	f->bytes_max = (size_t)MAX(body->max_bytes, 0);
 	if (f->replica_id < 0)
-		f->bytes_max = MIN(f->bytes_max, limit);
+		f->bytes_max = MIN(f->bytes_max, fetch_limit(f));
 	f->bytes_min = MIN((size_t)MAX(body->min_bytes, 0), f->bytes_max);
 }
 

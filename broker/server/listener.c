@@ -304,6 +304,8 @@ static void listener_released(struct task *task, struct shard *on UNUSED)
 
 void listener_release(struct admission *admission)
 {
+	if (!admission)
+		return;
 	admission->task.run = listener_released;
 	shard_post(&admission->set->shard->shard, &admission->task);
 }

@@ -70,7 +70,7 @@ void listener_set_start(struct listener_set *set); /* shard 0 */
 void listener_set_stop(struct listener_set *set);  /* shard 0; closes the sockets */
 void listener_set_fini(struct listener_set *set);  /* after shard 0 has ended */
 
-/* Any thread. Takes `admission`. */
+/* Any thread. Takes `admission`; NULL is fine. */
 void listener_release(struct admission *admission);
 
 #endif

@@ -1,6 +1,7 @@
 #include "server/server_int.h"
 
 #include "api/assign_dirs.h"
+#include "api/quotas.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/say.h"
@@ -404,6 +405,9 @@ static int server_init_shards(struct server *server, struct err *err)
 
 	if (count == 0)
 		count = uv_available_parallelism();
+	server->broker.quotas = quotas_new(
+		(unsigned)config_i64(server->config, CONFIG_QUOTA_WINDOW_NUM),
+		config_i64(server->config, CONFIG_QUOTA_WINDOW_SIZE_SECONDS) * 1000);
 	server->shards = xcalloc(count, sizeof(*server->shards));
 	server->broker.shards = xcalloc(count, sizeof(*server->broker.shards));
 	for (unsigned i = 0; i < count; i++) {
@@ -575,6 +579,7 @@ static void server_fini(struct server *server)
 	free(server->dirs);
 	free(server->shards);
 	free(server->broker.shards);
+	quotas_free(server->broker.quotas);
 	config_unref(server->config);
 	arena_fini(&server->arena);
 	uv_sem_destroy(&server->ready);

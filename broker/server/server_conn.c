@@ -1,5 +1,6 @@
 #include "server_conn.h"
 
+#include "api/quotas.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -18,6 +19,8 @@ struct server_request {
 	struct out out;           /* the encoded response, without the external parts */
 	struct frame_out frame_out;
 	size_t memory_bytes; /* what it holds of the broker's request memory */
+	int64_t handler_us;  /* this thread's time for it */
+	int64_t throttle_ms; /* what the answer says */
 	bool is_finished;    /* encoded (or there is nothing to send) */
 	bool is_sending;
 };
@@ -97,6 +100,85 @@ static void request_encode_response(struct server_request *sr)
 	request_make_pieces(sr, &parts);
 }
 
+/* ---- Quotas ---------------------------------------------------------------------------------- */
+
+static void server_conn_throttled(struct timer *timer, struct shard *on UNUSED)
+{
+	struct server_conn *sc = CONTAINER_OF(timer, struct server_conn, throttle_timer);
+
+	sc->is_throttled = false;
+	server_conn_resume(sc);
+}
+
+/* The connection is quiet for so long, from now on. */
+static void server_conn_throttle(struct server_conn *sc, int64_t throttle_ms)
+{
+	sc->throttle_timer.fire = server_conn_throttled;
+	sc->is_throttled = true;
+	shard_timer_start(&sc->shard->shard, &sc->throttle_timer, throttle_ms);
+	if (!sc->is_paused)
+		conn_pause(&sc->conn);
+	sc->is_paused = true;
+}
+
+/* Bytes for the quota of that kind. */
+static double request_quota_bytes(const struct server_request *sr, enum quota_kind kind)
+{
+	const struct request *r = &sr->r;
+	size_t bytes = 0;
+
+	if (kind == QUOTA_PRODUCE)
+		return (double)r->frame.len;
+	if (message_size(r->api->response, r->version, r->response, &bytes, NULL) < 0)
+		return 0;
+	return (double)bytes;
+}
+
+static bool request_is_of_replica(const struct request *r)
+{
+	const struct fetch_request *body = r->body;
+
+	return (r->version >= 15 ? body->replica_state.replica_id : body->replica_id) >= 0;
+}
+
+static void request_set_throttle(struct request *r, int32_t throttle_ms)
+{
+	const struct wire_struct *body = r->api->response->body;
+
+	for (unsigned i = 0; i < body->field_count; i++)
+		if (strcmp(body->fields[i].name, "ThrottleTimeMs") == 0)
+			memcpy((char *)r->response + body->fields[i].at, &throttle_ms,
+			       sizeof(throttle_ms));
+}
+
+/* Counts what the request cost, and has its answer say how long the client is to be quiet. */
+static void request_note_quotas(struct server_request *sr)
+{
+	struct request *r = &sr->r;
+	struct quotas *quotas = r->shard->broker->quotas;
+	struct str user = quota_user(r->principal);
+	bool is_fetch = r->api->key == API_FETCH && !request_is_of_replica(r);
+	struct quota quota;
+	int64_t now_ms;
+
+	if (!quotas || !image_quota_next(r->shard->image, NULL))
+		return;
+	now_ms = clock_mono_ms();
+	if ((is_fetch || r->api->key == API_PRODUCE) &&
+	    quota_find(r->shard->image, user, r->client_id, is_fetch ? QUOTA_FETCH : QUOTA_PRODUCE,
+		       &quota))
+		sr->throttle_ms = quotas_note(quotas, &quota, request_quota_bytes(sr, quota.kind),
+					      now_ms);
+	if (!r->no_response &&
+	    quota_find(r->shard->image, user, r->client_id, QUOTA_REQUEST, &quota))
+		sr->throttle_ms = MAX(sr->throttle_ms,
+				      quotas_note(quotas, &quota, (double)sr->handler_us, now_ms));
+	if (sr->throttle_ms > 0 && !r->no_response)
+		request_set_throttle(r, (int32_t)sr->throttle_ms);
+}
+
+/* ---- Answers --------------------------------------------------------------------------------- */
+
 /* Sends what is finished at the head of the queue, in order. */
 static void server_conn_flush(struct server_conn *sc)
 {
@@ -130,12 +212,15 @@ static void request_finished(struct request *r)
 
 	sr->is_finished = true;
 	server_request_metrics(shard_impl(r->shard), r);
+	request_note_quotas(sr);
 	if (!sr->conn) {
 		request_free(sr);
 		return;
 	}
 	if (!r->no_response)
 		request_encode_response(sr);
+	if (sr->throttle_ms > 0)
+		server_conn_throttle(sr->conn, sr->throttle_ms);
 	server_conn_flush(sr->conn);
 }
 
@@ -191,7 +276,14 @@ static int request_dispatch(struct server_request *sr, struct err *err)
 	if (rc < 0)
 		return rc;
 	r->response = message_new(r->api->response, &r->arena);
+	if (!image_quota_next(r->shard->image, NULL)) {
+		handler(r);
+		return 0;
+	}
+	request_hold(r); /* it must not be gone before its time is known */
 	handler(r);
+	sr->handler_us = clock_mono_us() - r->received_us;
+	request_done(r);
 	return 0;
 }
 
@@ -241,7 +333,7 @@ static void server_conn_frame(struct conn *c, struct slice frame)
 
 static void server_conn_resume(struct server_conn *sc)
 {
-	if (!sc->is_paused || sc->is_closed || sc->close_when_sent)
+	if (!sc->is_paused || sc->is_throttled || sc->is_closed || sc->close_when_sent)
 		return;
 	if (sc->request_count > CONN_REQUESTS_MAX / 2 ||
 	    sc->conn.out_bytes > CONN_OUT_BYTES_MAX / 2 || server_memory_is_short(sc->shard))
@@ -297,6 +389,7 @@ void server_conn_close(struct server_conn *sc)
 	if (sc->is_closed)
 		return;
 	sc->is_closed = true;
+	shard_timer_stop(&sc->shard->shard, &sc->throttle_timer);
 	/* Frames being sent are given back by conn_close() and freed there. */
 	conn_close(&sc->conn);
 	LIST_FOREACH (&sc->requests, sr, struct server_request, link) {

@@ -25,6 +25,8 @@ struct server_conn {
 	unsigned request_count;
 	size_t reserved_bytes; /* request memory held for a large frame on its way */
 	bool is_paused;
+	bool is_throttled;           /* by a quota: nothing is read until the timer fires */
+	struct timer throttle_timer;
 	bool is_closed;                           /* conn_close() was called */
 	bool close_when_sent;                     /* an answer said so: no more is read */
 	char client_host[CONN_ADDR_TEXT_MAX + 1]; /* "/127.0.0.1" */
@@ -37,7 +39,7 @@ struct listener_ctx {
 	struct tls_context *tls; /* NULL: plaintext */
 };
 
-/* On the shard. Takes `fd` and `admission`. */
+/* On the shard. Takes `fd` and `admission` (NULL: it was not admitted by a listener). */
 void server_conn_accept(struct server_shard *s, const struct listener_ctx *listener, int fd,
 			struct admission *admission);
 

@@ -22,6 +22,7 @@ struct metrics;
 struct fetch_sessions;		/* api/fetch_session.h */
 struct telemetry;		/* api/telemetry.h */
 struct dir_batch;		/* api/assign_dirs.h */
+struct quotas;			/* api/quotas.h */
 
 /* A message to a shard. The sender owns the memory; `run` is called once on the target's thread. */
 struct task {
@@ -43,6 +44,7 @@ struct broker {
 	struct uuid cluster_id;
 	const char *cluster_id_text;
 	int64_t started_ms;
+	struct quotas *quotas;	/* any thread; NULL: nobody is throttled */
 };
 
 struct shard {
