@@ -74,17 +74,38 @@ static int part_format(struct part *p, const char *word, struct err *err)
 		       words);
 }
 
+/* Could it be a schema at all? What it refers to is the registry's to know. */
+static int schema_check(enum schema_kind kind, const char *text, struct err *err)
+{
+	struct avro_schema *avro;
+	struct out json;
+	int rc = 0;
+
+	if (kind == SCHEMA_AVRO) {
+		avro = avro_schema_new();
+		rc = avro_schema_add(avro, str_of(text), err);
+		avro_schema_free(avro);
+	} else if (kind == SCHEMA_JSON) {
+		out_init(&json, SERDE_BYTES_MAX);
+		rc = json_text_compact(&json, str_of(text), err);
+		out_fini(&json);
+	}
+	return rc;
+}
+
 /* A schema that stands on the command line itself, or in a file. */
 static int part_schema(struct serde *s, struct part *p, const char *given, struct err *err)
 {
+	bool is_text;
+
 	if (!given || !*given)
 		return 0;
-	if (strchr("{[\"", given[strspn(given, " \t\n")])) {
-		p->schema_text = given;
-		return 0;
-	}
-	p->schema_text = config_read_file(&s->arena, given, err);
-	return p->schema_text ? 0 : err_add(err, E_USAGE, "--%s-schema %s", p->word, given);
+	is_text = strchr("{[\"", given[strspn(given, " \t\n")]);
+	p->schema_text = is_text ? given : config_read_file(&s->arena, given, err);
+	if (!p->schema_text || schema_check(p->kind, p->schema_text, err) < 0)
+		return err_add(err, E_USAGE, "--%s-schema%s%s", p->word, is_text ? "" : " ",
+			       is_text ? "" : given);
+	return 0;
 }
 
 /* What Confluent's console tools take as properties, where no option says it. */
