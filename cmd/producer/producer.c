@@ -1,10 +1,7 @@
 /* producer: lines of standard input, or files, become records (kafka-console-producer). */
 #include "cmd/connect.h"
-#include "cmd/kafka_error.h"
-#include "cmd/print.h"
+#include "cmd/producer/failure.h"
 #include "cmd/producer/producing.h"
-
-#include <string.h>
 
 static int producer_run(struct run *run, void *args);
 
@@ -116,34 +113,19 @@ const struct command cmd_producer = {
 
 /* ---- One run ------------------------------------------------------------------------------ */
 
-static int producer_failure(struct run *run, const struct producer_args *args,
-			    const struct err *err)
-{
-	char class[EXCEPTION_TEXT_MAX];
-	const char *exception = err->code == E_MALFORMED ? NULL : err_exception(err, class);
-
-	if (err->code == E_USAGE)
-		return help_usage(run, err);
-	if (!run->is_apache)
-		return help_failure(run, err);
-	print_error("%s%s: %s\n",
-		    args->sync && exception ? "java.util.concurrent.ExecutionException: " : "",
-		    exception ? exception : "org.apache.kafka.common.KafkaException",
-		    err_message(err));
-	return EXIT_FAILED;
-}
-
 static int producer_run(struct run *run, void *data)
 {
-	struct producing p = {.run = run, .args = data, .failure = producer_failure};
-	struct client_config *config;
+	struct producing p = {.run = run, .args = data};
+	enum failure_stage stage = FAILURE_OPTIONS;
+	struct client_config *config = NULL;
 	struct props reader_props;
 	struct err err = {0};
 	int rc, code;
 
 	if (producer_check(run, p.args, &err) < 0 ||
 	    output_format(&p.args->output, &p.format, &err) < 0)
-		return help_usage(run, &err);
+		return failure_print(run, stage, &err);
+	stage = FAILURE_READER;
 	props_init(&reader_props);
 	rc = producer_reader_props(run, p.args, &reader_props, &err);
 	if (rc == 0)
@@ -151,12 +133,15 @@ static int producer_run(struct run *run, void *data)
 	if (rc == 0)
 		rc = serde_new(&p.maker.serde, &p.args->registry, &p.args->cluster, &reader_props,
 			       &err);
-	config = rc == 0 ? producer_config(run, p.args, &err) : NULL;
+	if (rc == 0) {
+		stage = FAILURE_CONFIG;
+		config = producer_config(run, p.args, &err);
+	}
 	if (config && connect_open(&p.connection, config, "console-producer", &err) == 0) {
 		code = producing_run(&p);
 		connect_close(&p.connection);
 	} else {
-		code = producer_failure(run, p.args, &err);
+		code = failure_print(run, stage, &err);
 	}
 	serde_free(p.maker.serde);
 	record_maker_fini(&p.maker);

@@ -9,16 +9,24 @@
 #include <string.h>
 #include <unistd.h>
 
-static int check_line_reader(const char *name, struct err *err)
+/* Readers that others wrote in Java are not here. */
+static int check_line_reader(const struct run *run, const char *name, struct err *err)
 {
 	const char *dot = strrchr(name, '.'), *dollar = strrchr(name, '$');
 	const char *simple = dollar ? dollar + 1 : dot ? dot + 1 : name;
 
 	if (strcmp(simple, "LineMessageReader") == 0)
 		return 0;
-	return err_set(
-		err, E_USAGE,
-		"The reader must implement org.apache.kafka.tools.api.RecordReader interface");
+	if (!run->is_apache)
+		return err_set(err, E_USAGE,
+			       "--line-reader %s: there is only LineMessageReader "
+			       "(see --input)",
+			       name);
+	if (strncmp(name, "java.", 5) == 0)
+		return err_set(err, E_INVALID,
+			       "java.lang.IllegalArgumentException: The reader must "
+			       "implement org.apache.kafka.tools.api.RecordReader interface");
+	return err_set(err, E_INVALID, "java.lang.ClassNotFoundException: %s", name);
 }
 
 /* Somebody who types is asked for the topic; lines of JSON may name their own. */
@@ -86,7 +94,7 @@ int producer_check(const struct run *run, struct producer_args *args, struct err
 				"removed in Apache Kafka 5.0. Use --batch-size instead.");
 	if (args->cluster.bootstrap_server || !connect_has_server(run))
 		rc = connect_check_bootstrap(args->cluster.bootstrap_server, err);
-	return rc < 0 ? rc : check_line_reader(args->line_reader, err);
+	return rc < 0 ? rc : check_line_reader(run, args->line_reader, err);
 }
 
 /* "a\\tb" -> a, TAB, b: in the arena. */
@@ -116,8 +124,15 @@ int producer_reader_props(struct run *run, const struct producer_args *args, str
 
 	if (args->topic)
 		props_set(props, "topic", args->topic);
-	for (unsigned i = 0; rc == 0 && i < args->reader_properties.count; i++)
-		rc = props_set_pair(props, args->reader_properties.items[i], err);
+	for (unsigned i = 0; rc == 0 && i < args->reader_properties.count; i++) {
+		const char *pair = args->reader_properties.items[i];
+
+		/* Apache's tool takes a name alone for one without a value. */
+		if (run->is_apache && !strchr(pair, '='))
+			props_set(props, pair, "");
+		else
+			rc = props_set_pair(props, pair, err);
+	}
 	if (args->key_delimiter) {
 		props_set(props, "parse.key", "true");
 		props_set(props, "key.separator", unescaped(&run->arena, args->key_delimiter));
@@ -218,8 +233,12 @@ struct client_config *producer_config(const struct run *run, const struct produc
 
 	if (!config)
 		return NULL;
-	for (unsigned i = 0; rc == 0 && i < args->properties.count; i++)
-		rc = client_config_set_pair(config, args->properties.items[i], err);
+	for (unsigned i = 0; rc == 0 && i < args->properties.count; i++) {
+		const char *pair = args->properties.items[i];
+
+		if (!run->is_apache || strchr(pair, '='))
+			rc = client_config_set_pair(config, pair, err);
+	}
 	if (rc == 0)
 		rc = config_options(run, args, config, err);
 	if (rc == 0)

@@ -1,5 +1,6 @@
 #include "cmd/producer/producing.h"
 #include "cmd/print.h"
+#include "cmd/producer/failure.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -236,14 +237,15 @@ static int producing_end(struct producing *p, int rc, const struct err *err)
 	uint64_t acked = p->producer ? producer_stats(p->producer)->acked_count : 0;
 	uint64_t failed = p->delivery.failed_count;
 	bool is_apache = p->run->is_apache;
+	enum failure_stage stage = p->args->sync ? FAILURE_SYNC : FAILURE_RUN;
 	int code = EXIT_OK;
 
 	if (rc < 0 && rc != E_INTERRUPTED && !p->is_told)
-		code = p->failure(p->run, p->args, err);
+		code = failure_print(p->run, stage, err);
 	else if (failed > 0 && !is_apache)
 		code = help_exit_code(p->run, p->is_told ? err : &flush_err);
 	else if (flush_rc < 0 && failed == 0 && flush_rc != E_INTERRUPTED)
-		code = p->failure(p->run, p->args, &flush_err);
+		code = failure_print(p->run, stage, &flush_err);
 	if (is_apache)
 		return signals_exit_code(&p->signals, code);
 	if (failed > 0 && code == EXIT_OK)

@@ -13,7 +13,6 @@ struct producing {
 	struct run *run;
 	struct producer_args *args;
 	enum output_format format;
-	int (*failure)(struct run *run, const struct producer_args *args, const struct err *err);
 	struct connection connection;
 	struct record_maker maker;
 	struct producer *producer;
