@@ -178,6 +178,28 @@ keyed()
 		kafka-console-producer --help
 }
 
+@test "producer: configs, classes and files that cannot be are named, exit 1" {
+	run --separate-stderr producer --topic "$T" --request-required-acks 7 <<<x
+	expect 1
+	err_has "org.apache.kafka.common.config.ConfigException: Invalid value 7 for configuration acks: String must be one of: all, -1, 0, 1"
+	run --separate-stderr producer --topic "$T" --line-reader no.such.Reader <<<x
+	expect 1
+	err_has "java.lang.ClassNotFoundException: no.such.Reader"
+	run --separate-stderr producer --topic "$T" --reader-config nosuch.properties <<<x
+	expect 1
+	err_has "java.nio.file.NoSuchFileException: nosuch.properties"
+}
+
+@test "producer: --sync ends with the first record that is refused, exit 1" {
+	kafka-topics --bootstrap-server "$BROKER" --create --topic "$T" --config max.message.bytes=200
+	run --separate-stderr producer --topic "$T" --sync <<<"$(printf 'a\n%0300d\nb\n' 0)"
+	expect 1
+	err_has "java.util.concurrent.ExecutionException: org.apache.kafka.common.errors.RecordTooLargeException"
+	[[ $stderr != *ErrorLoggingCallback* ]]
+	run -0 got "$T"
+	out a
+}
+
 @test "producer: a bootstrap address without a port is refused" {
 	run --separate-stderr kafka-console-producer --bootstrap-server localhost --topic "$T" <<<x
 	expect 1
