@@ -292,3 +292,71 @@ is_empty()
 	expect 0
 	out 'The regular expression `foo(` is invalid: missing closing ).'
 }
+
+# ---- kavka's own ------------------------------------------------------------------------------
+
+own()
+{
+	improvement
+	run --separate-stderr "$KAVKA_BIN" groups --bootstrap-server "$BROKER" "$@"
+}
+
+@test "groups: kavka's name tells the truth, Apache's name keeps its exit 0" {
+	improvement
+	read_topic
+	run --separate-stderr groups --describe --group nosuch
+	expect 0
+	out_has "Error: Executing consumer group command failed due to "
+	own --describe --group nosuch
+	expect 5
+	out ""
+	err "kavka groups: Group nosuch not found."
+	run --separate-stderr groups --delete --group nosuch
+	expect 0
+	own --delete --group nosuch
+	expect 5
+	err "kavka groups: group nosuch: The group id does not exist."
+	own --describe --group "$T" --group nosuch
+	expect 7
+	out_has "$T"
+	err_has "kavka groups: Group nosuch not found."
+	run --separate-stderr kafka-consumer-groups --validate-regex 'a('
+	expect 0
+	own --validate-regex 'a('
+	expect 1
+	own --describe
+	expect 2
+	err "kavka groups: --describe: of which group? --group GROUP, or --all-groups (see kavka help groups)"
+}
+
+@test "groups: who holds a group that cannot be reset is named" {
+	improvement
+	kafka-topics --bootstrap-server "$BROKER" --create --topic "$T"
+	start_member "$T"
+	own --reset-offsets --group "$T" --topic "$T" --to-earliest --execute
+	expect 1
+	out ""
+	err_has "kavka groups: group $T is in use (Stable): stop its members first: me-"
+	err_has " at /127.0.0.1"
+}
+
+@test "groups: JSON, tables, and partitions that lag" {
+	improvement
+	read_topic
+	own --list --json
+	run -0 jq -c "select(.group == \"$T\")" <<<"$output"
+	out "{\"group\":\"$T\",\"type\":\"Classic\",\"protocolType\":\"consumer\",\"state\":\"Empty\"}"
+	own --describe --group "$T" --json
+	run -0 jq -c '.type, .totalLag, .offsets[0].currentOffset, .offsets[0].lag' <<<"$output"
+	out $'"Classic"\n3\n7\n3'
+	own --describe --group "$T" --lag-only --output table
+	[ "${#lines[@]}" -eq 2 ] || { show; false; }
+	own --reset-offsets --group "$T" --topic "$T" --to-latest --execute --json
+	out "{\"group\":\"$T\",\"topic\":\"$T\",\"partition\":0,\"newOffset\":10,\"executed\":true}"
+	own --describe --group "$T" --lag-only --output table
+	[ "${#lines[@]}" -eq 1 ] || { show; false; }
+	own --delete --group "$T" --dry-run
+	out "Would delete group $T."
+	own --delete --group "$T" --json
+	out "{\"group\":\"$T\",\"error\":null}"
+}

@@ -249,3 +249,58 @@ gone()
 	out_has "Error while executing topic command : "
 	out_has "Call: listTopics"
 }
+
+# ---- kavka's own ------------------------------------------------------------------------------
+
+own()
+{
+	improvement
+	run --separate-stderr "$KAVKA_BIN" topics --bootstrap-server "$BROKER" "$@"
+}
+
+@test "topics: several at once; what fails for some is exit 7" {
+	own --create --topic "$T-a" --topic "$T-b" --partitions 2 --wait
+	expect 0
+	out "Created topic $T-a."$'\n'"Created topic $T-b."
+	own --create --topic "$T-b" --topic "$T-c" --json
+	expect 7
+	run -0 jq -sc 'sort_by(.topic) | map(.error)' <<<"$output"
+	out "[\"Topic '$T-b' already exists.\",null]"
+	own --describe --topic "$T-a" --topic "nosuch-$T"
+	expect 5
+	err "kavka topics: Topic 'nosuch-$T' does not exist as expected"
+	own --delete --topic "$T-.*" --dry-run
+	out "Would delete topic $T-a."$'\n'"Would delete topic $T-b."$'\n'"Would delete topic $T-c."
+	own --delete --topic "$T-a" --topic "$T-b" --wait
+	out "Deleted topic $T-a."$'\n'"Deleted topic $T-b."
+	own --list --topic "$T-.*"
+	out "$T-c"
+}
+
+@test "topics: sizes and states, as a table and as JSON" {
+	improvement
+	topics --create --topic "$T" --partitions 2
+	head -c 20000 /dev/urandom | base64 -w 0 | put "$T" -p 1
+	own --list --topic "$T" --sizes --output table
+	[[ "${lines[0]}" =~ ^TOPIC\ +PARTITIONS\ +REPLICAS\ +STATE\ +SIZE$ ]] || { show; false; }
+	[[ "${lines[1]}" =~ ^"$T "\ +2\ +1\ +ok\ +2[67]\ KiB$ ]] || { show; false; }
+	own --describe --topic "$T" --sizes --json
+	run -0 jq -c '.partitionCount, .partitions[0].bytes, (.partitions[1].bytes > 26000)' <<<"$output"
+	out $'2\n0\ntrue'
+	own --describe --topic "$T" --output table
+	[[ "${lines[0]}" =~ ^TOPIC\ +PARTITION\ +LEADER\ +REPLICAS\ +ISR$ ]] || { show; false; }
+	[ "${#lines[@]}" -eq 3 ] || { show; false; }
+}
+
+@test "topics --delete: a pattern asks who types it" {
+	improvement
+	topics --create --topic "$T-a"
+	run script -qec "'$KAVKA_BIN' topics -b $BROKER --delete --topic '$T-.*'" /dev/null <<<n
+	out_has "1 topic:"
+	out_has "  $T-a"
+	out_has "nothing was deleted"
+	own --list --topic "$T-a"
+	out "$T-a"
+	run script -qec "'$KAVKA_BIN' topics -b $BROKER --delete --topic '$T-.*'" /dev/null <<<y
+	out_has "Deleted topic $T-a."
+}
