@@ -34,7 +34,7 @@ bool doctor_metadata(struct doctor *d)
 	const char *servers = client_config_str(d->config, CC_BOOTSTRAP_SERVERS);
 
 	if (rc == E_AUTH) {
-		finding(d, LEVEL_FAIL, "auth", servers,
+		finding(d, LEVEL_FAIL, "auth", client_config_str(d->config, CC_SASL_MECHANISM),
 			"check user name and password in sasl.jaas.config (and, for SCRAM, that "
 			"the "
 			"user was made on the broker)",
@@ -42,7 +42,7 @@ bool doctor_metadata(struct doctor *d)
 		return false;
 	}
 	if (rc < 0) {
-		finding(d, LEVEL_FAIL, "metadata", servers, "see the broker's log", "%s",
+		finding(d, LEVEL_FAIL, "metadata", "cluster", "see the broker's log", "%s",
 			err_message(&err));
 		return false;
 	}

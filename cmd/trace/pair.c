@@ -49,9 +49,11 @@ static struct passage *request_begin(struct pair *p, const uint8_t *head, size_t
 	const struct api *api = api_by_key(key);
 	struct passage *m;
 
-	if (p->in_tokens && !(api && api_has_version(api, version)))
+	if (p->tokens_left > 0 && !(api && api_has_version(api, version))) {
+		p->tokens_left--;
 		return NULL;
-	p->in_tokens = false;
+	}
+	p->tokens_left = 0;
 	m = passage_new(false, frame_len);
 	m->api = api;
 	m->key = key;
@@ -83,7 +85,7 @@ static struct passage *response_begin(struct pair *p, const uint8_t *head, size_
 	struct passage *request = pending_take(p, correlation_id), *m;
 
 	if (!request) {
-		if (!p->in_tokens)
+		if (!p->had_tokens)
 			show_note(p->trace, p, "an answer of %zu bytes to no request", frame_len);
 		return NULL;
 	}
@@ -158,12 +160,22 @@ static void request_sent(struct pair *p, struct passage *m, struct slice frame)
 	p->pending_count++;
 }
 
+/* After the handshake of old, tokens come without a header: as many as the mechanism has. */
+static void pair_tokens(struct pair *p, const struct passage *handshake)
+{
+	const char *mechanism = handshake->facts.key ? handshake->facts.key : "";
+
+	p->had_tokens = true;
+	p->tokens_left = strncmp(mechanism, "SCRAM", 5) == 0 ? 2
+			 : strcmp(mechanism, "GSSAPI") == 0  ? 3
+							     : 1;
+}
+
 static void response_sent(struct pair *p, struct passage *m, struct slice frame)
 {
 	stats_response(p->trace->stats, m->key, m->bytes, m->latency_us, m->facts.error_count > 0);
-	/* After the handshake of old, tokens come without a header. */
 	if (m->key == API_SASL_HANDSHAKE && m->version == 0 && m->facts.error_count == 0)
-		p->in_tokens = true;
+		pair_tokens(p, m->request);
 	show_message(p, m, frame);
 	passage_free(m);
 }

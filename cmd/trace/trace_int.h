@@ -224,7 +224,9 @@ struct pair {
 	struct err err;
 	uv_getaddrinfo_t lookup;
 	struct addrinfo *addrs, *addr_at;
-	bool is_looking, is_over, in_tokens;
+	bool is_looking, is_over;
+	bool had_tokens; /* SASL as of old: frames without a header */
+	unsigned tokens_left;
 };
 
 /* Takes fd, the accepted socket. */

@@ -6,24 +6,30 @@ load common
 # One broker with four listeners: a good one, one with TLS, and two that send clients elsewhere.
 setup_file()
 {
-	local plain tls lost gone controller dir=$BATS_FILE_TMPDIR
+	local plain tls lost gone sasl controller dir=$BATS_FILE_TMPDIR login
 
 	use_tools
-	read -r plain tls lost gone controller <<<"$(free_ports 5)"
+	read -r plain tls lost gone sasl controller <<<"$(free_ports 6)"
 	cd "$dir" || return 1
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out cert.pem \
 		-days 90 -subj /CN=broker -addext subjectAltName=DNS:localhost 2>/dev/null
 	cat key.pem cert.pem >store.pem
 	printf '%s\n' security.protocol=SSL ssl.truststore.type=PEM "ssl.truststore.location=$dir/cert.pem" >tls.properties
+	login="org.apache.kafka.common.security.plain.PlainLoginModule required username=\"me\" password=\"secret\""
+	set -- "PLAINTEXT://127.0.0.1:$plain,SSL://127.0.0.1:$tls,LOST://127.0.0.1:$lost,GONE://127.0.0.1:$gone" \
+		"PLAINTEXT://127.0.0.1:$plain,SSL://localhost:$tls,LOST://localhost:1,GONE://nosuch.invalid:9092"
+	if [ "$KAVKA_BROKER" = apache ]; then
+		set -- "$1,SASL://127.0.0.1:$sasl" "$2,SASL://127.0.0.1:$sasl" sasl.enabled.mechanisms=PLAIN \
+			"listener.name.sasl.plain.sasl.jaas.config=$login user_me=\"secret\";"
+	fi
 	# A blank in front: the script that starts the broker reads its port from the first line.
 	BROKER=$("$support_dir/broker" start "$dir/broker" "$plain" \
-		" listeners=PLAINTEXT://127.0.0.1:$plain,SSL://127.0.0.1:$tls,LOST://127.0.0.1:$lost,GONE://127.0.0.1:$gone,CONTROLLER://127.0.0.1:$controller" \
-		"advertised.listeners=PLAINTEXT://127.0.0.1:$plain,SSL://localhost:$tls,LOST://localhost:1,GONE://nosuch.invalid:9092" \
-		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SSL:SSL,LOST:PLAINTEXT,GONE:PLAINTEXT,CONTROLLER:PLAINTEXT" \
+		" listeners=$1,CONTROLLER://127.0.0.1:$controller" "advertised.listeners=$2" "${@:3}" \
+		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SSL:SSL,LOST:PLAINTEXT,GONE:PLAINTEXT,SASL:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT" \
 		"controller.quorum.voters=1@127.0.0.1:$controller" inter.broker.listener.name=PLAINTEXT \
 		transaction.state.log.replication.factor=1 transaction.state.log.min.isr=1 \
 		ssl.keystore.type=PEM "ssl.keystore.location=$dir/store.pem" | tail -n 1)
-	export BROKER TLS=localhost:$tls LOST=127.0.0.1:$lost GONE=127.0.0.1:$gone
+	export BROKER TLS=localhost:$tls LOST=127.0.0.1:$lost GONE=127.0.0.1:$gone SASL=127.0.0.1:$sasl LOGIN=$login
 }
 
 teardown_file()
@@ -141,6 +147,29 @@ is_listening()
 	run --separate-stderr doctor "localhost:$port" --command-config c.properties
 	expect 1
 	finds "the certificate CN=localhost has expired on 2020-02-01" "renew the certificate"
+}
+
+@test "doctor: SASL: wanted, refused, another mechanism, not wanted" {
+	[ "$KAVKA_BROKER" = apache ] || skip "a listener with SASL"
+	printf '%s\n' security.protocol=SASL_PLAINTEXT sasl.mechanism=PLAIN >base
+	{ cat base; echo "sasl.jaas.config=$LOGIN;"; } >right
+	{ cat base; echo "sasl.jaas.config=${LOGIN/secret/wrong};"; } >wrong
+	sed 's/=PLAIN$/=SCRAM-SHA-256/; s/plain.Plain/scram.Scram/' right >scram
+	run --separate-stderr doctor "$SASL" --command-config right
+	expect 0
+	out_has "authenticated with PLAIN"
+	run --separate-stderr doctor "$SASL" --command-config wrong
+	expect 1
+	finds "FAIL  auth        PLAIN" "check user name and password in sasl.jaas.config"
+	run --separate-stderr doctor "$SASL" --command-config scram
+	expect 1
+	finds "mechanism SCRAM-SHA-256 is not offered, but PLAIN" "set sasl.mechanism to one of them"
+	run --separate-stderr doctor "$SASL"
+	expect 1
+	finds "this listener wants SASL (it offers PLAIN), security.protocol is PLAINTEXT" "set security.protocol=SASL_PLAINTEXT"
+	run --separate-stderr doctor "$BROKER" --command-config right
+	expect 1
+	finds "this listener does not want SASL" "set security.protocol=PLAINTEXT"
 }
 
 @test "doctor: a topic with limits that clients run into, and one that is not there" {
