@@ -36,9 +36,10 @@ use_tools()
 	'')
 		KAVKA_TOOLS=$BATS_FILE_TMPDIR/tools
 		mkdir -p "$KAVKA_TOOLS"
-		for name in topics console-producer console-consumer consumer-groups storage dump-log \
-			producer-perf-test consumer-perf-test verifiable-producer verifiable-consumer \
-			configs get-offsets delete-records broker-api-versions; do
+		for name in topics console-producer console-consumer consumer-groups storage \
+			dump-log producer-perf-test consumer-perf-test verifiable-producer \
+			verifiable-consumer configs get-offsets delete-records \
+			broker-api-versions; do
 			ln -sf "$KAVKA_BIN" "$KAVKA_TOOLS/kafka-$name"
 		done
 		;;

@@ -126,7 +126,6 @@ configs()
 
 own()
 {
-	improvement
 	run --separate-stderr "$KAVKA_BIN" configs --bootstrap-server "$BROKER" "$@"
 }
 

@@ -297,7 +297,6 @@ is_empty()
 
 own()
 {
-	improvement
 	run --separate-stderr "$KAVKA_BIN" groups --bootstrap-server "$BROKER" "$@"
 }
 
