@@ -83,6 +83,8 @@ struct consuming {
 	const char *exception; /* Java's class of what ended the run, if it has one */
 	/* By hand: the partitions that we took. */
 	int32_t part_count;
+	struct client_watcher watcher; /* of the topic */
+	bool is_watching;
 	/* By a group: partitions that were given to us and wait for their range. */
 	struct position *fresh; /* topics owned */
 	size_t fresh_count, fresh_cap;

@@ -88,6 +88,7 @@ int formatter_init(struct formatter *f, const char *class_name, struct props *p,
 		.line_separator = formatter_text(p, "line.separator", "\n"),
 		.headers_separator = formatter_text(p, "headers.separator", ","),
 		.null_literal = formatter_text(p, "null.literal", "null"),
+		.has_null_literal = props_get(p, "null.literal") != NULL,
 	};
 	arena_init(&f->scratch);
 	f->kind = FORMAT_DEFAULT;
@@ -286,6 +287,10 @@ static int format_template(struct formatter *f, const struct record_view *v, str
 		rc = formatter_part(f, v, SERDE_KEY, &key, err);
 	if (rc == 0 && template_has_value(f->template))
 		rc = formatter_part(f, v, SERDE_VALUE, &value, err);
+	if (f->has_null_literal && str_is_null(key))
+		key = f->null_literal;
+	if (f->has_null_literal && str_is_null(value))
+		value = f->null_literal;
 	if (rc == 0)
 		template_print(f->template, v, key, value);
 	return rc;

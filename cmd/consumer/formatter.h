@@ -39,6 +39,7 @@ struct formatter {
 	enum formatter_kind kind;
 	bool print_timestamp, print_partition, print_offset, print_delivery, print_epoch;
 	bool print_headers, print_key, print_value;
+	bool has_null_literal; /* somebody named one: templates print it too */
 	struct str key_separator, line_separator, headers_separator, null_literal;
 	/* Records of internal topics: a newline behind each, states of transactions by name. */
 	bool ends_lines;

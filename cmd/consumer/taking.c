@@ -137,6 +137,15 @@ static int taking_resolve(struct consuming *k, struct position *parts, size_t co
 	return range_resolve(&k->range, k->connection.client, parts, count, clock_wall_ms(), err);
 }
 
+static void taking_changed(struct client_watcher *w)
+{
+	struct consuming *k = CONTAINER_OF(w, struct consuming, watcher);
+	const struct client_topic *t = taking_topic(k);
+
+	if (t && t->partition_count > k->part_count)
+		consumer_wake(k->consumer);
+}
+
 static int taking_by_hand(struct consuming *k, struct err *err)
 {
 	struct position *parts;
@@ -149,6 +158,9 @@ static int taking_by_hand(struct consuming *k, struct err *err)
 		if (rc < 0)
 			return rc;
 		k->part_count = taking_topic(k)->partition_count;
+		k->watcher.metadata_changed = taking_changed;
+		k->is_watching = true;
+		client_watch(k->connection.client, &k->watcher);
 	}
 	rc = taking_list(k, 0, &parts, &count, err);
 	if (rc < 0)
@@ -220,6 +232,8 @@ static void fresh_drop(struct consuming *k)
 
 void taking_fini(struct consuming *k)
 {
+	if (k->is_watching)
+		client_unwatch(&k->watcher);
 	fresh_drop(k);
 	free(k->fresh);
 	range_fini(&k->range);
