@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -23,6 +24,9 @@
 
 /* Request memory when queued.max.request.bytes says nothing: a part of what the machine has. */
 #define MEMORY_SHARE 4
+
+/* libuv's own limit. */
+#define POOL_THREADS_MAX 1024
 
 /* ---- Request memory and counters ------------------------------------------------------------ */
 
@@ -522,6 +526,16 @@ static void server_ready_line(const struct server *server)
 	fflush(stdout);
 }
 
+/* libuv looks at it when there is the first work for its pool. Who set it knows better. */
+static void server_size_pool(const struct config *config)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d",
+		 (int)MIN(config_i64(config, CONFIG_NUM_IO_THREADS), POOL_THREADS_MAX));
+	(void)!setenv("UV_THREADPOOL_SIZE", text, 0);
+}
+
 /* Everything up to the ready line. */
 static int server_start(struct server *server, const struct server_options *options,
 			struct err *err)
@@ -529,6 +543,7 @@ static int server_start(struct server *server, const struct server_options *opti
 	struct control_begin begin = {0, err};
 	int rc;
 
+	server_size_pool(server->config);
 	rc = server_init_shards(server, err);
 	if (rc < 0)
 		return rc;
