@@ -1,6 +1,7 @@
 #include "cmd/producer/delivery.h"
 #include "cmd/json_out.h"
 #include "cmd/kafka_error.h"
+#include "cmd/output.h"
 #include "cmd/print.h"
 #include "cmd/prompt.h"
 
@@ -197,7 +198,7 @@ void delivery_refused(struct delivery *d, const struct line_record *r, int64_t l
 
 void delivery_waits(struct delivery *d, uint64_t record_count, const struct err *why)
 {
-	if (d->is_waiting || d->run->is_apache)
+	if (d->is_waiting || d->run->is_apache || output_is_quiet())
 		return;
 	d->is_waiting = true;
 	prompt_hide(d->prompt);

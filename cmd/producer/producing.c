@@ -113,11 +113,14 @@ static int producing_send(struct producing *p, const struct line_record *r, stru
 		.tag = delivery_tag(&p->delivery, r, p->maker.line_number)};
 	int rc = producer_send(p->producer, &record, err);
 
-	if (rc == E_AGAIN)
+	if (rc == E_AGAIN) {
+		prompt_hide(p->prompt);
 		rc = producer_send_wait(p->producer, &record, err);
-	/* A signal ends the reading; what was read goes out. A second signal ends all. */
-	if (rc == E_INTERRUPTED)
-		rc = producer_send_wait(p->producer, &record, err);
+		/* A signal ends the reading; what was read goes out. A second signal ends all. */
+		if (rc == E_INTERRUPTED)
+			rc = producer_send_wait(p->producer, &record, err);
+		prompt_show(p->prompt);
+	}
 	if (rc < 0)
 		return producing_refused(p, r, rc, err);
 	if (!p->args->sync)
