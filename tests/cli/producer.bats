@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # kafka-console-producer: lines of stdin become records. What arrived is read back by kcat.
 
+# shellcheck disable=SC2154  # support_dir is of env.sh
 load common
 
 setup_file()
@@ -336,4 +337,27 @@ whole()
 	own --input json --partitioner round-robin <<<$'{"value":1,"partition":9}\n{"value":2,"partition":9}\n{"value":3,"partition":9}'
 	run -0 got "$T" -f '%p\n'
 	[ "$(sort <<<"$output")" = $'0\n1\n2' ] || { show; false; }
+}
+
+@test "producer: a broker that dies and comes back amid a pipe: each record once, in order" {
+	improvement
+	[ -n "${BROKER_IS_OURS:-}" ] || skip "the broker is not ours to kill"
+	mkfifo input
+	own --quiet <input 3>&- &
+	pid=$!
+	exec 7>input
+	seq 1000000 1020000 >&7
+	wait_for 20 has_lines 20001
+	"$support_dir/broker" kill "$BATS_FILE_TMPDIR/broker"
+	seq 1020001 1040000 >&7
+	"$support_dir/broker" restart "$BATS_FILE_TMPDIR/broker" 7>&-
+	seq 1040001 1060000 >&7
+	exec 7>&-
+	wait "$pid"
+	got "$T" | cmp - <(seq 1000000 1060000)
+}
+
+has_lines()
+{
+	[ "$(got "$T" 2>/dev/null | wc -l)" -ge "$1" ]
 }
