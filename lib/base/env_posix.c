@@ -64,7 +64,7 @@ static ssize_t posix_pread(struct env *env UNUSED, int fd, void *data, size_t le
 	return n < 0 ? -errno : n;
 }
 
-/* File systems that do not know RWF_NOWAIT (tmpfs) are read as ever. */
+/* Where RWF_NOWAIT is not known (tmpfs, old kernels) or not allowed, files are read as ever. */
 static ssize_t posix_pread_hot(struct env *env, int fd, void *data, size_t len, int64_t pos)
 {
 	struct iovec iov = {.iov_base = data, .iov_len = len};
@@ -73,9 +73,9 @@ static ssize_t posix_pread_hot(struct env *env, int fd, void *data, size_t len, 
 	do {
 		n = preadv2(fd, &iov, 1, pos, RWF_NOWAIT);
 	} while (n < 0 && errno == EINTR);
-	if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL))
+	if (n < 0 && errno != EAGAIN)
 		return posix_pread(env, fd, data, len, pos);
-	return n < 0 ? -errno : n;
+	return n < 0 ? -EAGAIN : n;
 }
 
 /* cachestat(2) of Linux 6.5, which older headers do not name. */
