@@ -11,6 +11,8 @@
 
 /* Counts of clients that were not seen for so long are dropped. */
 #define COUNTS_IDLE_MS (3600 * 1000)
+/* Clients choose their ids: above this, those not seen for longest are forgotten (0.5 KB each). */
+#define COUNTS_MAX 20000
 
 struct quota_sample {
 	int64_t started_ms;
@@ -242,7 +244,7 @@ int64_t quotas_note(struct quotas *q, const struct quota *quota, double amount, 
 	pthread_mutex_lock(&q->lock);
 	c = counts_of(q, quota, now_ms);
 	LIST_FOREACH(&q->recent, idle, struct quota_counts, link) {
-		if (now_ms - idle->used_ms < COUNTS_IDLE_MS)
+		if (q->counts.count <= COUNTS_MAX && now_ms - idle->used_ms < COUNTS_IDLE_MS)
 			break;
 		counts_drop(q, idle);
 	}

@@ -159,6 +159,26 @@ static void test_one_answer_is_never_too_much(void **state)
 	quotas_free(q);
 }
 
+/* Memory ends somewhere, whatever ids clients think of. */
+static void test_counts_are_bounded(void **state)
+{
+	struct quota first = limit_of("alice", "0", QUOTA_FETCH, 10);
+	struct quotas *q = quotas_new(11, 1000);
+
+	(void)state;
+	assert_true(quotas_note(q, &first, 1000, 0) > 0);
+	for (int i = 1; i <= 20000; i++) {
+		char id[16];
+		struct quota other = limit_of("alice", id, QUOTA_FETCH, 10);
+
+		snprintf(id, sizeof(id), "%d", i);
+		other.client_id = str_of(id);
+		assert_int_equal(quotas_note(q, &other, 1, 0), 0);
+	}
+	assert_int_equal(quotas_note(q, &first, 1, 0), 0);
+	quotas_free(q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +187,7 @@ int main(void)
 		cmocka_unit_test(test_clients_are_told_apart_as_the_quota_says),
 		cmocka_unit_test(test_request_time_is_in_percent),
 		cmocka_unit_test(test_one_answer_is_never_too_much),
+		cmocka_unit_test(test_counts_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
