@@ -1,5 +1,7 @@
 /* `kavka cat`: the records of partition directories, with no broker. */
 #include "cmd/cat/cat_int.h"
+#include "cmd/connect.h"
+#include "cmd/consumer/template.h"
 #include "cmd/print.h"
 #include "cmd/time_text.h"
 
@@ -38,12 +40,21 @@ static const struct opt cat_opts[] = {
 	 .complete = COMPLETE_WORDS, .words = "read_uncommitted read_committed",
 	 .value = "read_uncommitted",
 	 .help = "read_committed leaves out records of open and aborted transactions."},
-	{"output", OPT_STRING, AT(format), .arg = "form", .complete = COMPLETE_WORDS,
+	{"output", OPT_STRING, AT(form), .arg = "form", .complete = COMPLETE_WORDS,
 	 .words = "text json hex base64 hexdump none",
 	 .help = "How to print records, as kavka consumer does: text, json (one object a line), "
 		 "hex, base64, hexdump, none."},
 	{"json", OPT_FLAG, AT(json), .brief = 'J',
 	 .help = "Print one JSON object a line: short for --output json."},
+	{"format", OPT_STRING, AT(format), .arg = "format", .brief = 'f',
+	 .help = "Print records by a template, as kavka consumer has it: %s value, %k key, %o "
+		 "offset and so on."},
+	{"grep", OPT_STRING, AT(grep), .arg = "regex",
+	 .help = "Print only records in whose value this regular expression (PCRE2) is found."},
+	{"grep-key", OPT_STRING, AT(grep_key), .arg = "regex",
+	 .help = "Print only records in whose key this regular expression is found."},
+	OPTS_FORMATS,
+	OPTS_REGISTRY,
 	{"formatter", OPT_STRING, AT(formatter), .arg = "class",
 	 .help = "The class that prints records, as kavka consumer has it."},
 	{"formatter-property", OPT_LIST, AT(formatter_properties), .arg = "prop", .old = "property",
@@ -246,7 +257,7 @@ static int dirs_collect(struct cat *c, struct cat_dirs *dirs, const char *word, 
 static int cat_formatter(struct cat *c, struct props *props, struct err *err)
 {
 	const struct cat_args *args = c->args;
-	const char *form = args->json ? "json" : args->format;
+	const char *form = args->json ? "json" : args->form;
 	int rc = 0;
 
 	for (unsigned i = 0; i < args->formatter_properties.count; i++) {
@@ -267,7 +278,24 @@ static int cat_formatter(struct cat *c, struct props *props, struct err *err)
 				    : "--formatter: there is no class '%s'",
 			       form ? form : args->formatter);
 	c->formatter.ends_lines = true;
-	return 0;
+	if (args->format) {
+		c->formatter.template = template_new(args->format, err);
+		if (!c->formatter.template)
+			return err->code;
+		c->formatter.kind = FORMAT_TEMPLATE;
+	}
+	if (args->grep) {
+		c->grep = grep_new(args->grep, "grep", err);
+		if (!c->grep)
+			return err->code;
+	}
+	if (args->grep_key) {
+		c->grep_key = grep_new(args->grep_key, "grep-key", err);
+		if (!c->grep_key)
+			return err->code;
+	}
+	return serde_new(&c->formatter.serde, &args->registry, &(struct cluster_args){0}, props,
+			 err);
 }
 
 static int cat_check(struct cat *c, struct err *err)
@@ -321,7 +349,11 @@ static int cat_run(struct run *run, void *data)
 	c.compressor = compressor_new();
 	rc = cat_formatter(&c, &props, &err);
 	code = rc < 0 ? help_usage(run, &err) : cat_all(&c);
+	template_free(c.formatter.template);
+	serde_free(c.formatter.serde);
 	formatter_fini(&c.formatter);
+	grep_free(c.grep);
+	grep_free(c.grep_key);
 	compressor_free(c.compressor);
 	props_fini(&props);
 	return code;

@@ -4,6 +4,7 @@
 
 #include "cmd/command.h"
 #include "cmd/consumer/formatter.h"
+#include "cmd/consumer/grep.h"
 #include "cmd/dump/segment_file.h"
 #include "cmd/output.h"
 
@@ -14,7 +15,9 @@ struct cat_args {
 	struct opt_list formatter_properties;
 	const char *key_deserializer, *value_deserializer;
 	int64_t max_messages;
-	const char *format; /* --output */
+	const char *form; /* --output */
+	const char *format, *grep, *grep_key;
+	struct registry_args registry;
 	bool json;
 };
 
@@ -44,6 +47,7 @@ struct cat {
 	struct run *run;
 	const struct cat_args *args;
 	struct formatter formatter;
+	struct grep *grep, *grep_key; /* NULL: all records */
 	struct compressor *compressor;
 	struct cat_place from, until;
 	bool is_committed;  /* read_committed */

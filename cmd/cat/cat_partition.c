@@ -152,6 +152,11 @@ static void look_ahead(struct cat_read *r)
 /* ---- Records ----------------------------------------------------------------------------------
  */
 
+static bool is_found(struct grep *grep, struct slice text)
+{
+	return !grep || grep_finds(grep, (struct str){(const char *)text.data, text.len});
+}
+
 static int read_record(struct cat_read *r, const struct batch *b, const struct record *record,
 		       struct err *err)
 {
@@ -174,6 +179,8 @@ static int read_record(struct cat_read *r, const struct batch *b, const struct r
 		r->is_done = true;
 		return 0;
 	}
+	if (!is_found(c->grep, record->value) || !is_found(c->grep_key, record->key))
+		return 0;
 	rc = formatter_print(&c->formatter, &view, err);
 	if (rc < 0)
 		return err_add(err, rc, "%s: offset %" PRId64, r->p->path, record->offset);

@@ -39,6 +39,10 @@ offsets()
 	out $'one\nnull\nzwölf'
 	run --separate-stderr records lecture-0 -c 1 --formatter-property print.key=true --formatter-property print.headers=true
 	out $'h1:a,h2:null\tk1\tone'
+	run --separate-stderr records lecture-0 --format '%o:%k=%s;' --grep 'o.*e'
+	out "0:k1=one;6:=aborted;8:=committed;"
+	run --separate-stderr records lecture-0 --grep-key '[02]$' --output hex -c 1
+	expect 0
 	run --separate-stderr records lecture-0/ -c 1 --json
 	[ "$(jq -cS . <<<"$output")" = '{"headers":[{"key":"h1","value":"a"},{"key":"h2","value":null}],"key":"k1","offset":0,"partition":0,"timestamp":1755858862000,"timestampType":"CreateTime","topic":"lecture","value":"one"}' ]
 }

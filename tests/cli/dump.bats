@@ -31,7 +31,7 @@ golden()
 	local name arguments
 
 	for name; do
-		arguments=$(sed -n "s/^$name[[:space:]]*//p" cases)
+		arguments=$(sed -n "s/^${name}[[:space:]]*//p" cases)
 		# shellcheck disable=SC2086  # a list of words
 		dump $arguments >got.txt || { echo "case $name: exit status $?"; return 1; }
 		diff "$name.txt" got.txt || { echo "case $name"; return 1; }

@@ -104,7 +104,9 @@ static void test_dates(void **state)
 		{"yy M d H k K h m s S", "25 8 2 0 24 0 12 34 22 7"},
 		{"EEE EEEE MMM MMMM a", "Sat Saturday Aug August AM"},
 		{"'at' HH 'o''clock'", "at 00 o'clock"},
-		{"z Z X XX XXX D u", "UTC +0000 Z Z Z 214 6"},
+		{"z Z X XX XX"
+		 "X D u",
+		 "UTC +0000 Z Z Z 214 6"},
 	};
 	struct out out;
 
