@@ -190,6 +190,8 @@ void man_write_options(struct out *out, const struct command *command);
 /* The list of commands, and the configs of brokers and topics (@COMMANDS@, @CONFIGS@). */
 void man_write_commands(struct out *out);
 void man_write_configs(struct out *out);
+/* Prints a page, its lines of text no longer than mandoc(1) wants them. */
+void man_print(const struct out *page);
 /* The fixed part of a completion file with the words of all tables put in, for one of
  * "bash", "zsh", "fish"; returns false for another shell. */
 bool complete_write(struct out *out, const char *shell);

@@ -1,10 +1,13 @@
 /* The manual's option lists, as mdoc(7). */
 #include "cmd/command.h"
+#include "cmd/print.h"
 
 #include "base/buf.h"
 #include "config/config.h"
 
 #include <string.h>
+
+#define MAN_COLUMNS 78
 
 /* Backslashes and leading dots and quotes mean something to roff. */
 static void man_text(struct out *out, const char *text)
@@ -19,6 +22,27 @@ static void man_text(struct out *out, const char *text)
 	}
 }
 
+/* Each sentence begins a line of its own. */
+static void man_sentences(struct out *out, const char *text)
+{
+	struct arena a;
+
+	arena_init(&a);
+	for (;;) {
+		const char *end = strstr(text, ". ");
+
+		while (end && !(end[2] >= 'A' && end[2] <= 'Z'))
+			end = strstr(end + 1, ". ");
+		if (!end)
+			break;
+		man_text(out, arena_strndup(&a, text, (size_t)(end - text) + 1));
+		out_byte(out, '\n');
+		text = end + 2;
+	}
+	man_text(out, text);
+	arena_fini(&a);
+}
+
 static void man_row(struct out *out, const struct opt *o)
 {
 	out_text(out, ".It");
@@ -30,7 +54,7 @@ static void man_row(struct out *out, const struct opt *o)
 	else if (o->arg)
 		out_printf(out, " Ar %s", o->arg);
 	out_byte(out, '\n');
-	man_text(out, o->help);
+	man_sentences(out, o->help);
 	out_byte(out, '\n');
 	if (o->words) {
 		out_text(out, "One of: ");
@@ -152,4 +176,53 @@ void man_write_configs(struct out *out)
 		out_text(out, ".El\n");
 	}
 	arena_fini(&a);
+}
+
+/* A line of text, folded at blanks. No line begins with what would make it a request. */
+static void man_fold(const char *line, size_t len)
+{
+	while (len > MAN_COLUMNS) {
+		size_t at = MAN_COLUMNS;
+
+		while (at > 0 && (line[at] != ' ' || line[at - 1] == ' '))
+			at--;
+		if (at == 0)
+			break;
+		print_bytes(line, at);
+		print_byte('\n');
+		while (at < len && line[at] == ' ')
+			at++;
+		line += at;
+		len -= at;
+		if (len > 0 && (*line == '.' || *line == '\''))
+			print_text("\\&");
+	}
+	print_bytes(line, len);
+	print_byte('\n');
+}
+
+void man_print(const struct out *page)
+{
+	const char *at = (const char *)page->data;
+	size_t left = page->len;
+	bool is_literal = false;
+
+	while (left > 0) {
+		const char *end = memchr(at, '\n', left);
+		size_t len = end ? (size_t)(end - at) : left;
+
+		if (strncmp(at, ".Bd -literal", 12) == 0)
+			is_literal = true;
+		else if (strncmp(at, ".Ed", 3) == 0)
+			is_literal = false;
+		if (is_literal || *at == '.') {
+			print_bytes(at, len);
+			print_byte('\n');
+		} else {
+			man_fold(at, len);
+		}
+		len += end != NULL;
+		at += len;
+		left -= len;
+	}
 }

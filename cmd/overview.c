@@ -114,8 +114,9 @@ static const struct opt help_opts[] = {
 
 /* Prints the template with `mark` replaced by `text`; no template: the text alone. */
 static int help_fill(const struct run *run, const char *template, const char *mark,
-		     const struct out *text)
+		     const struct out *text, bool is_man)
 {
+	struct out filled;
 	struct err err = {0};
 	const char *at;
 	struct env env;
@@ -133,17 +134,23 @@ static int help_fill(const struct run *run, const char *template, const char *ma
 		err_sys(&err, rc, "%s", template);
 		return help_failure(run, &err);
 	}
+	out_init(&filled, 4 * HELP_TEMPLATE_BYTES_MAX);
 	at = data;
 	for (;;) {
 		const char *found = strstr(at, mark);
 
 		if (!found)
 			break;
-		print_bytes(at, (size_t)(found - at));
-		print_bytes(text->data, text->len);
+		out_bytes(&filled, at, (size_t)(found - at));
+		out_bytes(&filled, text->data, text->len);
 		at = found + strlen(mark);
 	}
-	print_text("%s", at);
+	out_text(&filled, at);
+	if (is_man)
+		man_print(&filled);
+	else
+		print_bytes(filled.data, filled.len);
+	out_fini(&filled);
 	free(data);
 	return EXIT_OK;
 }
@@ -208,7 +215,7 @@ static int help_run(struct run *run, void *data)
 	out_init(&text, 1 << 20);
 	if (args->completion) {
 		if (complete_write(&text, args->completion)) {
-			code = help_fill(run, args->template, "@COMMANDS@", &text);
+			code = help_fill(run, args->template, "@COMMANDS@", &text, false);
 		} else {
 			err_set(&err, E_USAGE, "'%s' is no shell: bash, zsh or fish",
 				args->completion);
@@ -216,15 +223,15 @@ static int help_run(struct run *run, void *data)
 		}
 	} else if (args->man_commands) {
 		man_write_commands(&text);
-		code = help_fill(run, args->template, "@COMMANDS@\n", &text);
+		code = help_fill(run, args->template, "@COMMANDS@\n", &text, true);
 	} else if (args->man_configs) {
 		man_write_configs(&text);
-		code = help_fill(run, args->template, "@CONFIGS@\n", &text);
+		code = help_fill(run, args->template, "@CONFIGS@\n", &text, true);
 	} else if (args->man) {
 		c = command_find(args->man);
 		if (c) {
 			man_write_options(&text, c);
-			code = help_fill(run, args->template, "@OPTIONS@\n", &text);
+			code = help_fill(run, args->template, "@OPTIONS@\n", &text, true);
 		} else {
 			code = help_unknown(run, "command", args->man, commands);
 		}
