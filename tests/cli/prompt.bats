@@ -212,6 +212,7 @@ screen_like()
 	own --topic "$T"
 	sees ">"
 	text "secret"
+	sees ">secret"
 	keys C-c
 	sees $'>secret^C\n>'
 	text "kept"
