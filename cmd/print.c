@@ -3,6 +3,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,30 +15,52 @@ static struct {
 	uint64_t written; /* bytes that left */
 	int failed;
 	int terminal; /* 0: not asked, 1: yes, -1: no */
+	const volatile sig_atomic_t *stop;
 	struct out *to_stdout, *to_stderr;
 } print_now;
+
+/* How long a reader that takes nothing is waited for when the run shall end. */
+#define PRINT_STOP_MS 200
+
+/* Waits until some bytes can be written; 0, or -EINTR: the run shall end, and nobody reads. */
+static int print_wait(int fd, bool is_stopping)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	int n = poll(&p, 1, is_stopping ? PRINT_STOP_MS : -1);
+
+	return n == 0 && is_stopping ? -EINTR : 0;
+}
 
 /* All of it, waiting where the descriptor is non-blocking; counts in *written (NULL: not wanted)
  * what left. 0 or -errno. */
 static int print_write(int fd, const char *data, size_t len, uint64_t *written)
 {
 	while (len > 0) {
-		ssize_t n = write(fd, data, len);
+		bool is_stopping = print_now.stop && *print_now.stop && fd == STDOUT_FILENO;
+		ssize_t n;
 
+		/* A pipe with room has at least PIPE_BUF of it. */
+		if (is_stopping && print_wait(fd, true) < 0)
+			return -EINTR;
+		n = write(fd, data, is_stopping ? MIN(len, (size_t)PIPE_BUF) : len);
 		if (n >= 0) {
 			data += n;
 			len -= (size_t)n;
 			if (written)
 				*written += (uint64_t)n;
 		} else if (errno == EAGAIN) {
-			struct pollfd p = {.fd = fd, .events = POLLOUT};
-
-			poll(&p, 1, -1);
+			if (print_wait(fd, is_stopping) < 0)
+				return -EINTR;
 		} else if (errno != EINTR) {
 			return -errno;
 		}
 	}
 	return 0;
+}
+
+void print_stop_on(const volatile sig_atomic_t *seen)
+{
+	print_now.stop = seen;
 }
 
 static void print_out(const char *data, size_t len)

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/check.h"
 
+#include <signal.h>
 #include <stdbool.h>
 
 #define PRINT_BUFFER_BYTES (128 * 1024)
@@ -33,6 +34,10 @@ int print_failed(void);
 /* Bytes that were written out since the start, and bytes that still wait in the buffer. */
 uint64_t print_written(void);
 size_t print_held(void);
+/* A signal shall end writes to a stdout that takes nothing more: set `*seen` in the handler, which
+ * must interrupt system calls. What a reader still takes is written; then writing fails with
+ * -EINTR. */
+void print_stop_on(const volatile sig_atomic_t *seen);
 /* Forgets a failure that was dealt with, and what is buffered. */
 void print_forget(void);
 /* Is stdout a terminal? Asked once. */

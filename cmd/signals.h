@@ -8,7 +8,7 @@
 struct signals {
 	struct client *client;
 	uv_signal_t handles[2];
-	int caught;		/* the signal's number, 0: none */
+	int caught; /* the signal's number, 0: none */
 	/* Asked first, if set: true when the signal has done its work. */
 	bool (*taken)(void *ctx, int number);
 	void *ctx;
@@ -18,6 +18,9 @@ struct signals {
 void signals_start(struct signals *s, struct client *client);
 /* Before client_free(). */
 void signals_stop(struct signals *s);
+/* Lets the signals end a write to stdout whose reader takes nothing (print_stop_on()); one at a
+ * time in a process. After signals_start(). */
+void signals_stop_writes(void);
 /* 130 for SIGINT, 143 for SIGTERM, as shells have it; `code` if there was none. */
 int signals_exit_code(const struct signals *s, int code);
 
