@@ -329,6 +329,12 @@ static void consuming_tell_unknown(const struct consuming *k, const struct err *
 		    err_message(err));
 }
 
+static bool consuming_never(void *ctx)
+{
+	(void)ctx;
+	return false;
+}
+
 static int consuming_end(struct consuming *k, int rc, const struct err *err)
 {
 	struct err close_err = {0};
@@ -339,6 +345,13 @@ static int consuming_end(struct consuming *k, int rc, const struct err *err)
 		/* The reader of our output has enough, as `head` does. */
 		if (k->run->is_apache)
 			print_error("Unable to write to standard out, closing consumer.\n");
+		print_forget();
+	}
+	/* A signal that came during a write has not been seen by the loop: it shall not interrupt
+	 * the commit. */
+	if (print_failed() == -EINTR) {
+		if (client_wait(k->connection.client, consuming_never, NULL, 0) == 0)
+			k->is_done = true;
 		print_forget();
 	}
 	code = consuming_tell(k, rc, err);
@@ -373,6 +386,7 @@ int consuming_run(struct consuming *k)
 			       ? (uint64_t)k->args->max_messages
 			       : UINT64_MAX;
 	signals_start(&k->signals, k->connection.client);
+	signals_stop_writes();
 	output_watch(k);
 	rc = taking_begin(k, &err);
 	k->has_begun = rc == 0;

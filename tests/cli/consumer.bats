@@ -165,8 +165,51 @@ fed()
 	count_is 3
 	run --separate-stderr consumer --topic "$T" --from-beginning --max-messages 3 \
 		--value-deserializer org.apache.kafka.common.serialization.LongDeserializer
-	err_has "Size of data received by LongDeserializer is not 8"
+	expect 1
+	err_has "Processed a total of 2 messages"
+	err_has "ERROR Unknown error when running consumer:  (org.apache.kafka.tools.consumer.ConsoleConsumer)"
+	err_has "org.apache.kafka.common.errors.SerializationException: Size of data received by LongDeserializer is not 8"
 	out 258
+}
+
+@test "consumer: UUIDs are filled up, text is repaired, null is read through the deserializer" {
+	put "$T" <<<$'1-2-3-4-5\n0A1b2c3d-1111-2222-3333-444455556666'
+	printf 'a\xffb' >broken
+	put "$T" broken
+	put "$T" -Z -K: <<<k:
+	run --separate-stderr consumer --topic "$T" --from-beginning --max-messages 3 \
+		--value-deserializer org.apache.kafka.common.serialization.UUIDDeserializer
+	expect 1
+	out $'00000001-0002-0003-0004-000000000005\n0a1b2c3d-1111-2222-3333-444455556666'
+	err_has "SerializationException: Error parsing data into UUID"
+	run --separate-stderr consumer --topic "$T" --partition 0 --offset 2 --max-messages 2 \
+		--value-deserializer org.apache.kafka.common.serialization.StringDeserializer
+	out $'a\xef\xbf\xbdb\nnull'
+	run --separate-stderr consumer --topic "$T" --partition 0 --offset 3 --max-messages 1 \
+		--value-deserializer org.apache.kafka.common.serialization.VoidDeserializer
+	expect 1
+	err_has "java.lang.IllegalArgumentException: Data should be null for a VoidDeserializer."
+}
+
+@test "consumer: properties without a value, deserializers that do not exist" {
+	put "$T" -K: <<<k:v
+	run --separate-stderr consumer --topic "$T" --from-beginning --max-messages 1 \
+		--formatter-property print.key --formatter-property =x --command-property nothing \
+		--key-deserializer no.such.Class --formatter org.apache.kafka.tools.consumer.LoggingMessageFormatter
+	expect 0
+	out v
+	err_has "ERROR Unable to instantiate a deserializer from no.such.Class (org.apache.kafka.tools.consumer.DefaultMessageFormatter)"
+	err_has "java.lang.ClassNotFoundException: no.such.Class"
+	count_is 1
+}
+
+@test "consumer: what Java would not construct ends it, exit 1" {
+	run --separate-stderr consumer --include 'x['
+	expect 1
+	err_has "Unknown error when running consumer: "
+	run --separate-stderr consumer --topic ""
+	expect 1
+	err_has "Topic collection to subscribe to cannot contain null or empty topic"
 }
 
 @test "consumer --formatter: no output at all, but the count" {

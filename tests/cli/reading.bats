@@ -165,6 +165,26 @@ is() # is EXPECTED ARGS...: what is printed, blanks between
 	[ "$(kcat -q -b "$BROKER" -G "$T" -X auto.offset.reset=earliest -e "$T" 2>/dev/null | wc -l)" -eq 0 ]
 }
 
+@test "reading: Ctrl-C ends it while its reader takes nothing" {
+	new_topic 1
+	seq 1 100000 | put "$T"
+	mkfifo pipe
+	# shellcheck disable=SC2094  # it stops in the middle
+	{ head -c 70000 >taken; sleep 60; } <pipe 3>&- &
+	reader=$!
+	"$KAVKA_BIN" consumer -b "$BROKER" -t "$T" -G "$T" --from-beginning -q >pipe 3>&- &
+	pid=$!
+	wait_for 20 test -s taken
+	kill -INT "$pid"
+	status=0
+	wait "$pid" || status=$?
+	kill "$reader"
+	[ "$status" -eq 130 ]
+	# As much as the pipe took, but for the record that was cut.
+	[ "$(committed "$T")" -gt 1000 ]
+	[ "$(committed "$T")" -lt 60000 ]
+}
+
 @test "reading: a group begins where --offset says, and ends with --exit" {
 	new_topic 2
 	seq 1 5 | put "$T" -p 0
