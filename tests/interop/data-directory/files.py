@@ -4,7 +4,7 @@ import json
 import re
 from collections import Counter
 
-from node import dump, dump_by_file
+from node import dump, dump_by_file, dumps_differ
 
 METADATA = "__cluster_metadata-0"
 OFFSETS = "__consumer_offsets-*"
@@ -155,6 +155,21 @@ def check_offsets(node, model):
     return wrong_in(text)
 
 
+def check_own_dump(node, _):
+    """Of every kind of file, with every decoder that fits."""
+    metadata = [*node.files(".log", METADATA), *node.files(".checkpoint", METADATA)]
+    runs = [
+        (topic_logs(node), ["--print-data-log"]),
+        (metadata, ["--cluster-metadata-decoder"]),
+        (node.files(".log", OFFSETS), ["--offsets-decoder"]),
+        (node.files(".log", "__transaction_state-*"), ["--transaction-log-decoder"]),
+        (indexes(node), []),
+        ([*node.files(".snapshot"), *node.files(".txnindex")], []),
+    ]
+    return next(filter(None, (dumps_differ(files, *options) for files, options in runs if files)),
+                "")
+
+
 CHECKS = {
     "what a clean stop leaves": check_directory,
     "Apache reads the logs": check_logs,
@@ -162,4 +177,5 @@ CHECKS = {
     "Apache reads the producer snapshots": check_snapshots,
     "Apache decodes the metadata": check_metadata,
     "Apache decodes the group offsets": check_offsets,
+    "kavka's dump of all of it is Apache's": check_own_dump,
 }

@@ -85,10 +85,23 @@ def dump(files, *options):
     tool = SUPPORT / "apache-bin" / "kafka-dump-log"
     done = subprocess.run([tool, *options, "--files", ",".join(map(str, files))],
                           capture_output=True, text=True, errors="replace", timeout=DUMP_S_MAX,
-                          check=False, env={**os.environ, "KAFKA_OPTS": ""})
+                          check=False,
+                          env={**os.environ, "KAFKA_OPTS": "", "LC_ALL": "C.UTF-8"})
     if done.returncode or "Exception" in done.stderr:
         raise RuntimeError(f"kafka-dump-log {' '.join(options)}: {done.stderr.strip()[:600]}")
     return done.stdout
+
+
+def dumps_differ(files, *options):
+    """Where kavka's own dump of the files is not what Apache's tool prints; "" if nowhere."""
+    done = subprocess.run([os.environ["KAVKA_BIN"], "kafka-dump-log", *options, "--files",
+                           ",".join(map(str, files))], capture_output=True, text=True,
+                          errors="replace", timeout=DUMP_S_MAX, check=False)
+    ours, theirs = done.stdout.split("\n"), dump(files, *options).split("\n")
+    for number, (got, want) in enumerate(zip(ours, theirs), 1):
+        if got != want:
+            return f"{' '.join(options)}: line {number}: {got[:200]!r}, want {want[:200]!r}"
+    return "" if len(ours) == len(theirs) else f"{len(ours)} lines, want {len(theirs)}"
 
 
 def dump_by_file(text):
