@@ -52,7 +52,7 @@ static int connect_read(const struct cluster_args *args, struct props *file, str
 		rc = props_read(file, args->command_config, err);
 	if (rc == 0)
 		rc = connect_profile(args,
-				     args->bootstrap_server ||
+				     args->bootstrap_server || args->bootstrap_controller ||
 					     props_get(file, "bootstrap.servers") ||
 					     props_get(file, "bootstrap.controllers"),
 				     profile, err);
@@ -64,6 +64,9 @@ static int connect_bootstrap(const struct cluster_args *args, struct client_conf
 {
 	const char *servers = args->bootstrap_server;
 
+	if (args->bootstrap_controller)
+		return client_config_set(config, "bootstrap.controllers",
+					 args->bootstrap_controller, err);
 	if (!servers && (client_config_is_set(config, CC_BOOTSTRAP_SERVERS) ||
 			 client_config_is_set(config, CC_BOOTSTRAP_CONTROLLERS)))
 		return 0;

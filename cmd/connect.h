@@ -22,6 +22,7 @@
 
 struct cluster_args {
 	const char *bootstrap_server;
+	const char *bootstrap_controller; /* instead of it, where a command has that option */
 	const char *command_config;
 	const char *profile;
 };
