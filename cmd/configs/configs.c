@@ -19,7 +19,7 @@ static const struct opt configs_opts[] = {
 	OPTS_CLUSTER,
 	OPTS_ZOOKEEPER,
 	OPTS_OUTPUT,
-	{"bootstrap-controller", OPT_STRING, AT(bootstrap_controller),
+	{"bootstrap-controller", OPT_STRING, AT(cluster.bootstrap_controller),
 	 .arg = "controller to connect to",
 	 .help = "The controllers to begin with, host:port, instead of brokers."},
 	{"alter", OPT_FLAG, AT(alter), .help = "Change configs."},
@@ -52,10 +52,11 @@ static const struct opt configs_opts[] = {
 	{"broker-defaults", OPT_FLAG, AT(broker_defaults), .help = "The defaults of all brokers."},
 	{"ip-defaults", OPT_FLAG, AT(ip_defaults), .help = "The default of addresses."},
 	{"add-config", OPT_STRING, AT(add_config), .arg = "k1=v1,k2=[v2,v3]",
+	 .complete = COMPLETE_CONFIG,
 	 .help = "Configs to set; a value with commas stands in brackets."},
 	{"add-config-file", OPT_STRING, AT(add_config_file), .arg = "file",
 	 .complete = COMPLETE_FILE, .help = "A properties file of configs to set."},
-	{"delete-config", OPT_LIST, AT(delete_config), .arg = "k1,k2",
+	{"delete-config", OPT_LIST, AT(delete_config), .arg = "k1,k2", .complete = COMPLETE_CONFIG,
 	 .help = "Configs to take back to their defaults; may be repeated."},
 	{"password-file", OPT_STRING, AT(password_file), .arg = "file", .flags = OPT_OWN,
 	 .complete = COMPLETE_FILE, .needs = "add-config",
@@ -225,14 +226,12 @@ static int configs_run(struct run *run, void *data)
 		rc = output_format(&args->output, &c.format, &err);
 	if (rc < 0)
 		return help_usage(run, &err);
-	if (!connect_has_server(run) && !args->bootstrap_controller)
+	if (!connect_has_server(run) && !args->cluster.bootstrap_controller)
 		rc = err_set(
 			&err, E_INVALID,
 			"Either --bootstrap-server or --bootstrap-controller must be specified.");
 	if (rc == 0)
 		rc = entities_read(run, args, &c.entities, &err);
-	if (rc == 0 && args->bootstrap_controller)
-		args->cluster.bootstrap_server = args->bootstrap_controller;
 	if (rc == 0)
 		rc = connect_admin(&connection, &args->cluster, &err);
 	if (rc < 0)

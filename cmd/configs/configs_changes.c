@@ -7,8 +7,8 @@
 #include <ctype.h>
 #include <string.h>
 
-#define BAD_PAIR                                                                                 \
-	"Invalid entity config: all configs to be added must be in the format \"key=val\" or  "   \
+#define BAD_PAIR \
+	"Invalid entity config: all configs to be added must be in the format \"key=val\" or  " \
 	"\"key=[val1,val2]\" to group values which contain commas."
 
 static struct str trimmed(const char *text, size_t len)

@@ -268,7 +268,7 @@ int entities_read(const struct run *run, const struct configs_args *args, struct
 		return err_set(err, E_INVALID,
 			       "--entity-{type,name,default} should not be used in "
 			       "conjunction with specific entity flags");
-	if (args->cluster.bootstrap_server && args->bootstrap_controller)
+	if (args->cluster.bootstrap_server && args->cluster.bootstrap_controller)
 		return err_set(err, E_INVALID,
 			       "Only one of --bootstrap-server or "
 			       "--bootstrap-controller can be specified");

@@ -11,7 +11,6 @@
 struct configs_args {
 	struct cluster_args cluster;
 	struct output_args output;
-	const char *bootstrap_controller;
 	bool alter, describe, all, non_default;
 	struct opt_list entity_types, entity_names;
 	bool entity_default, broker_defaults, client_defaults, user_defaults, ip_defaults;

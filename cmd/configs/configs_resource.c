@@ -117,6 +117,20 @@ static int list_named(struct configs *c, const struct entity_type *type, struct 
 	return 0;
 }
 
+/* Controllers tell nodes by other means than brokers: the client has asked. */
+static int list_nodes(struct configs *c, struct str **out, size_t *count, struct err *err)
+{
+	const struct client_broker *nodes;
+	int rc = client_refresh_wait(c->client, err);
+	size_t n = rc == 0 ? client_brokers(c->client, &nodes) : 0;
+
+	*out = arena_array(c->arena, n + 1, sizeof(**out));
+	for (size_t i = 0; i < n; i++)
+		(*out)[(*count)++] = str_of(arena_printf(c->arena, "%d", nodes[i].id));
+	(*out)[(*count)++] = STR_LIT("");
+	return rc;
+}
+
 /* All entities of the type; of brokers also their defaults, last. */
 static int list_entities(struct configs *c, const struct entity_type *type, struct str **out,
 			 size_t *count, struct err *err)
@@ -128,6 +142,8 @@ static int list_entities(struct configs *c, const struct entity_type *type, stru
 	if (type->resource == CONFIG_RESOURCE_GROUP ||
 	    type->resource == CONFIG_RESOURCE_CLIENT_METRICS)
 		return list_named(c, type, out, count, err);
+	if (type->resource == CONFIG_RESOURCE_BROKER && c->args->cluster.bootstrap_controller)
+		return list_nodes(c, out, count, err);
 	rc = admin_metadata(c->client, NULL, 0, c->arena, &metadata, err);
 	if (rc < 0)
 		return rc;
