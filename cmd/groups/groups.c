@@ -84,6 +84,7 @@ const struct command cmd_groups = {
 	.refuse = groups_refuse,
 };
 
+#define WATCH_TIMEOUT_MS 5000LL
 #define ACTIONS "list describe delete reset-offsets delete-offsets validate-regex"
 #define DRY_RUN_WARNING \
 	"WARN: No action will be performed as the --execute option is missing. In version 5.0, " \
@@ -233,15 +234,19 @@ static int groups_failure(const struct run *run, const struct err *err)
 	return groups_say(exception, err_message(err));
 }
 
-static int groups_open(const struct groups_args *args, struct connection *c, struct err *err)
+static int groups_open(const struct run *run, const struct groups_args *args, struct connection *c,
+		       struct err *err)
 {
 	struct client_config *config = connect_config(&args->cluster, CLIENT_ADMIN, err);
+	/* Who watches wants to hear soon that the cluster is away. */
+	bool is_short = opt_given(run, "watch") && !opt_given(run, "timeout");
 	char timeout[24];
 	int rc;
 
 	if (!config)
 		return err->code;
-	snprintf(timeout, sizeof(timeout), "%lld", (long long)args->timeout_ms);
+	snprintf(timeout, sizeof(timeout), "%lld",
+		 is_short ? WATCH_TIMEOUT_MS : (long long)args->timeout_ms);
 	rc = client_config_set(config, "default.api.timeout.ms", timeout, err);
 	if (rc == 0)
 		rc = client_config_set(config, "request.timeout.ms", timeout, err);
@@ -266,7 +271,7 @@ static int groups_run(struct run *run, void *data)
 		code = run_validate_regex(args, g.format);
 		return run->is_apache ? EXIT_OK : code;
 	}
-	rc = groups_open(args, &connection, &err);
+	rc = groups_open(run, args, &connection, &err);
 	if (rc < 0)
 		return groups_failure(run, &err);
 	g.client = connection.client;

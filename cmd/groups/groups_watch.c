@@ -35,8 +35,8 @@ struct watch {
 	struct lag_sample before, now;
 	struct signals signals;
 	uv_signal_t resized;
-	/* the look at hand */
-	struct arena arena;
+	/* the last look at which something was there, and room for the next one */
+	struct arena arena, next;
 	struct group_view *views;
 	unsigned count;
 	struct err failed;
@@ -46,33 +46,47 @@ struct watch {
 
 /* ---- Looking ------------------------------------------------------------------------------ */
 
-static int watch_read(struct watch *w, struct err *err)
+/* Reads the groups into `next`. Groups that are not there now are left out, with `err` set. */
+static int watch_read(struct watch *w, struct group_view **out, unsigned *out_count,
+		      struct err *err)
 {
 	struct str *names;
 	size_t count;
 	int rc;
 
-	w->count = 0;
+	*out_count = 0;
 	rc = groups_names(w->g, &names, &count, err);
 	if (rc < 0)
 		return rc;
-	w->views = arena_array(&w->arena, count + 1, sizeof(*w->views));
+	*out = arena_array(&w->next, count + 1, sizeof(**out));
 	for (size_t i = 0; i < count; i++) {
 		struct err why = {0};
 
-		rc = groups_read(w->g, names[i], &w->views[w->count], &why);
+		rc = groups_read(w->g, names[i], &(*out)[*out_count], &why);
 		if (rc == 0)
-			rc = groups_read_offsets(w->g, &w->views[w->count], &why);
-		if (rc < 0 && rc != E_KAFKA) {
-			*err = why;
-			return rc;
-		}
+			rc = groups_read_offsets(w->g, &(*out)[*out_count], &why);
 		if (rc < 0)
-			*err = why; /* this one is not there now; the others are */
-		else
-			w->count++;
+			*err = why;
+		if (rc < 0 && rc != E_KAFKA)
+			return rc;
+		*out_count += rc == 0;
 	}
 	return err->code;
+}
+
+/* Takes over what was read as what is shown. */
+static void watch_take(struct watch *w, struct group_view *views, unsigned count)
+{
+	struct lag_sample sample = w->before;
+	struct arena arena = w->arena;
+
+	w->arena = w->next;
+	w->next = arena;
+	w->views = views;
+	w->count = count;
+	w->before = w->now;
+	w->now = sample;
+	lag_sample_take(&w->now, views, count, clock_mono_ms());
 }
 
 /* ---- Showing ------------------------------------------------------------------------------ */
@@ -295,25 +309,25 @@ static bool watch_never(void *ctx)
 	return false;
 }
 
-/* Is it over? Ends with *rc what ends the run. */
+/* Is it over? Then *rc and `err` tell why. While the cluster is away the last look stays. */
 static bool watch_look(struct watch *w, bool is_first, int *rc, struct err *err)
 {
-	struct lag_sample swapped;
+	struct group_view *views = NULL;
+	unsigned count;
 
-	arena_reset(&w->arena);
+	arena_reset(&w->next);
+	w->g->arena = &w->next;
 	w->failed = (struct err){0};
-	*rc = watch_read(w, &w->failed);
+	*rc = watch_read(w, &views, &count, &w->failed);
 	if (*rc == E_INTERRUPTED)
 		return true;
 	/* What is wrong from the start will not become right by itself. */
-	if (*rc < 0 && (is_first || *rc == E_AUTH) && w->count == 0) {
+	if (*rc < 0 && count == 0 && (is_first || *rc == E_AUTH)) {
 		*err = w->failed;
 		return true;
 	}
-	swapped = w->before;
-	w->before = w->now;
-	w->now = swapped;
-	lag_sample_take(&w->now, w->views, w->count, clock_mono_ms());
+	if (*rc == 0 || *rc == E_KAFKA)
+		watch_take(w, views, count);
 	watch_show(w);
 	return print_flush() < 0;
 }
@@ -329,7 +343,7 @@ int groups_run_watch(struct groups *g, struct err *err)
 		return rc;
 	w->g = g;
 	arena_init(&w->arena);
-	g->arena = &w->arena;
+	arena_init(&w->next);
 	out_init(&w->text, FRAME_BYTES_MAX);
 	lag_sample_init(&w->before);
 	lag_sample_init(&w->now);
@@ -346,6 +360,7 @@ int groups_run_watch(struct groups *g, struct err *err)
 	lag_sample_fini(&w->now);
 	out_fini(&w->text);
 	arena_fini(&w->arena);
+	arena_fini(&w->next);
 	g->arena = arena;
 	/* Ctrl-C is how one ends it. */
 	return rc == E_INTERRUPTED || print_failed() < 0 ? 0 : err->code;

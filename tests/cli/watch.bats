@@ -72,7 +72,7 @@ screen_is()
 	terminal new-session -d -x 110 -y 12 "'$KAVKA_BIN' groups -b $BROKER --describe --group $T --watch 0.2 --timeout 2000; exec sleep 600"
 	sees "*lag 7*"
 	"$support_dir/broker" kill "$BATS_FILE_TMPDIR/broker"
-	sees "*refused*"
+	sees "*lag 7*"$'\n'"[^ ]*GROUP*  3   10    7 *"
 	"$support_dir/broker" restart "$BATS_FILE_TMPDIR/broker"
 	sees "*lag 7*  3   10    7 *"
 }
