@@ -40,6 +40,8 @@ enum complete {
 	COMPLETE_TOPIC,		/* asks the cluster */
 	COMPLETE_GROUP,		/* asks the cluster */
 	COMPLETE_PROFILE,
+	COMPLETE_CONFIG,	/* of what the line is about: topic, broker, group */
+	COMPLETE_CLIENT_CONFIG,
 	COMPLETE_WORDS,		/* of the row's `words` */
 };
 

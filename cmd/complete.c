@@ -1,13 +1,15 @@
 /* Completion. The shell's part is a few fixed lines (completions/): at TAB time it runs
  * `kavka complete -- WORDS`, the words of the command line up to the cursor, the last one
  * unfinished (perhaps empty). The answer is one candidate a line, a TAB and a description behind it
- * where there is one. ":files" alone asks the shell for file names. Topics and groups come from the
+ * where there is one; behind one that ends in '=' comes no blank. ":files" alone asks the shell for
+ * file names. Topics and groups come from the
  * cluster, with a short limit of time and without any complaint. */
 #include "cmd/command.h"
 #include "cmd/connect.h"
 #include "cmd/print.h"
 
 #include "base/buf.h"
+#include "config/config.h"
 
 #include <string.h>
 
@@ -24,6 +26,7 @@ struct completion {
 	struct run *run;
 	const char *prefix;	/* the unfinished word */
 	const char *glued;	/* "--topic=" in front of it, or "" */
+	const char *option;	/* whose value it is, or "" */
 };
 
 static void complete_offer(void *ctx, const char *word, const char *text)
@@ -88,6 +91,51 @@ static void complete_from_cluster(struct completion *c, enum complete what)
 	connect_complete(what, &args, complete_offer, c);
 }
 
+/* A key that may come now: "KEY=" where a value follows. */
+static void complete_key(struct completion *c, const char *key, const char *text)
+{
+	bool is_deleted = strcmp(c->option, "delete-config") == 0;
+
+	complete_offer(c, is_deleted ? key : arena_printf(&c->run->arena, "%s=", key), text);
+}
+
+static enum config_resource complete_resource(const struct completion *c)
+{
+	const char *type = complete_given(c->run, "entity-type", 0);
+
+	if (complete_given(c->run, "broker", 0) || (type && strcmp(type, "brokers") == 0))
+		return CONFIG_RESOURCE_BROKER;
+	if (complete_given(c->run, "group", 0) || (type && strcmp(type, "groups") == 0))
+		return CONFIG_RESOURCE_GROUP;
+	return CONFIG_RESOURCE_TOPIC;
+}
+
+/* Names of configs; in a list with commas the one that is typed. */
+static void complete_configs(struct completion *c)
+{
+	const char *comma = strrchr(c->prefix, ',');
+	const struct config_def *defs;
+	size_t count;
+
+	if (comma) {
+		c->glued = arena_printf(&c->run->arena, "%s%.*s", c->glued,
+					(int)(comma + 1 - c->prefix), c->prefix);
+		c->prefix = comma + 1;
+	}
+	defs = config_defs(complete_resource(c), &count);
+	for (size_t i = 0; i < count; i++)
+		if (!(defs[i].flags & CONFIG_INTERNAL))
+			complete_key(c, defs[i].name, defs[i].doc);
+}
+
+static void complete_client_configs(struct completion *c)
+{
+	for (int i = 0; i < CC_COUNT; i++)
+		if (client_config_rows[i].effect == EFFECT_FULL)
+			complete_key(c, client_config_rows[i].name,
+				     client_config_rows[i].doc);
+}
+
 static void complete_value(struct completion *c, enum complete what, const char *words)
 {
 	switch (what) {
@@ -96,6 +144,8 @@ static void complete_value(struct completion *c, enum complete what, const char 
 	case COMPLETE_TOPIC:
 	case COMPLETE_GROUP:
 	case COMPLETE_PROFILE: complete_from_cluster(c, what); break;
+	case COMPLETE_CONFIG: complete_configs(c); break;
+	case COMPLETE_CLIENT_CONFIG: complete_client_configs(c); break;
 	case COMPLETE_NONE: break;
 	}
 }
@@ -116,6 +166,35 @@ static const struct opt *complete_find(const struct command *command, const char
 	return NULL;
 }
 
+static void complete_table(struct completion *c, const struct command *const *table)
+{
+	for (unsigned i = 0; table[i]; i++)
+		if (table[i] != &cmd_complete)
+			complete_offer(c, table[i]->name, table[i]->summary);
+}
+
+/* A word that belongs to no option. */
+static void complete_word(struct completion *c, const struct command *command)
+{
+	const struct run *run = c->run;
+	const struct command *named;
+
+	if (command->subs) {
+		complete_table(c, command->subs);
+	} else if (command == &cmd_help) {
+		named = run->word_count > 3 ? command_find(run->words[2]) : NULL;
+		if (!named || named->subs)
+			complete_table(c, named ? named->subs : commands);
+	} else if (command->complete_words == COMPLETE_PROFILE && run->word_count > 4 &&
+		   strstr(command->words, "key=value")) {
+		complete_client_configs(c);
+	} else if (command->complete_words != COMPLETE_NONE) {
+		complete_value(c, command->complete_words, NULL);
+	} else {
+		complete_options(c, command->opts);
+	}
+}
+
 static void complete_line(struct completion *c, const struct command *command)
 {
 	const struct run *run = c->run;
@@ -126,11 +205,13 @@ static void complete_line(struct completion *c, const struct command *command)
 
 	o = complete_find(command, before, strlen(before));
 	if (o && o->arg && !(o->type == OPT_OPTIONAL && word[0] == '-')) {
+		c->option = o->name;
 		complete_value(c, o->complete, o->words);
 		return;
 	}
-	if (word[equals] == '=') {
+	if (word[0] == '-' && word[equals] == '=') {
 		o = complete_find(command, word, equals);
+		c->option = o ? o->name : "";
 		c->glued = arena_strndup(&c->run->arena, word, equals + 1);
 		c->prefix = word + equals + 1;
 		if (o && o->arg)
@@ -142,22 +223,12 @@ static void complete_line(struct completion *c, const struct command *command)
 		complete_options(c, opt_frame_rows);
 		return;
 	}
-	if (command->subs) {
-		for (unsigned i = 0; command->subs[i]; i++)
-			complete_offer(c, command->subs[i]->name, command->subs[i]->summary);
-	} else if (command == &cmd_help) {
-		for (unsigned i = 0; commands[i]; i++)
-			complete_offer(c, commands[i]->name, commands[i]->summary);
-	} else if (command->complete_words != COMPLETE_NONE) {
-		complete_value(c, command->complete_words, NULL);
-	} else {
-		complete_options(c, command->opts);
-	}
+	complete_word(c, command);
 }
 
 static int complete_run(struct run *run, void *args)
 {
-	struct completion c = {.run = run, .glued = "", .prefix = ""};
+	struct completion c = {.run = run, .glued = "", .prefix = "", .option = ""};
 	const char *slash = run->word_count > 0 ? strrchr(run->words[0], '/') : NULL;
 	const struct command *command;
 	unsigned at = 1;
@@ -169,8 +240,7 @@ static int complete_run(struct run *run, void *args)
 	command = command_find_alias(slash ? slash + 1 : run->words[0]);
 	if (!command) {
 		if (run->word_count <= 2) {
-			for (unsigned i = 0; commands[i]; i++)
-				complete_offer(&c, commands[i]->name, commands[i]->summary);
+			complete_table(&c, commands);
 			return EXIT_OK;
 		}
 		command = command_find(run->words[1]);

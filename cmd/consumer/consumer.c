@@ -91,6 +91,7 @@ static const struct opt consumer_opts[] = {
 	{"value-deserializer", OPT_STRING, AT(value_deserializer), .arg = "deserializer for values",
 	 .help = "The class that makes text of values."},
 	{"command-property", OPT_LIST, AT(properties), .arg = "consumer_prop",
+	 .complete = COMPLETE_CLIENT_CONFIG,
 	 .help = "A config of the consumer, key=value; may be repeated."},
 	{"consumer-property", OPT_LIST, AT(old_properties), .arg = "consumer_prop",
 	 .flags = OPT_OLD, .help = "An old name of --command-property."},

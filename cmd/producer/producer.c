@@ -58,6 +58,7 @@ static const struct opt producer_opts[] = {
 	{"reader-config", OPT_STRING, AT(reader_config), .arg = "config file",
 	 .complete = COMPLETE_FILE, .help = "A properties file for the reader."},
 	{"command-property", OPT_LIST, AT(properties), .arg = "producer_prop",
+	 .complete = COMPLETE_CLIENT_CONFIG,
 	 .help = "A config of the producer, key=value; may be repeated."},
 	{"producer-property", OPT_LIST, AT(old_properties), .arg = "producer_prop",
 	 .flags = OPT_OLD, .help = "An old name of --command-property."},

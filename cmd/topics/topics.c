@@ -29,7 +29,7 @@ static const struct opt topics_opts[] = {
 	 .help = "The topic; a pattern of topics for all but --create."},
 	{"topic-id", OPT_STRING, AT(topic_id), .arg = "topic-id",
 	 .help = "The id of a topic to describe."},
-	{"config", OPT_LIST, AT(configs), .arg = "name=value",
+	{"config", OPT_LIST, AT(configs), .arg = "name=value", .complete = COMPLETE_CONFIG,
 	 .help = "A config of the topic to create; may be repeated."},
 	{"delete-config", OPT_STRING, AT(delete_config), .arg = "name", .flags = OPT_OLD,
 	 .help = "Ignored since 4.0."},
