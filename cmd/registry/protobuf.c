@@ -1,7 +1,9 @@
 #include "cmd/registry/protobuf.h"
 #include "cmd/registry/json_text.h"
 #include "cmd/registry/plain.h"
+#include "cmd/registry/protobuf_wire.h"
 
+#include "cmd/number_text.h"
 #include "cmd/utf8.h"
 
 #include "base/mem.h"
@@ -9,189 +11,23 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* ---- The name of a message ---------------------------------------------------------------- */
+static void message_write(const struct protobuf_named *type, struct slice bytes, unsigned depth,
+			  struct out *json);
 
-/* Words and single characters of a .proto file; comments and strings are left out. */
-struct token {
-	const char *text;
-	size_t len; /* 0: the end */
-};
-
-static const char *skip_comment(const char *p)
-{
-	const char *end;
-
-	if (p[1] == '/')
-		return p + strcspn(p, "\n");
-	end = strstr(p + 2, "*/");
-	return end ? end + 2 : p + strlen(p);
-}
-
-static const char *skip_quoted(const char *p)
-{
-	char quote = *p++;
-
-	while (*p && *p != quote)
-		p += *p == '\\' && p[1] ? 2 : 1;
-	return *p ? p + 1 : p;
-}
-
-static struct token token_next(const char **at)
-{
-	const char *p = *at;
-	struct token t = {0};
-
-	for (;;) {
-		if (isspace((unsigned char)*p))
-			p++;
-		else if (*p == '/' && (p[1] == '/' || p[1] == '*'))
-			p = skip_comment(p);
-		else if (*p == '"' || *p == '\'')
-			p = skip_quoted(p);
-		else
-			break;
-	}
-	t.text = p;
-	while (isalnum((unsigned char)*p) || *p == '_' || *p == '.')
-		p++;
-	if (p == t.text && *p)
-		p++;
-	t.len = (size_t)(p - t.text);
-	*at = p;
-	return t;
-}
-
-static bool token_is(struct token t, const char *text)
-{
-	return t.len == strlen(text) && memcmp(t.text, text, t.len) == 0;
-}
-
-/* The text behind '{' of message number `index` among those at this level. NULL: there is none. */
-static const char *message_find(const char *at, int32_t index, struct token *name)
-{
-	unsigned depth = 0;
-	bool starts = true; /* a statement: `message` may also be the name of a field */
-	int32_t count = 0;
-
-	for (;;) {
-		struct token t = token_next(&at);
-
-		if (t.len == 0 || (depth == 0 && token_is(t, "}")))
-			return NULL;
-		if (depth == 0 && starts && token_is(t, "message")) {
-			struct token word = token_next(&at), brace = token_next(&at);
-
-			if (!token_is(brace, "{"))
-				return NULL;
-			if (count++ == index) {
-				*name = word;
-				return at;
-			}
-			depth++;
-			continue;
-		}
-		starts = t.len == 1 && strchr(";{}", *t.text);
-		if (token_is(t, "{"))
-			depth++;
-		else if (token_is(t, "}"))
-			depth--;
-	}
-}
-
-static struct token package_find(const char *at)
-{
-	bool starts = true;
-
-	for (;;) {
-		struct token t = token_next(&at);
-
-		if (t.len == 0)
-			return t;
-		if (starts && token_is(t, "package"))
-			return token_next(&at);
-		starts = t.len == 1 && strchr(";{}", *t.text);
-	}
-}
-
-/* ---- Bytes into JSON ---------------------------------------------------------------------- */
-
-enum wire_type { WIRE_VARINT, WIRE_64, WIRE_LEN, WIRE_GROUP, WIRE_GROUP_END, WIRE_32 };
-
-struct field {
-	uint32_t number;
-	enum wire_type type;
-	uint64_t value;     /* varint, 64, 32 */
-	struct slice bytes; /* len */
-	size_t order;
-};
-
-static bool varint_read(const uint8_t **pos, const uint8_t *end, uint64_t *out)
-{
-	uint64_t v = 0;
-
-	for (unsigned shift = 0; shift < 70 && *pos < end; shift += 7) {
-		uint8_t byte = *(*pos)++;
-
-		v |= shift < 64 ? (uint64_t)(byte & 0x7f) << shift : 0;
-		if (!(byte & 0x80)) {
-			*out = v;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Little-endian. */
-static uint64_t fixed_read(const uint8_t *p, size_t size)
-{
-	uint64_t v = 0;
-
-	for (size_t i = 0; i < size; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	return v;
-}
-
-/* The field at *pos. Groups, gone since proto2, are not told apart: they make a message unreadable,
- * and it is shown as bytes. */
-static bool field_read(const uint8_t **pos, const uint8_t *end, struct field *f)
-{
-	uint64_t tag, len;
-	size_t size;
-
-	if (!varint_read(pos, end, &tag) || tag >> 3 == 0 || tag >> 3 > PROTOBUF_FIELD_MAX)
-		return false;
-	*f = (struct field){.number = (uint32_t)(tag >> 3), .type = tag & 7};
-	switch (f->type) {
-	case WIRE_VARINT: return varint_read(pos, end, &f->value);
-	case WIRE_64:
-	case WIRE_32:
-		size = f->type == WIRE_64 ? 8 : 4;
-		if ((size_t)(end - *pos) < size)
-			return false;
-		f->value = fixed_read(*pos, size);
-		*pos += size;
-		return true;
-	case WIRE_LEN:
-		if (!varint_read(pos, end, &len) || len > (size_t)(end - *pos))
-			return false;
-		f->bytes = (struct slice){.data = *pos, .len = (size_t)len};
-		*pos += len;
-		return true;
-	default: return false;
-	}
-}
+/* ---- Values whose type is not known ------------------------------------------------------- */
 
 static bool message_is_good(struct slice bytes, unsigned depth)
 {
 	const uint8_t *pos = bytes.data, *end = pos + bytes.len;
-	struct field f;
+	struct wire_field f;
 
-	if (depth == PROTOBUF_DEPTH_MAX)
+	if (depth >= PROTOBUF_DEPTH_MAX)
 		return false;
 	while (pos < end) {
-		if (!field_read(&pos, end, &f))
+		if (!wire_field(&pos, end, &f))
 			return false;
 	}
 	return true;
@@ -207,18 +43,14 @@ static bool bytes_are_text(struct slice s)
 	return utf8_is_valid((struct str){(const char *)s.data, s.len});
 }
 
-static void message_write(struct slice bytes, unsigned depth, struct out *json);
-
-static void field_write(const struct field *f, unsigned depth, struct out *json)
+static void unknown_write(const struct wire_field *f, unsigned depth, struct out *json)
 {
-	struct str text = {(const char *)f->bytes.data, f->bytes.len};
-
 	if (f->type != WIRE_LEN) {
 		out_printf(json, "%" PRId64, (int64_t)f->value);
 	} else if (bytes_are_text(f->bytes)) {
-		json_text_string(json, text);
+		json_text_string(json, (struct str){(const char *)f->bytes.data, f->bytes.len});
 	} else if (message_is_good(f->bytes, depth + 1)) {
-		message_write(f->bytes, depth + 1, json);
+		message_write(NULL, f->bytes, depth + 1, json);
 	} else {
 		out_text(json, "{\"base64\":\"");
 		plain_base64(json, f->bytes);
@@ -226,25 +58,218 @@ static void field_write(const struct field *f, unsigned depth, struct out *json)
 	}
 }
 
+/* ---- Values whose type is known ----------------------------------------------------------- */
+
+static enum wire_type wire_of(enum protobuf_type type)
+{
+	switch (type) {
+	case PROTOBUF_DOUBLE:
+	case PROTOBUF_FIXED64:
+	case PROTOBUF_SFIXED64: return WIRE_64;
+	case PROTOBUF_FLOAT:
+	case PROTOBUF_FIXED32:
+	case PROTOBUF_SFIXED32: return WIRE_32;
+	case PROTOBUF_STRING:
+	case PROTOBUF_BYTES:
+	case PROTOBUF_MESSAGE: return WIRE_LEN;
+	default: return WIRE_VARINT;
+	}
+}
+
+static void real_write(const char *text, struct out *json)
+{
+	bool is_number = isdigit((unsigned char)text[*text == '-']);
+
+	out_printf(json, is_number ? "%s" : "\"%s\"", text);
+}
+
+static void enum_write(const struct protobuf_named *type, int32_t number, struct out *json)
+{
+	for (size_t i = 0; i < type->count; i++) {
+		if (type->values[i].number == number) {
+			json_text_string(json, str_of(type->values[i].name));
+			return;
+		}
+	}
+	out_printf(json, "%d", number);
+}
+
+/* Numbers that fit 64 bits without a sign only are strings: few readers of JSON keep them. */
+static void number_write(const struct protobuf_field *field, uint64_t v, struct out *json)
+{
+	char text[NUMBER_TEXT_MAX];
+
+	switch (field->type) {
+	case PROTOBUF_DOUBLE: real_write(number_text_double(v, text), json); break;
+	case PROTOBUF_FLOAT: real_write(number_text_float((uint32_t)v, text), json); break;
+	case PROTOBUF_BOOL: out_text(json, v ? "true" : "false"); break;
+	case PROTOBUF_ENUM: enum_write(field->named, (int32_t)v, json); break;
+	case PROTOBUF_INT32:
+	case PROTOBUF_SFIXED32: out_printf(json, "%d", (int32_t)v); break;
+	case PROTOBUF_UINT32:
+	case PROTOBUF_FIXED32: out_printf(json, "%u", (uint32_t)v); break;
+	case PROTOBUF_SINT32:
+	case PROTOBUF_SINT64:
+		out_printf(json, "%" PRId64, (int64_t)(v >> 1) ^ -(int64_t)(v & 1));
+		break;
+	case PROTOBUF_UINT64:
+	case PROTOBUF_FIXED64:
+		out_printf(json, v > INT64_MAX ? "\"%" PRIu64 "\"" : "%" PRIu64, v);
+		break;
+	default: out_printf(json, "%" PRId64, (int64_t)v); break;
+	}
+}
+
+/* One after the other, commas between: a scalar field that is repeated may be packed. */
+static void packed_write(const struct protobuf_field *field, struct slice bytes, struct out *json)
+{
+	const uint8_t *pos = bytes.data, *end = pos + bytes.len;
+	enum wire_type type = wire_of(field->type);
+	size_t size = type == WIRE_64 ? 8 : 4;
+	bool is_first = true;
+	uint64_t v;
+
+	while (pos < end) {
+		if (type == WIRE_VARINT) {
+			if (!wire_varint(&pos, end, &v))
+				return;
+		} else {
+			if ((size_t)(end - pos) < size)
+				return;
+			v = wire_fixed(pos, size);
+			pos += size;
+		}
+		if (!is_first)
+			out_byte(json, ',');
+		is_first = false;
+		number_write(field, v, json);
+	}
+}
+
+static bool field_is_packed(const struct protobuf_field *field, const struct wire_field *f)
+{
+	return field->is_repeated && f->type == WIRE_LEN && wire_of(field->type) != WIRE_LEN;
+}
+
+/* Does the value fit the type that the schema says? */
+static bool field_fits(const struct protobuf_field *field, const struct wire_field *f,
+		       unsigned depth)
+{
+	if (!field || field->type == PROTOBUF_UNKNOWN || field->type == PROTOBUF_GROUP)
+		return false;
+	if (field->type == PROTOBUF_MESSAGE)
+		return f->type == WIRE_LEN && message_is_good(f->bytes, depth + 1);
+	return f->type == wire_of(field->type) || field_is_packed(field, f);
+}
+
+static void known_write(const struct protobuf_field *field, const struct wire_field *f,
+			unsigned depth, struct out *json)
+{
+	if (field->type == PROTOBUF_STRING) {
+		json_text_string(json, (struct str){(const char *)f->bytes.data, f->bytes.len});
+	} else if (field->type == PROTOBUF_BYTES) {
+		out_byte(json, '"');
+		plain_base64(json, f->bytes);
+		out_byte(json, '"');
+	} else if (field->type == PROTOBUF_MESSAGE) {
+		message_write(field->named, f->bytes, depth + 1, json);
+	} else if (field_is_packed(field, f)) {
+		packed_write(field, f->bytes, json);
+	} else {
+		number_write(field, f->value, json);
+	}
+}
+
+/* ---- Messages ----------------------------------------------------------------------------- */
+
+/* "KEY":VALUE of an entry of a map; what is missing in it is empty. */
+static void entry_write(const struct protobuf_named *entry, struct slice bytes, unsigned depth,
+			struct out *json)
+{
+	const struct protobuf_field *key = protobuf_field_find(entry, 1);
+	const struct protobuf_field *value = protobuf_field_find(entry, 2);
+	const uint8_t *pos = bytes.data, *end = pos + bytes.len;
+	struct wire_field f, k = {0}, v = {0};
+	struct out text;
+
+	while (pos < end && wire_field(&pos, end, &f)) {
+		if (f.number == 1)
+			k = f;
+		else if (f.number == 2)
+			v = f;
+	}
+	out_init(&text, SIZE_MAX / 2);
+	if (k.number && key->type != PROTOBUF_MESSAGE && field_fits(key, &k, depth))
+		known_write(key, &k, depth, &text);
+	if (text.len > 0 && text.data[0] == '"')
+		out_bytes(json, text.data, text.len);
+	else
+		out_printf(json, "\"%.*s\"", (int)text.len, (const char *)text.data);
+	out_fini(&text);
+	out_byte(json, ':');
+	if (v.number && field_fits(value, &v, depth))
+		known_write(value, &v, depth, json);
+	else if (v.number)
+		unknown_write(&v, depth, json);
+	else
+		out_text(json, "null");
+}
+
 static int field_compare(const void *a, const void *b)
 {
-	const struct field *x = a, *y = b;
+	const struct wire_field *x = a, *y = b;
 
 	if (x->number != y->number)
 		return x->number < y->number ? -1 : 1;
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
-/* By number; a field that occurs more than once is an array. */
-static void message_write(struct slice bytes, unsigned depth, struct out *json)
+/* All values of one field: `count` of them. */
+static void field_write(const struct protobuf_field *field, const struct wire_field *f,
+			size_t count, unsigned depth, struct out *json)
+{
+	bool is_map = field && field->type == PROTOBUF_MESSAGE && field->named->is_map_entry;
+	bool is_known = true, is_many;
+	size_t start;
+
+	for (size_t i = 0; i < count; i++)
+		is_known = is_known && field_fits(field, &f[i], depth);
+	is_map = is_map && is_known;
+	is_many = is_known ? field->is_repeated && !is_map : count > 1;
+	if (is_known)
+		json_text_string(json, str_of(field->name));
+	else
+		out_printf(json, "\"%u\"", f->number);
+	out_text(json, is_map ? ":{" : is_many ? ":[" : ":");
+	start = json->len;
+	/* Of a field that is not repeated the last value counts. */
+	for (size_t i = is_known && !is_many && !is_map ? count - 1 : 0; i < count; i++) {
+		if (is_known && field_is_packed(field, &f[i]) && f[i].bytes.len == 0)
+			continue;
+		if (json->len > start)
+			out_byte(json, ',');
+		if (is_map)
+			entry_write(field->named, f[i].bytes, depth + 1, json);
+		else if (is_known)
+			known_write(field, &f[i], depth, json);
+		else
+			unknown_write(&f[i], depth, json);
+	}
+	if (is_map || is_many)
+		out_byte(json, is_map ? '}' : ']');
+}
+
+/* By number of the fields; `type` is NULL if it is not known. */
+static void message_write(const struct protobuf_named *type, struct slice bytes, unsigned depth,
+			  struct out *json)
 {
 	const uint8_t *pos = bytes.data, *end = pos + bytes.len;
-	struct field *fields = NULL;
+	struct wire_field *fields = NULL;
 	size_t count = 0, cap = 0;
 
 	while (pos < end) {
 		fields = grow_array(fields, count, &cap, sizeof(*fields));
-		if (!field_read(&pos, end, &fields[count]))
+		if (!wire_field(&pos, end, &fields[count]))
 			break;
 		fields[count].order = count;
 		count++;
@@ -252,34 +277,32 @@ static void message_write(struct slice bytes, unsigned depth, struct out *json)
 	if (count > 1)
 		qsort(fields, count, sizeof(*fields), field_compare);
 	out_byte(json, '{');
-	for (size_t i = 0; i < count; i++) {
-		bool same = i > 0 && fields[i - 1].number == fields[i].number;
-		bool more = i + 1 < count && fields[i + 1].number == fields[i].number;
-
+	for (size_t i = 0, next; i < count; i = next) {
+		for (next = i + 1; next < count && fields[next].number == fields[i].number;)
+			next++;
 		if (i > 0)
 			out_byte(json, ',');
-		if (!same)
-			out_printf(json, "\"%u\":%s", fields[i].number, more ? "[" : "");
-		field_write(&fields[i], depth, json);
-		if (same && !more)
-			out_byte(json, ']');
+		field_write(type ? protobuf_field_find(type, fields[i].number) : NULL, &fields[i],
+			    next - i, depth, json);
 	}
 	out_byte(json, '}');
 	free(fields);
 }
+
+/* ---- Records ------------------------------------------------------------------------------ */
 
 /* Zigzag; none at all stands for [0]. Gives how many, or -1. */
 static int indexes_read(const uint8_t **pos, const uint8_t *end, int32_t *indexes)
 {
 	uint64_t count, v;
 
-	if (!varint_read(pos, end, &count))
+	if (!wire_varint(pos, end, &count))
 		return -1;
 	count = (count >> 1) ^ -(count & 1);
 	if (count > PROTOBUF_INDEXES_MAX)
 		return -1;
 	for (uint64_t i = 0; i < count; i++) {
-		if (!varint_read(pos, end, &v) || v & 1 || v >> 1 > INT32_MAX)
+		if (!wire_varint(pos, end, &v) || v & 1 || v >> 1 > INT32_MAX)
 			return -1;
 		indexes[i] = (int32_t)(v >> 1);
 	}
@@ -288,30 +311,28 @@ static int indexes_read(const uint8_t **pos, const uint8_t *end, int32_t *indexe
 	return (int)count;
 }
 
-int protobuf_read(const char *schema_text, const char *subject, struct slice bytes,
+int protobuf_read(const struct protobuf_schema *schema, const char *subject, struct slice bytes,
 		  struct out *json, struct err *err)
 {
 	const uint8_t *pos = bytes.data, *end = pos + bytes.len;
 	int32_t indexes[PROTOBUF_INDEXES_MAX];
 	int count = indexes_read(&pos, end, indexes);
+	const struct protobuf_named *type;
 	struct slice payload;
-	struct out name;
 
 	if (count < 0)
 		return err_set(err, E_MALFORMED, "has no good message indexes behind its id");
 	payload = (struct slice){.data = pos, .len = (size_t)(end - pos)};
-	out_init(&name, SIZE_MAX / 2);
-	protobuf_name(schema_text, indexes, (size_t)count, &name);
+	type = protobuf_schema_find(schema, indexes, (size_t)count);
 	out_text(json, "{\"message\":");
-	json_text_string(json, (struct str){(const char *)name.data, name.len});
-	out_fini(&name);
+	json_text_string(json, str_of(type ? type->name : ""));
 	if (subject) {
 		out_text(json, ",\"subject\":");
 		json_text_string(json, str_of(subject));
 	}
 	if (message_is_good(payload, 0)) {
 		out_text(json, ",\"fields\":");
-		message_write(payload, 0, json);
+		message_write(type, payload, 0, json);
 	}
 	out_text(json, ",\"indexes\":[");
 	for (int i = 0; i < count; i++)
@@ -320,72 +341,6 @@ int protobuf_read(const char *schema_text, const char *subject, struct slice byt
 	plain_base64(json, payload);
 	out_text(json, "\"}");
 	return 0;
-}
-
-/* ---- The name of a message, whichever form the schema has ---------------------------------- */
-
-static void name_of_text(const char *text, const int32_t *indexes, size_t count, struct out *name)
-{
-	struct token package = package_find(text), word = {0};
-
-	out_bytes(name, package.text, package.len);
-	for (size_t i = 0; i < count; i++) {
-		text = message_find(text, indexes[i], &word);
-		if (!text) {
-			out_reset(name);
-			return;
-		}
-		if (name->len > 0)
-			out_byte(name, '.');
-		out_bytes(name, word.text, word.len);
-	}
-}
-
-/* The bytes of field `number`, the one of those that is `index`; null: there is none. */
-static struct slice field_find(struct slice message, uint32_t number, int32_t index)
-{
-	const uint8_t *pos = message.data, *end = pos + message.len;
-	struct field f;
-
-	while (pos < end && field_read(&pos, end, &f)) {
-		if (f.number == number && f.type == WIRE_LEN && index-- == 0)
-			return f.bytes;
-	}
-	return SLICE_NULL;
-}
-
-/* A FileDescriptorProto (google/protobuf/descriptor.proto) in base64, as Python's serializer
- * registers it: package = 2, message_type = 4; DescriptorProto: name = 1, nested_type = 3. */
-static void name_of_descriptor(const char *text, const int32_t *indexes, size_t count,
-			       struct out *name)
-{
-	struct slice at, part;
-	struct out bytes;
-
-	out_init(&bytes, SIZE_MAX / 2);
-	if (plain_unbase64(str_of(text), &bytes, NULL) == 0 && bytes.len > 0) {
-		at = (struct slice){.data = bytes.data, .len = bytes.len};
-		part = field_find(at, 2, 0);
-		out_bytes(name, part.data, part.len);
-		for (size_t i = 0; i < count && at.data; i++) {
-			at = field_find(at, i == 0 ? 4 : 3, indexes[i]);
-			part = at.data ? field_find(at, 1, 0) : SLICE_NULL;
-			if (name->len > 0)
-				out_byte(name, '.');
-			out_bytes(name, part.data, part.len);
-		}
-		if (!at.data)
-			out_reset(name);
-	}
-	out_fini(&bytes);
-}
-
-void protobuf_name(const char *text, const int32_t *indexes, size_t count, struct out *name)
-{
-	out_reset(name);
-	name_of_text(text, indexes, count, name);
-	if (name->len == 0)
-		name_of_descriptor(text, indexes, count, name);
 }
 
 /* ---- JSON into bytes ---------------------------------------------------------------------- */

@@ -15,6 +15,7 @@ struct answer {
 	struct err why; /* rc < 0 */
 	json_t *json;   /* what `schema` borrows from */
 	struct avro_schema *avro;
+	struct protobuf_schema *protobuf;
 	const char *found_subject;
 };
 
@@ -65,6 +66,7 @@ void schemas_free(struct schemas *r)
 	MAP_FOREACH (&r->answers, a, struct answer, node) {
 		map_remove(&r->answers, &a->node);
 		avro_schema_free(a->avro);
+		protobuf_schema_free(a->protobuf);
 		json_decref(a->json);
 		free(a->subject);
 		free(a->key);
@@ -272,16 +274,49 @@ int schemas_register(struct schemas *r, const char *subject, enum schema_kind ki
 	return answer_give(a, out, err);
 }
 
-/* ---- Avro --------------------------------------------------------------------------------- */
+/* ---- Parsed ------------------------------------------------------------------------------- */
 
+/* One of both is being made. */
 struct referring {
 	struct schemas *schemas;
 	struct avro_schema *avro;
+	struct protobuf_schema *protobuf;
 	json_t *seen; /* object: "SUBJECT/VERSION" */
 };
 
+static int refer_add(struct referring *w, const struct schema *schema, struct err *err)
+{
+	if (w->avro)
+		return avro_schema_add(w->avro, str_of(schema->text), err);
+	protobuf_schema_add(w->protobuf, schema->text);
+	return 0;
+}
+
+static int refer_all(struct referring *w, const json_t *references, struct err *err);
+
+static int refer_one(struct referring *w, const char *subject, const char *version, struct err *err)
+{
+	const struct schema *schema;
+	char *key = xasprintf("%s/%s", subject, version);
+	bool was_seen = json_object_get(w->seen, key);
+	int rc;
+
+	json_object_set_new(w->seen, key, json_true());
+	free(key);
+	if (was_seen)
+		return 0;
+	if (json_object_size(w->seen) > SCHEMAS_REFERENCES_MAX)
+		return err_set(err, E_INVALID, "more than %d references", SCHEMAS_REFERENCES_MAX);
+	rc = schemas_by_subject(w->schemas, subject, version, &schema, err);
+	if (rc == 0)
+		rc = refer_all(w, schema->references, err);
+	if (rc == 0)
+		rc = refer_add(w, schema, err);
+	return rc < 0 ? err_add(err, rc, "its reference %s version %s", subject, version) : 0;
+}
+
 /* What a schema refers to comes before it, each once. */
-static int avro_refer(struct referring *w, const json_t *references, struct err *err)
+static int refer_all(struct referring *w, const json_t *references, struct err *err)
 {
 	size_t index;
 	json_t *item;
@@ -289,33 +324,29 @@ static int avro_refer(struct referring *w, const json_t *references, struct err 
 	json_array_foreach((json_t *)references, index, item)
 	{
 		const char *subject = json_string_value(json_object_get(item, "subject"));
-		long long version = json_integer_value(json_object_get(item, "version"));
-		const struct schema *schema;
-		char number[24], *key;
-		bool was_seen;
+		char version[24];
 		int rc;
 
-		if (!subject)
-			return err_set(err, E_INVALID, "a reference names no subject");
-		snprintf(number, sizeof(number), "%lld", version);
-		key = xasprintf("%s/%s", subject, number);
-		was_seen = json_object_get(w->seen, key);
-		json_object_set_new(w->seen, key, json_true());
-		free(key);
-		if (was_seen)
-			continue;
-		if (json_object_size(w->seen) > SCHEMAS_REFERENCES_MAX)
-			return err_set(err, E_INVALID, "more than %d references",
-				       SCHEMAS_REFERENCES_MAX);
-		rc = schemas_by_subject(w->schemas, subject, number, &schema, err);
-		if (rc == 0 && schema->references)
-			rc = avro_refer(w, schema->references, err);
-		if (rc == 0)
-			rc = avro_schema_add(w->avro, str_of(schema->text), err);
+		snprintf(version, sizeof(version), "%lld",
+			 (long long)json_integer_value(json_object_get(item, "version")));
+		rc = subject ? refer_one(w, subject, version, err)
+			     : err_set(err, E_INVALID, "a reference names no subject");
 		if (rc < 0)
-			return err_add(err, rc, "its reference %s version %s", subject, number);
+			return rc;
 	}
 	return 0;
+}
+
+static int refer(struct referring *w, const struct schema *schema, struct err *err)
+{
+	int rc;
+
+	w->seen = json_object();
+	rc = refer_all(w, schema->references, err);
+	if (rc == 0)
+		rc = refer_add(w, schema, err);
+	json_decref(w->seen);
+	return rc < 0 ? err_add(err, rc, "schema %d", schema->id) : 0;
 }
 
 int schemas_avro(struct schemas *r, const struct schema *schema, const struct avro_schema **out,
@@ -327,18 +358,35 @@ int schemas_avro(struct schemas *r, const struct schema *schema, const struct av
 
 	if (!a->avro) {
 		w.avro = avro_schema_new();
-		w.seen = json_object();
-		rc = avro_refer(&w, schema->references, err);
-		if (rc == 0)
-			rc = avro_schema_add(w.avro, str_of(schema->text), err);
-		json_decref(w.seen);
+		rc = refer(&w, schema, err);
 		if (rc < 0) {
 			avro_schema_free(w.avro);
-			return err_add(err, rc, "schema %d", schema->id);
+			return rc;
 		}
 		a->avro = w.avro;
 	}
 	*out = a->avro;
+	return 0;
+}
+
+int schemas_protobuf(struct schemas *r, const struct schema *schema,
+		     const struct protobuf_schema **out, struct err *err)
+{
+	struct answer *a = CONTAINER_OF(schema, struct answer, schema);
+	struct referring w = {.schemas = r};
+	int rc;
+
+	if (!a->protobuf) {
+		w.protobuf = protobuf_schema_new();
+		rc = refer(&w, schema, err);
+		if (rc < 0) {
+			protobuf_schema_free(w.protobuf);
+			return rc;
+		}
+		protobuf_schema_link(w.protobuf);
+		a->protobuf = w.protobuf;
+	}
+	*out = a->protobuf;
 	return 0;
 }
 

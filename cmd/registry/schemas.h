@@ -13,6 +13,7 @@
 
 #include "cmd/registry/avro.h"
 #include "cmd/registry/http.h"
+#include "cmd/registry/protobuf_schema.h"
 
 #define SCHEMAS_REFERENCES_MAX 200 /* of one schema, those of its references included */
 
@@ -52,6 +53,8 @@ MUST_USE int schemas_register(struct schemas *r, const char *subject, enum schem
 /* Parsed, with all that it refers to. */
 MUST_USE int schemas_avro(struct schemas *r, const struct schema *schema,
 			  const struct avro_schema **out, struct err *err);
+MUST_USE int schemas_protobuf(struct schemas *r, const struct schema *schema,
+			      const struct protobuf_schema **out, struct err *err);
 /* One subject that has the schema, for people; NULL if the registry cannot tell. */
 const char *schemas_subject_of(struct schemas *r, const struct schema *schema);
 

@@ -236,6 +236,8 @@ static int schema_record_name(enum schema_kind kind, const char *text, struct ou
 			      struct err *err)
 {
 	struct avro_schema *avro = NULL;
+	struct protobuf_schema *protobuf = NULL;
+	const struct protobuf_named *message;
 	json_t *json = NULL;
 	const char *found = NULL;
 	int rc = 0;
@@ -248,7 +250,10 @@ static int schema_record_name(enum schema_kind kind, const char *text, struct ou
 		json = json_loads(text, JSON_DECODE_ANY, NULL);
 		found = json_string_value(json_object_get(json, "title"));
 	} else {
-		protobuf_name(text, (const int32_t[]){0}, 1, name);
+		protobuf = protobuf_schema_new();
+		protobuf_schema_add(protobuf, text);
+		message = protobuf_schema_find(protobuf, (const int32_t[]){0}, 1);
+		found = message ? message->name : NULL;
 	}
 	if (found)
 		out_text(name, found);
@@ -257,6 +262,7 @@ static int schema_record_name(enum schema_kind kind, const char *text, struct ou
 			     "the schema names no record: give --subject-strategy "
 			     "TopicName, or the subject");
 	avro_schema_free(avro);
+	protobuf_schema_free(protobuf);
 	json_decref(json);
 	return rc;
 }
@@ -401,6 +407,7 @@ static int framed_decode(struct serde *s, struct part *p, struct slice bytes,
 			 struct serde_text *out, struct err *err)
 {
 	const struct schema *schema;
+	const struct protobuf_schema *protobuf;
 	const struct avro_schema *avro;
 	struct slice payload;
 	int rc;
@@ -431,7 +438,10 @@ static int framed_decode(struct serde *s, struct part *p, struct slice bytes,
 		rc = avro_read(avro, payload, &p->text, err);
 		break;
 	case SCHEMA_PROTOBUF:
-		rc = protobuf_read(schema->text, schemas_subject_of(s->schemas, schema), payload,
+		rc = schemas_protobuf(s->schemas, schema, &protobuf, err);
+		if (rc < 0)
+			return rc;
+		rc = protobuf_read(protobuf, schemas_subject_of(s->schemas, schema), payload,
 				   &p->text, err);
 		break;
 	default:

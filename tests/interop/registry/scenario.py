@@ -385,7 +385,7 @@ def _():
     expect(value["message"], "lab.Outer.Point", "message")
     expect(value["indexes"], [1, 0], "indexes")
     expect(value["subject"].rsplit("-", 2)[0], "protobuf", "a subject that has the schema")
-    expect(value["fields"], {"1": "a", "2": 300, "3": ["p", "q"]}, "fields")
+    expect(value["fields"], {"label": "a", "x": 300, "tags": ["p", "q"]}, "fields")
     expect(base64.b64decode(value["data"]), point.SerializeToString(), "data")
     write(name, [json.dumps(value)], "--value-format", "protobuf")
     records = raw(name, 2)

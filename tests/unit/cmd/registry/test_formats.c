@@ -135,11 +135,15 @@ static void text_that_does_not_fit(void **state)
 
 static const char *name_at(const char *schema, int32_t a, int32_t b)
 {
-	struct out out;
+	struct protobuf_schema *s = protobuf_schema_new();
+	const struct protobuf_named *message;
 
-	out_init(&out, 4096);
-	protobuf_name(schema, (const int32_t[]){a, b}, b < 0 ? 1 : 2, &out);
-	return taken(&out, 0);
+	protobuf_schema_add(s, schema);
+	protobuf_schema_link(s);
+	message = protobuf_schema_find(s, (const int32_t[]){a, b}, b < 0 ? 1 : 2);
+	snprintf(text, sizeof(text), "%s", message ? message->name : "");
+	protobuf_schema_free(s);
+	return text;
 }
 
 static void protobuf_names(void **state)
@@ -157,33 +161,83 @@ static void protobuf_names(void **state)
 	assert_string_equal(name_at("EgFwIggKAU0aAwoBTg==", 0, 0), "p.M.N");
 }
 
-static const char *read_protobuf(const void *bytes, size_t len)
+/* The fields that are shown, or the message. */
+static const char *fields_of(const char *proto, const void *bytes, size_t len)
 {
+	struct protobuf_schema *s = protobuf_schema_new();
 	struct out out;
+	char *start, *end;
+	int rc;
 
+	protobuf_schema_add(s, proto);
+	protobuf_schema_link(s);
 	out_init(&out, 4096);
-	return taken(&out, protobuf_read("message A {}", "s",
-					 (struct slice){.data = bytes, .len = len}, &out, &err));
+	rc = protobuf_read(s, "s", (struct slice){.data = bytes, .len = len}, &out, &err);
+	taken(&out, rc);
+	protobuf_schema_free(s);
+	start = rc == 0 ? strstr(text, "\"fields\":") : NULL;
+	if (!start)
+		return text;
+	end = strstr(start, ",\"indexes\":");
+	*end = '\0';
+	return start + strlen("\"fields\":");
 }
 
-static void protobuf_fields(void **state)
+#define UNKNOWN "\0\x08\x96\1\x12\2hi\x1a\2\x08\1\x12\0\x22\2\xff\xff\x2d\1\0\0\0"
+
+static void protobuf_unknown_fields(void **state)
+{
+	(void)state;
+	/* 1: varint 150; 2: "hi"; 3: { 1: 1 }; 2 again; 4: bytes; 5: fixed32 */
+	assert_string_equal(fields_of("", UNKNOWN, sizeof(UNKNOWN) - 1),
+			    "{\"1\":150,\"2\":[\"hi\",\"\"],\"3\":{\"1\":1},"
+			    "\"4\":{\"base64\":\"//8=\"},\"5\":1}");
+	assert_string_equal(fields_of("message A {}", "\0", 1), "{}");
+	assert_string_equal(fields_of("", "\xff", 1), "has no good message indexes behind its id");
+	assert_string_equal(fields_of("", "\x90\3", 2),
+			    "has no good message indexes behind its id");
+	/* What does not fit the schema stands under its number. */
+	assert_string_equal(
+		fields_of("message A { string s = 1; Other o = 2; }", "\0\x08\5\x12\2\x08\1", 7),
+		"{\"1\":5,\"2\":{\"1\":1}}");
+}
+
+#define TYPES \
+	"syntax = 'proto3'; package p;\n" \
+	"enum Color { option allow_alias = true; RED = 0; BLUE = 2; OFF = -1; }\n" \
+	"message A { reserved 90 to 99; optional sint32 a = 1; repeated int32 b = 2 " \
+	"[packed = true]; bytes c = 3; Color d = 4; map<string, B> e = 5; oneof o { " \
+	"uint64 f = 6; bool g = 7; } .p.A.C h = 8; message C { double i = 1; } float j = 9; " \
+	"repeated string k = 10; fixed32 l = 11; int32 m = 12; } message B { int64 n = 1; }"
+
+static void protobuf_known_fields(void **state)
+{
+	(void)state;
+	assert_string_equal(fields_of(TYPES, "\0\x08\3", 3), "{\"a\":-2}");
+	assert_string_equal(fields_of(TYPES, "\0\x12\3\1\x96\1", 6), "{\"b\":[1,150]}");
+	assert_string_equal(fields_of(TYPES, "\0\x10\1\x10\2", 5), "{\"b\":[1,2]}");
+	assert_string_equal(fields_of(TYPES, "\0\x1a\2hi", 5), "{\"c\":\"aGk=\"}");
+	assert_string_equal(fields_of(TYPES, "\0\x20\2", 3), "{\"d\":\"BLUE\"}");
+	assert_string_equal(fields_of(TYPES, "\0\x20\1", 3), "{\"d\":1}");
+	assert_string_equal(fields_of(TYPES, "\0\x2a\7\x0a\1x\x12\2\x08\5\x2a\0", 12),
+			    "{\"e\":{\"x\":{\"n\":5},\"\":null}}");
+	assert_string_equal(fields_of(TYPES, "\0\x30\xff\xff\xff\xff\xff\xff\xff\xff\xff\1", 12),
+			    "{\"f\":\"18446744073709551615\"}");
+	assert_string_equal(fields_of(TYPES, "\0\x38\1", 3), "{\"g\":true}");
+	assert_string_equal(fields_of(TYPES, "\0\x42\x09\x09\0\0\0\0\0\0\xf8\x3f", 12),
+			    "{\"h\":{\"i\":1.5}}");
+	assert_string_equal(fields_of(TYPES, "\0\x4d\0\0\xc0\x7f", 6), "{\"j\":\"NaN\"}");
+	assert_string_equal(fields_of(TYPES, "\0\x52\1a", 4), "{\"k\":[\"a\"]}");
+	assert_string_equal(fields_of(TYPES, "\0\x5d\xff\xff\xff\xff", 6), "{\"l\":4294967295}");
+	assert_string_equal(fields_of(TYPES, "\0\x60\xfe\xff\xff\xff\xff\xff\xff\xff\xff\1", 12),
+			    "{\"m\":-2}");
+}
+
+static void protobuf_bytes(void **state)
 {
 	struct out out;
 
 	(void)state;
-	assert_string_equal(read_protobuf("\0", 1),
-			    "{\"message\":\"A\",\"subject\":\"s\",\"fields\":{},"
-			    "\"indexes\":[0],\"data\":\"\"}");
-	/* 1: varint 150; 2: "hi"; 3: { 1: 1 }; 2 again; 4: bytes; 5: fixed32 */
-	assert_string_equal(
-		read_protobuf("\2\0\x08\x96\1\x12\2hi\x1a\2\x08\1\x12\0\x22\2\xff\xff\x2d\1\0\0\0",
-			      24),
-		"{\"message\":\"A\",\"subject\":\"s\",\"fields\":{\"1\":150,\"2\":[\"hi\",\"\"],"
-		"\"3\":{\"1\":1},\"4\":{\"base64\":\"//8=\"},\"5\":1},\"indexes\":[0],"
-		"\"data\":\"CJYBEgJoaRoCCAESACIC//8tAQAAAA==\"}");
-	assert_string_equal(read_protobuf("\xff", 1), "has no good message indexes behind its id");
-	assert_string_equal(read_protobuf("\x90\3", 2),
-			    "has no good message indexes behind its id");
 	out_init(&out, 4096);
 	assert_int_equal(
 		protobuf_write(STR_LIT("{\"indexes\":[1,0],\"data\":\"CAE=\"}"), &out, &err), 0);
@@ -201,7 +255,9 @@ int main(void)
 		cmocka_unit_test(numbers_as_kafka_writes_them),
 		cmocka_unit_test(text_that_does_not_fit),
 		cmocka_unit_test(protobuf_names),
-		cmocka_unit_test(protobuf_fields),
+		cmocka_unit_test(protobuf_unknown_fields),
+		cmocka_unit_test(protobuf_known_fields),
+		cmocka_unit_test(protobuf_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
