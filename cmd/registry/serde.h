@@ -6,9 +6,9 @@
  *	short int long float double boolean uuid	as Kafka's serializers of these names
  *
  * The text of Avro is its JSON encoding: {"string":"x"} inside unions, bytes as \u00ff; where only
- * one branch of a union fits, plain JSON is taken too. Protobuf is shown by the names of message and
- * fields, and written from its bytes. Schemas are asked for once and kept, by id and by subject; so are the answers
- * that there is none.
+ * one branch of a union fits, plain JSON is taken too. Protobuf is shown by the names of message
+ * and fields, and written from its bytes. Schemas are asked for once and kept, by id and by
+ * subject; so are the answers that there is none.
  *
  *	struct producer_args { ...; struct registry_args registry; };
  *	... OPTS_REGISTRY, OPTS_FORMATS, OPTS_SCHEMAS (producer) in the table
