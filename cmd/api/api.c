@@ -28,8 +28,7 @@ static int api_run(struct run *run, void *args);
 
 static const struct opt api_opts[] = {
 	OPTS_CLUSTER,
-	{"version", OPT_INT, AT(version), .arg = "version", .value = "-1", .min = -1,
-	 .max = INT16_MAX,
+	{"version", OPT_INT, AT(version), .arg = "version", .min = 0, .max = INT16_MAX,
 	 .help = "The version of the request; without it the highest that both sides have."},
 	{"broker", OPT_STRING, AT(broker), .arg = "id or host:port",
 	 .help = "Ask this broker; without it any."},
@@ -512,8 +511,13 @@ static int api_dispatch(struct run *run, const struct api_args *args, struct err
 
 static int api_run(struct run *run, void *data)
 {
+	struct api_args *args = data;
 	struct err err = {0};
-	int rc = api_dispatch(run, data, &err);
+	int rc;
+
+	if (!opt_given(run, "version"))
+		args->version = VERSION_NOT_GIVEN;
+	rc = api_dispatch(run, args, &err);
 
 	if (rc == E_USAGE)
 		return help_usage(run, &err);

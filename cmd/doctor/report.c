@@ -16,15 +16,27 @@ static const struct {
 	[LEVEL_FAIL] = {"FAIL", "FAIL", TONE_RED},
 };
 
+/* Brokers choose these texts: nothing in them may steer the terminal. */
+static void make_plain(char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = '?';
+	}
+}
+
 void finding(struct doctor *d, enum level level, const char *check, const char *subject,
 	     const char *remedy, const char *fmt, ...)
 {
-	char text[2048];
+	char text[2048], where[512];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	make_plain(text);
+	snprintf(where, sizeof(where), "%s", subject);
+	make_plain(where);
 	d->counts[level]++;
 	if (d->format == OUTPUT_JSON) {
 		struct json_out j = {0};
@@ -32,14 +44,14 @@ void finding(struct doctor *d, enum level level, const char *check, const char *
 		json_out_open(&j, NULL, '{');
 		json_out_text(&j, "status", levels[level].json);
 		json_out_text(&j, "check", check);
-		json_out_text(&j, "subject", subject);
+		json_out_text(&j, "subject", where);
 		json_out_text(&j, "message", text);
 		json_out_text(&j, "remedy", remedy);
 		json_out_close(&j, '}');
 		print_byte('\n');
 	} else if (level > LEVEL_INFO || !output_is_quiet()) {
 		print_text("%s%s%s  %-10s  %s: %s\n", tone_on(levels[level].tone),
-			   levels[level].text, tone_off(), check, subject, text);
+			   levels[level].text, tone_off(), check, where, text);
 		if (remedy)
 			print_text("                  -> %s\n", remedy);
 	}
@@ -57,6 +69,7 @@ void finding_section(const struct doctor *d, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	make_plain(text);
 	print_text("%s%s%s\n", tone_on(TONE_BOLD), text, tone_off());
 }
 

@@ -1,11 +1,25 @@
 /* What a frame is about, by the names of its fields: no API needs code of its own. */
 #include "cmd/trace/trace_int.h"
+#include "cmd/utf8.h"
 
 #include "wire/batch.h"
 #include "wire/errors.h"
 
 #include <limits.h>
 #include <string.h>
+
+char *facts_plain(char *text)
+{
+	bool is_utf8 = utf8_is_valid(str_of(text));
+
+	for (char *at = text; *at; at++) {
+		unsigned char c = (unsigned char)*at;
+
+		if (c < 0x20 || c == 0x7f || (c >= 0x80 && !is_utf8))
+			*at = '?';
+	}
+	return text;
+}
 
 void facts_init(struct facts *f)
 {
@@ -58,7 +72,7 @@ static void facts_text(struct facts *f, struct trace *t, const struct wire_scan 
 
 	if (item->is_null || item->text.len == 0)
 		return;
-	text = arena_strndup(&f->arena, item->text.data, item->text.len);
+	text = facts_plain(arena_strndup(&f->arena, item->text.data, item->text.len));
 	if (name_is(field, "TopicName") || name_is(field, "TopicNames") ||
 	    name_is(field, "SubscribedTopicNames") ||
 	    ((name_is(field, "Name") || name_is(field, "Topic")) && is_in_topics(s)))

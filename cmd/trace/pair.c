@@ -113,6 +113,7 @@ void pair_header(struct pair *p, struct passage *m, const struct scan_item *item
 	if (m->is_response || !item->field || strcmp(item->field->name, "ClientId") != 0)
 		return;
 	snprintf(m->client, sizeof(m->client), "%.*s", STR(item->text));
+	facts_plain(m->client);
 	memcpy(p->client_id, m->client, sizeof(p->client_id));
 }
 

@@ -66,6 +66,8 @@ struct facts {
 };
 
 struct trace;
+/* Takes out what could steer a terminal or is no UTF-8: clients choose these texts. */
+char *facts_plain(char *text);
 void facts_init(struct facts *f);
 void facts_fini(struct facts *f);
 /* An item of the body. `content`: the whole content of bytes and records, NULL if it is not
