@@ -3,6 +3,7 @@
 #include "cmd/kafka_error.h"
 #include "cmd/output.h"
 #include "cmd/print.h"
+#include "cmd/producer/failure.h"
 #include "cmd/prompt.h"
 
 #include "base/clock.h"
@@ -44,12 +45,13 @@ static void say_lost(const struct delivery *d, struct str topic, uint64_t tag,
 
 	log_stamp(when, sizeof(when));
 	prompt_hide(d->prompt);
-	print_error(
-		"[%s] ERROR Error when sending message to topic %.*s with key: %s, value: %s "
-		"with error: (org.apache.kafka.clients.producer.internals."
-		"ErrorLoggingCallback)\n%s: %s\n",
-		when, STR(topic), length_text(key, tag >> 32), length_text(value, tag & UINT32_MAX),
-		exception ? exception : "org.apache.kafka.common.KafkaException", err_message(err));
+	print_error("[%s] ERROR Error when sending message to topic %.*s with key: %s, value: %s "
+		    "with error: (org.apache.kafka.clients.producer.internals."
+		    "ErrorLoggingCallback)\n%s: %s\n",
+		    when, STR(topic), length_text(key, tag >> 32),
+		    length_text(value, tag & UINT32_MAX),
+		    exception ? exception : "org.apache.kafka.common.KafkaException",
+		    failure_reason(err));
 }
 
 uint64_t delivery_tag(const struct delivery *d, const struct line_record *r, int64_t line)

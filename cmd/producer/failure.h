@@ -13,6 +13,14 @@ enum failure_stage {
 	FAILURE_SYNC, /* of a record that --sync waited for */
 };
 
+struct line_record;
+
+/* A record that could not be sent at all: `err` says so in the words and by the class of Apache's
+ * client from now on. */
+void failure_translate(struct err *err, const struct line_record *r);
+/* Why the broker refused, without the partition in front. Borrowed. */
+const char *failure_reason(const struct err *err);
+
 /* Prints it; returns the exit code. */
 int failure_print(const struct run *run, enum failure_stage stage, const struct err *err);
 

@@ -88,6 +88,8 @@ int producing_run(struct producing *p)
 static int producing_refused(struct producing *p, const struct line_record *r, int rc,
 			     struct err *err)
 {
+	if (p->run->is_apache)
+		failure_translate(err, r);
 	if (p->run->is_apache && p->args->sync)
 		return rc;
 	if (!p->run->is_apache && rc != E_TOO_LARGE) {
