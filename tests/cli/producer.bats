@@ -191,6 +191,17 @@ keyed()
 	err_has "java.nio.file.NoSuchFileException: nosuch.properties"
 }
 
+@test "producer: a record that the client refuses is told in its words" {
+	head -c 2000000 /dev/zero | tr '\0' a >big
+	run --separate-stderr producer --topic "$T" <big
+	expect 0
+	err_has "Error when sending message to topic $T with key: null, value: 2000000 bytes with error:"
+	err_has "org.apache.kafka.common.errors.RecordTooLargeException: The message is 2000088 bytes when serialized which is larger than 1048576, which is the value of the max.request.size configuration."
+	run --separate-stderr producer --topic 'not valid!' --sync <<<x
+	expect 1
+	err_has "java.util.concurrent.ExecutionException: org.apache.kafka.common.errors.InvalidTopicException: Invalid topics: [not valid!]"
+}
+
 @test "producer: --sync ends with the first record that is refused, exit 1" {
 	kafka-topics --bootstrap-server "$BROKER" --create --topic "$T" --config max.message.bytes=200
 	run --separate-stderr producer --topic "$T" --sync <<<"$(printf 'a\n%0300d\nb\n' 0)"
