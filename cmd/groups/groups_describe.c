@@ -4,7 +4,29 @@
 #include "cmd/print.h"
 
 #include "base/mem.h"
+#include "base/near.h"
 #include "wire/errors.h"
+
+/* A group that is not there: under our own name told with the nearest one. */
+static void describe_none(struct groups *g, struct str id, struct err *err)
+{
+	struct group_view *all;
+	struct err ignored = {0};
+	size_t count = 0;
+	struct near near;
+
+	if (g->run->is_apache || err->kafka_error != KERR_GROUP_ID_NOT_FOUND)
+		return;
+	near_init(&near, str_dup(g->arena, id).data);
+	if (groups_list(g, NULL, &all, &count, &ignored) < 0)
+		count = 0;
+	for (size_t i = 0; i < count; i++)
+		near_offer(&near, all[i].id.data);
+	err_set(err, E_KAFKA, "there is no group '%.*s'%s%s%s", STR(id),
+		near.best ? "; did you mean " : " (kavka groups --list tells which there are)",
+		near.best ? near.best : "", near.best ? "?" : "");
+	err->kafka_error = KERR_GROUP_ID_NOT_FOUND;
+}
 
 static int describe_read(struct groups *g, struct str id, struct group_view *view, struct err *err)
 {
@@ -14,6 +36,8 @@ static int describe_read(struct groups *g, struct str id, struct group_view *vie
 
 	if (rc == 0 && needs_offsets)
 		rc = groups_read_offsets(g, view, err);
+	if (rc < 0)
+		describe_none(g, id, err);
 	return rc;
 }
 

@@ -4,6 +4,7 @@
 #include "cmd/topics/topics_int.h"
 
 #include "base/clock.h"
+#include "base/near.h"
 #include "client/admin.h"
 
 #include <inttypes.h>
@@ -15,12 +16,28 @@ static int name_cmp(const void *a, const void *b)
 	return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
-static int match_none(const struct topics *t, const char *wanted, bool is_error, struct err *err)
+/* Nothing fits. Under our own name the nearest topic is named. */
+static int match_none(struct topics *t, const char *wanted, bool is_error, struct err *err)
 {
+	struct metadata_response *all;
+	struct err ignored = {0};
+	struct near near;
+
 	if (!is_error || !wanted)
 		return 0;
-	(void)t;
-	return err_set(err, E_NOT_FOUND, "Topic '%s' does not exist as expected", wanted);
+	if (t->run->is_apache)
+		return err_set(err, E_NOT_FOUND, "Topic '%s' does not exist as expected", wanted);
+	near_init(&near, wanted);
+	if (admin_metadata(t->client, NULL, 0, t->arena, &all, &ignored) == 0) {
+		for (int32_t i = 0; i < all->topics_count; i++)
+			near_offer(&near, str_dup(t->arena, all->topics[i].name).data);
+	}
+	if (near.best)
+		return err_set(err, E_NOT_FOUND, "there is no topic '%s'; did you mean %s?", wanted,
+			       near.best);
+	return err_set(err, E_NOT_FOUND,
+		       "there is no topic '%s' (kavka topics --list tells which there are)",
+		       wanted);
 }
 
 /* Has the cluster a topic of exactly this name? 1, 0 or an error. */

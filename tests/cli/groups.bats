@@ -309,7 +309,9 @@ own()
 	own --describe --group nosuch
 	expect 5
 	out ""
-	err "kavka groups: Group nosuch not found."
+	err "kavka groups: there is no group 'nosuch' (kavka groups --list tells which there are)"
+	own --describe --group "${T}x"
+	err "kavka groups: there is no group '${T}x'; did you mean $T?"
 	run --separate-stderr groups --delete --group nosuch
 	expect 0
 	own --delete --group nosuch
@@ -318,7 +320,7 @@ own()
 	own --describe --group "$T" --group nosuch
 	expect 7
 	out_has "$T"
-	err_has "kavka groups: Group nosuch not found."
+	err_has "kavka groups: there is no group 'nosuch'"
 	run --separate-stderr kafka-consumer-groups --validate-regex 'a('
 	expect 0
 	own --validate-regex 'a('

@@ -50,8 +50,8 @@ fails()
 @test "kavka: exit codes tell unreachable, not found and failed apart" {
 	fails 3 "kavka topics: 127.0.0.1:1: connection refused (is a broker running there? see kavka help broker)" \
 		topics --list --bootstrap-server 127.0.0.1:1
-	fails 5 "kavka topics: Topic 'nosuch' does not exist as expected" topics --describe --topic nosuch
-	fails 5 "kavka groups: Group nosuch not found." groups --describe --group nosuch
+	fails 5 "kavka topics: there is no topic 'nosuch' (kavka topics --list tells which there are)" topics --describe --topic nosuch
+	fails 5 "kavka groups: there is no group 'nosuch' (kavka groups --list tells which there are)" groups --describe --group nosuch
 	fails 1 "kavka topics: unknown topic config 'retention.mss'; did you mean retention.ms?" \
 		topics --create --topic "$T" --config retention.mss=1
 }

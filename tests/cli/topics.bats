@@ -268,7 +268,9 @@ own()
 	out "[\"Topic '$T-b' already exists.\",null]"
 	own --describe --topic "$T-a" --topic "nosuch-$T"
 	expect 5
-	err "kavka topics: Topic 'nosuch-$T' does not exist as expected"
+	err_has "kavka topics: there is no topic 'nosuch-$T'"
+	own --describe --topic "$T-aa"
+	err "kavka topics: there is no topic '$T-aa'; did you mean $T-a?"
 	own --delete --topic "$T-.*" --dry-run
 	out "Would delete topic $T-a."$'\n'"Would delete topic $T-b."$'\n'"Would delete topic $T-c."
 	own --delete --topic "$T-a" --topic "$T-b" --wait
