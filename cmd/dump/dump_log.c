@@ -43,9 +43,11 @@ static const char *timestamp_type(const struct batch *b)
 /* Java's arithmetic of sequences, for any numbers that may stand in the file. */
 static int32_t sequence_after(int32_t sequence, int32_t increment)
 {
-	if (sequence > INT32_MAX - increment)
-		return (int32_t)((uint32_t)increment - (uint32_t)(INT32_MAX - sequence) - 1);
-	return (int32_t)((uint32_t)sequence + (uint32_t)increment);
+	uint32_t s = (uint32_t)sequence, n = (uint32_t)increment;
+
+	if (sequence > (int32_t)(INT32_MAX - n))
+		return (int32_t)(n - (INT32_MAX - s) - 1);
+	return (int32_t)(s + n);
 }
 
 /* ---- Batches -------------------------------------------------------------------------------- */
