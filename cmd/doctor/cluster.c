@@ -22,6 +22,9 @@
 #define DISK_WARN_PERCENT 85
 #define DISK_FAIL_PERCENT 97
 
+/* Brokers that are not there are named up to this many. */
+#define ABSENT_MAX 16
+
 #define RESOURCE_TOPIC 2
 #define RESOURCE_BROKER 4
 
@@ -316,18 +319,16 @@ static void tally_add(struct doctor *d, struct tally *t,
 		t->names = arena_printf(&d->run->arena, "%s, ...", t->names);
 }
 
-struct min_isr {
-	int64_t *of; /* of each topic of the metadata; 0: not known */
-};
-
-static void min_isr_read(struct doctor *d, struct min_isr *m)
+/* Of each topic of the metadata; 0: not known. */
+static const int64_t *min_isr_read(struct doctor *d)
 {
 	static const char *const keys[] = {"min.insync.replicas"};
 	struct metadata_response *md = d->metadata;
 	struct str names[CONFIGS_AT_ONCE];
 	struct err err = {0};
+	int64_t *of;
 
-	m->of = arena_array(&d->run->arena, (size_t)md->topics_count + 1, sizeof(*m->of));
+	of = arena_array(&d->run->arena, (size_t)md->topics_count + 1, sizeof(*of));
 	for (int32_t from = 0; from < md->topics_count; from += CONFIGS_AT_ONCE) {
 		int32_t count = MIN(md->topics_count - from, CONFIGS_AT_ONCE);
 		struct describe_configs_response *r;
@@ -338,9 +339,10 @@ static void min_isr_read(struct doctor *d, struct min_isr *m)
 		/* In the order that was asked. */
 		for (int32_t i = 0; r && i < MIN(count, r->results_count); i++) {
 			if (str_eq(r->results[i].resource_name, names[i]))
-				m->of[from + i] = doctor_number(&r->results[i], keys[0], 0);
+				of[from + i] = doctor_number(&r->results[i], keys[0], 0);
 		}
 	}
+	return of;
 }
 
 struct tallies {
@@ -375,19 +377,48 @@ static void tally_report(struct doctor *d, const struct tally *t, enum level lev
 			remedy, "%s: %s", what, t->names);
 }
 
-static void check_partitions(struct doctor *d)
+/* Brokers that have replicas and are not there. */
+static void check_absent(struct doctor *d, const int32_t *ids, int32_t count)
+{
+	for (int32_t i = 0; i < count; i++)
+		finding(d, LEVEL_WARN, "brokers", arena_printf(&d->run->arena, "broker %d", ids[i]),
+			"start it, or see in its log why the controller does not let it in "
+			"(fenced); "
+			"if it is gone for good, move its replicas to others",
+			"it has replicas, but is not in the cluster now");
+}
+
+static int32_t absent_add(const struct doctor *d, const struct metadata_response_partition *p,
+			  int32_t *ids, int32_t count)
+{
+	for (int32_t i = 0; i < p->replica_nodes_count; i++) {
+		bool is_known = count == ABSENT_MAX;
+
+		for (unsigned n = 0; n < d->broker_count; n++)
+			is_known |= d->brokers[n].id == p->replica_nodes[i];
+		for (int32_t n = 0; n < count; n++)
+			is_known |= ids[n] == p->replica_nodes[i];
+		if (!is_known)
+			ids[count++] = p->replica_nodes[i];
+	}
+	return count;
+}
+
+void doctor_partitions(struct doctor *d, const int64_t *min_isr)
 {
 	struct metadata_response *md = d->metadata;
+	int32_t absent[ABSENT_MAX], absent_count = 0;
 	struct tallies t = {0};
-	struct min_isr m;
 
-	min_isr_read(d, &m);
 	for (int32_t i = 0; i < md->topics_count; i++) {
 		const struct metadata_response_topic *topic = &md->topics[i];
 
-		for (int32_t n = 0; n < topic->partitions_count; n++)
-			tally_partition(d, &t, topic, &topic->partitions[n], m.of[i]);
+		for (int32_t n = 0; n < topic->partitions_count; n++) {
+			tally_partition(d, &t, topic, &topic->partitions[n], min_isr[i]);
+			absent_count = absent_add(d, &topic->partitions[n], absent, absent_count);
+		}
 	}
+	check_absent(d, absent, absent_count);
 	tally_report(d, &t.leaderless, LEVEL_FAIL, "no leader",
 		     "start the brokers that have their replicas (kavka topics --describe "
 		     "--unavailable-partitions shows which)");
@@ -565,7 +596,7 @@ void doctor_cluster(struct doctor *d)
 		return;
 	}
 	check_quorum(d);
-	check_partitions(d);
+	doctor_partitions(d, min_isr_read(d));
 	check_factors(d);
 	check_disks(d);
 }

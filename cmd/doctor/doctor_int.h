@@ -62,6 +62,9 @@ bool doctor_server(struct doctor *d, const char *host, int port, struct doctor_b
 bool doctor_metadata(struct doctor *d); /* false: the client cannot even do that */
 void doctor_listeners(struct doctor *d);
 void doctor_cluster(struct doctor *d);
+/* A part of it: judges the partitions of d->metadata. `min_isr`: min.insync.replicas of each of its
+ * topics, 0 if not known. */
+void doctor_partitions(struct doctor *d, const int64_t *min_isr);
 void doctor_topic(struct doctor *d, const char *name);
 void doctor_group(struct doctor *d, const char *id);
 
