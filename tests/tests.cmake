@@ -37,12 +37,18 @@ endif()
 
 if(KAVKA_FUZZ)
 	file(GLOB fuzz_sources CONFIGURE_DEPENDS tests/fuzz/fuzz_*.c)
+	# What is fuzzed of the commands, without the broker that kavka_cmd brings along.
+	file(GLOB fuzz_cmd_sources CONFIGURE_DEPENDS cmd/registry/avro_*.c cmd/registry/plain.c
+		cmd/registry/json_text.c cmd/registry/protobuf*.c)
+	add_library(kavka_fuzz_cmd STATIC EXCLUDE_FROM_ALL ${fuzz_cmd_sources} cmd/number_text.c
+		cmd/utf8.c)
+	target_include_directories(kavka_fuzz_cmd PUBLIC ${CMAKE_SOURCE_DIR})
+	target_link_libraries(kavka_fuzz_cmd PUBLIC kavka_wire)
 	foreach(source ${fuzz_sources})
 		get_filename_component(target ${source} NAME_WE)
 		add_executable(${target} ${source})
 		target_link_options(${target} PRIVATE -fsanitize=fuzzer)
-		target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
-		target_link_libraries(${target} PRIVATE kavka_cmd)
+		target_link_libraries(${target} PRIVATE kavka_fuzz_cmd kavka_client)
 	endforeach()
 endif()
 
