@@ -161,7 +161,7 @@ MUST_USE int opt_check(const struct command *command, struct err *err);
 extern const struct opt opt_frame_rows[];
 bool opt_has(const struct command *command, const char *name);
 
-/* ---- help.c, overview.c ------------------------------------------------------------------------------ */
+/* ---- help.c, overview.c ------------------------------------------------------------------- */
 
 struct out;
 

@@ -60,7 +60,8 @@ static void complete_options(struct completion *c, const struct opt *rows)
 	}
 }
 
-/* The value given to an option earlier on the line, by its name or its letter (0: none); or NULL. */
+/* The value given to an option earlier on the line, by its name or its letter (0: none). NULL:
+ * none. */
 static const char *complete_given(const struct run *run, const char *name, char brief)
 {
 	size_t len = strlen(name);

@@ -1,4 +1,4 @@
-/* kavka help: what commands there are, the options of one, and what is generated from the tables. */
+/* kavka help: what commands there are, the options of one, and what is made from the tables. */
 #include "cmd/command.h"
 #include "cmd/output.h"
 #include "cmd/print.h"
@@ -87,8 +87,8 @@ void help_write_overview(struct out *out)
 		overview_group(out, overview_groups[g].title, overview_groups[g].names, (int)width);
 	overview_group(out, "More", NULL, (int)width);
 	out_text(out, "\nkavka help <command> shows the options of one, `man kavka-<command>` "
-		 "its manual.\nThe server is -b (--bootstrap-server), else $KAVKA_BOOTSTRAP_SERVERS, "
-		 "else the current\nprofile (kavka profile), else localhost:9092.\n");
+		 "its manual.\nThe server is -b (--bootstrap-server), else "
+		 "$KAVKA_BOOTSTRAP_SERVERS, else the current\nprofile (kavka profile), else localhost:9092.\n");
 }
 
 struct help_args {

@@ -141,10 +141,10 @@ static int key_check(const char *key, const char *value, struct err *err)
 		near_init(&near, key);
 		for (int i = 0; i < CC_COUNT; i++)
 			near_offer(&near, client_config_rows[i].name);
-		return near.best
-			       ? err_set(err, E_INVALID, "unknown config '%s'; did you mean %s?", key,
-					 near.best)
-			       : err_set(err, E_INVALID, "unknown config '%s'", key);
+		if (near.best)
+			return err_set(err, E_INVALID, "unknown config '%s'; did you mean %s?", key,
+				       near.best);
+		return err_set(err, E_INVALID, "unknown config '%s'", key);
 	}
 	config = client_config_new(CLIENT_ADMIN | CLIENT_PRODUCER | CLIENT_CONSUMER);
 	rc = client_config_set(config, key, value, err);

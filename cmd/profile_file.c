@@ -406,10 +406,10 @@ int profiles_use(struct profiles *p, const char *name, struct err *err)
 /* Makes the directories of the file's path. */
 static int profiles_make_dirs(const char *path, struct err *err)
 {
-	char *copy = xstrdup(path);
+	char *copy = xstrdup(path), *slash;
 	int rc = 0;
 
-	for (char *slash = strchr(copy + 1, '/'); slash && rc == 0; slash = strchr(slash + 1, '/')) {
+	for (slash = strchr(copy + 1, '/'); slash && rc == 0; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		if (mkdir(copy, 0700) < 0 && errno != EEXIST)
 			rc = err_sys(err, -errno, "%s", copy);

@@ -1,5 +1,5 @@
-/* How far long work is: one line on stderr, redrawn in place, when stderr is a terminal, --quiet was
- * not given and the work takes longer than PROGRESS_DELAY_MS. Elsewhere nothing is printed.
+/* How far long work is: one line on stderr, redrawn in place, when stderr is a terminal, --quiet
+ * was not given and the work takes longer than PROGRESS_DELAY_MS. Elsewhere nothing is printed.
  *
  *	progress_start(&p, "reading", "records", total);	// total 0: not known
  *	progress_at(&p, done);					// cheap: after each record

@@ -237,7 +237,8 @@ void reach_ready(struct client *c);	/* some link is */
 void reach_answered(struct client *c);
 /* A connection failed in a way that another attempt would not mend. */
 void reach_refused(struct client *c, int rc, const struct err *err);
-/* A connection to a broker that was never reached failed, while others are reached: tells it once. */
+/* A connection to a broker that was never reached failed, while others are reached: tells it
+ * once. */
 void reach_failed(struct client *c, struct node *n, const struct err *err);
 /* Is nothing of what brokers advertise reachable? Then *err says so. */
 bool reach_is_astray(struct client *c, struct err *err);

@@ -1,5 +1,5 @@
-/* Who can be reached. Commands must not keep people waiting for what will not come, nor give up on a
- * broker that is only slow:
+/* Who can be reached. Commands must not keep people waiting for what will not come, nor give up on
+ * a broker that is only slow:
  *
  * - No address of bootstrap.servers lets us in: after unreachable_ms calls fail, and the message
  *   names each address with its reason. A connection that is still being made gets a quarter more.
@@ -32,7 +32,7 @@ void reach_init(struct client *c)
 	c->astray_timer.fire = reach_astray;
 }
 
-/* ---- What is tried ---------------------------------------------------------------------------- */
+/* ---- What is tried ------------------------------------------------------------------------- */
 
 void reach_begin(struct client *c)
 {
@@ -115,7 +115,7 @@ void reach_ready(struct client *c)
 		reach_requeue(c);
 }
 
-/* ---- Why not ---------------------------------------------------------------------------------- */
+/* ---- Why not ------------------------------------------------------------------------------- */
 
 /* What may be wrong, as a question; NULL if the reason says enough. */
 static const char *reach_hint(const struct link *l)
@@ -261,7 +261,7 @@ void reach_refused(struct client *c, int rc, const struct err *err)
 	call_fail_all(c, rc, &all);
 }
 
-/* ---- What brokers advertise ------------------------------------------------------------------- */
+/* ---- What brokers advertise ---------------------------------------------------------------- */
 
 static void reach_astray_text(struct client *c, struct err *err)
 {

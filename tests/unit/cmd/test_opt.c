@@ -119,7 +119,8 @@ static void expect(int rc, const char *text)
 static void test_letters(void **state)
 {
 	static char *const forms[][2] = {
-		{"-b", "h:1"}, {"-b=h:1", "--list"}, {"-bh:1", "--list"}, {"--bootstrap-server", "h:1"},
+		{"-b", "h:1"}, {"-b=h:1", "--list"}, {"-bh:1", "--list"},
+		{"--bootstrap-server", "h:1"},
 	};
 
 	(void)state;
