@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ROUNDS 1500
+#define ROUNDS 500
 #define FILE_BYTES_MAX 4096
 #define FIRST "00000000000000000000"
 #define SECOND "00000000000000000007"
