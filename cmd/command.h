@@ -42,6 +42,7 @@ enum complete {
 	COMPLETE_PROFILE,
 	COMPLETE_CONFIG,	/* of what the line is about: topic, broker, group */
 	COMPLETE_CLIENT_CONFIG,
+	COMPLETE_REQUEST,	/* of the protocol: "Metadata" */
 	COMPLETE_WORDS,		/* of the row's `words` */
 };
 

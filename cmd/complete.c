@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "config/config.h"
+#include "wire/api.h"
 
 #include <string.h>
 
@@ -111,18 +112,25 @@ static enum config_resource complete_resource(const struct completion *c)
 	return CONFIG_RESOURCE_TOPIC;
 }
 
+/* In a list with commas, the word that is typed is the last one. */
+static void complete_after_comma(struct completion *c)
+{
+	const char *comma = strrchr(c->prefix, ',');
+
+	if (!comma)
+		return;
+	c->glued = arena_printf(&c->run->arena, "%s%.*s", c->glued, (int)(comma + 1 - c->prefix),
+				c->prefix);
+	c->prefix = comma + 1;
+}
+
 /* Names of configs; in a list with commas the one that is typed. */
 static void complete_configs(struct completion *c)
 {
-	const char *comma = strrchr(c->prefix, ',');
 	const struct config_def *defs;
 	size_t count;
 
-	if (comma) {
-		c->glued = arena_printf(&c->run->arena, "%s%.*s", c->glued,
-					(int)(comma + 1 - c->prefix), c->prefix);
-		c->prefix = comma + 1;
-	}
+	complete_after_comma(c);
 	defs = config_defs(complete_resource(c), &count);
 	for (size_t i = 0; i < count; i++)
 		if (!(defs[i].flags & CONFIG_INTERNAL))
@@ -137,6 +145,14 @@ static void complete_client_configs(struct completion *c)
 				     client_config_rows[i].doc);
 }
 
+/* Requests of the protocol; in a list with commas the one that is typed. */
+static void complete_requests(struct completion *c)
+{
+	complete_after_comma(c);
+	for (size_t i = 0; i < wire_api_count; i++)
+		complete_offer(c, wire_apis[i].name, NULL);
+}
+
 static void complete_value(struct completion *c, enum complete what, const char *words)
 {
 	switch (what) {
@@ -147,6 +163,7 @@ static void complete_value(struct completion *c, enum complete what, const char 
 	case COMPLETE_PROFILE: complete_from_cluster(c, what); break;
 	case COMPLETE_CONFIG: complete_configs(c); break;
 	case COMPLETE_CLIENT_CONFIG: complete_client_configs(c); break;
+	case COMPLETE_REQUEST: complete_requests(c); break;
 	case COMPLETE_NONE: break;
 	}
 }

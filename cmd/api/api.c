@@ -64,6 +64,7 @@ const struct command cmd_api = {
 	.args_size = sizeof(struct api_args),
 	.run = api_run,
 	.words = "[request [json | -]]",
+	.complete_words = COMPLETE_REQUEST,
 };
 
 /* ---- What is asked ------------------------------------------------------------------------ */

@@ -21,7 +21,7 @@ static const struct opt trace_opts[] = {
 	 .help = "Where clients connect; brokers get the ports behind it. Port 0: any free ones."},
 	{"advertise", OPT_STRING, AT(advertise), .arg = "host",
 	 .help = "The host that clients are told; without it that of --listen."},
-	{"api", OPT_STRING, AT(apis), .arg = "names",
+	{"api", OPT_STRING, AT(apis), .arg = "names", .complete = COMPLETE_REQUEST,
 	 .help = "Show these requests only: names with commas."},
 	{"topic", OPT_STRING, AT(topics), .arg = "topics", .complete = COMPLETE_TOPIC,
 	 .help = "Show what is about these topics only: regular expressions with commas."},
