@@ -46,6 +46,11 @@ void signals_stop_writes(void)
 	print_stop_on(&signals_seen);
 }
 
+bool signals_came(void)
+{
+	return signals_seen;
+}
+
 void signals_start(struct signals *s, struct client *client)
 {
 	*s = (struct signals){.client = client};

@@ -21,6 +21,8 @@ void signals_stop(struct signals *s);
 /* Lets the signals end a write to stdout whose reader takes nothing (print_stop_on()); one at a
  * time in a process. After signals_start(). */
 void signals_stop_writes(void);
+/* Has one come, perhaps while the loop does not run? After signals_stop_writes(). */
+bool signals_came(void);
 /* 130 for SIGINT, 143 for SIGTERM, as shells have it; `code` if there was none. */
 int signals_exit_code(const struct signals *s, int code);
 
