@@ -1,5 +1,7 @@
 #include "cmd/registry/http.h"
 
+#include "cmd/signals.h"
+
 #include "base/clock.h"
 #include "base/lazy.h"
 #include "base/mem.h"
@@ -184,6 +186,7 @@ static int http_explain(const struct http *h, CURLcode rc, const char *why, cons
 	case CURLE_COULDNT_CONNECT:
 		return err_set(err, E_UNREACHABLE,
 			       "%s: connection refused (is the registry running?)", url);
+	case CURLE_ABORTED_BY_CALLBACK: return err_set(err, E_INTERRUPTED, "%s: interrupted", url);
 	case CURLE_WRITE_ERROR:
 		return err_set(err, E_TOO_LARGE, "%s: answers more than %d bytes", url,
 			       HTTP_BODY_BYTES_MAX);
@@ -299,6 +302,14 @@ static size_t http_body_received(char *data, size_t size, size_t count, void *ct
 	return body->failed ? 0 : size * count;
 }
 
+/* Ctrl-C does not wait for a registry that does not answer; not 0: give up. */
+static int http_progressed(void *ctx, curl_off_t all_down, curl_off_t down, curl_off_t all_up,
+			   curl_off_t up)
+{
+	(void)ctx, (void)all_down, (void)down, (void)all_up, (void)up;
+	return signals_came();
+}
+
 static void http_secure(struct http *h)
 {
 	const struct http_config *c = &h->config;
@@ -347,6 +358,8 @@ static int http_once(struct http *h, const char *url, struct request *r, struct 
 	lib->curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, why);
 	lib->curl_easy_setopt(h->curl, CURLOPT_USERAGENT, "kavka/" KAVKA_VERSION);
 	lib->curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, headers);
+	lib->curl_easy_setopt(h->curl, CURLOPT_NOPROGRESS, 0L);
+	lib->curl_easy_setopt(h->curl, CURLOPT_XFERINFOFUNCTION, http_progressed);
 	lib->curl_easy_setopt(h->curl, CURLOPT_WRITEFUNCTION, http_body_received);
 	lib->curl_easy_setopt(h->curl, CURLOPT_WRITEDATA, &r->answer);
 	if (r->body) {
@@ -381,6 +394,10 @@ static int http_round(struct http *h, struct request *r, json_t **out, struct er
 		if (rc == 0 && r->status < 500 && r->status != 429) {
 			out_fini(&all);
 			return http_answer(h, r, url, out, err);
+		}
+		if (rc == E_INTERRUPTED) {
+			out_fini(&all);
+			return err_set(err, rc, "%s", why.text);
 		}
 		if (rc == 0)
 			rc = err_set(&why, E_AGAIN, "%s: is not well (HTTP %ld)", url, r->status);
