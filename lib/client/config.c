@@ -355,7 +355,6 @@ static int config_check_reset(struct client_config *cfg, struct err *err)
 static int config_check_consumer(struct client_config *cfg, struct err *err)
 {
 	bool has_group = client_config_str(cfg, CC_GROUP_ID) != NULL;
-	const char *protocol = client_config_str(cfg, CC_GROUP_PROTOCOL);
 
 	if (!has_group) {
 		if (client_config_is_set(cfg, CC_ENABLE_AUTO_COMMIT) &&
@@ -364,10 +363,6 @@ static int config_check_consumer(struct client_config *cfg, struct err *err)
 		config_put(cfg, CC_ENABLE_AUTO_COMMIT, "false");
 	} else if (!*client_config_str(cfg, CC_GROUP_ID)) {
 		return err_set(err, E_INVALID, "group.id is empty");
-	}
-	if (strcasecmp(protocol, "consumer") == 0) {
-		say_warn("group.protocol=consumer is not supported, classic is used");
-		config_put(cfg, CC_GROUP_PROTOCOL, "classic");
 	}
 	if (has_group && client_config_int(cfg, CC_HEARTBEAT_INTERVAL_MS) >=
 				 client_config_int(cfg, CC_SESSION_TIMEOUT_MS))

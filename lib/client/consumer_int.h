@@ -1,7 +1,7 @@
 /* Inside of the consumer: consumer.c (life, subscriptions, poll), decode.c (received bytes into
  * records), fetch.c (fetch sessions), position.c (where to begin), epoch.c (is it still there after
  * a change of leaders), commit.c (offsets of the group),
- * member.c (the classic group protocol), assignor.c (who gets what). */
+ * member.c (the classic group protocol), modern.c (the new one), assignor.c (who gets what). */
 #ifndef KAVKA_CLIENT_CONSUMER_INT_H
 #define KAVKA_CLIENT_CONSUMER_INT_H
 
@@ -123,8 +123,27 @@ enum member_state {
 	MEMBER_FATAL,
 };
 
+/* The new protocol (modern.c). */
+struct modern_partition {
+	struct uuid topic_id;
+	int32_t index;
+};
+
+struct modern {
+	int64_t interval_ms;		/* between heartbeats, as the coordinator wants it */
+	bool wants_full;		/* the next heartbeat says all of it */
+	bool owned_changed;		/* or what we have */
+	bool again;			/* something changed while one was on its way */
+	bool has_target;		/* not reached yet */
+	struct modern_partition *target;	/* in arena */
+	size_t target_count;
+	struct arena arena;
+};
+
 struct member {
 	enum member_state state;
+	bool is_modern;			/* group.protocol=consumer */
+	struct modern modern;
 	struct str group;
 	char *id;			/* "" at first */
 	const char *instance_id;	/* NULL: dynamic */
@@ -247,10 +266,23 @@ struct offset_commit_request *commit_request(struct consumer *k, struct arena *a
 					     int16_t version, const struct position *positions,
 					     size_t count);
 
+/* modern.c */
+void modern_init(struct consumer *k);
+void modern_fini(struct consumer *k);
+void modern_heartbeat(struct consumer *k);	/* the first one joins */
+void modern_subscribe(struct consumer *k);
+void modern_metadata(struct consumer *k);
+void modern_committed(struct consumer *k);
+void modern_commit_error(struct consumer *k, int code);
+
 /* member.c */
 void member_init(struct consumer *k);
 void member_fini(struct consumer *k);
 void member_subscribe(struct consumer *k);	/* the subscription changed */
+void member_fatal(struct consumer *k, int rc, int code, const struct err *why);
+void member_lost(struct consumer *k);		/* thrown out: gives everything up */
+void member_tell_assigned(struct consumer *k);	/* parts that are new */
+void member_tell_revoked(struct consumer *k);	/* removes parts that are not kept */
 void member_metadata(struct consumer *k);
 void member_poll(struct consumer *k);
 void member_committed(struct consumer *k);	/* the commit before a rebalance is answered */

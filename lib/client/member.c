@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "base/say.h"
 
+#include <strings.h>
+
 /* How long the leader waits for metadata of topics that nobody knows. */
 #define MEMBER_TOPICS_WAIT_MS 3000
 
@@ -15,7 +17,6 @@ static void member_sync(struct consumer *k);
 static void member_assign(struct consumer *k);
 static void member_timer(struct client_timer *t);
 static void member_rejoin(struct consumer *k);
-static void member_lost(struct consumer *k);
 
 static bool member_is_cooperative(const struct consumer *k)
 {
@@ -67,6 +68,10 @@ void member_init(struct consumer *k)
 	if (m->assignor_count == 0)
 		m->assignors[m->assignor_count++] = ASSIGNOR_RANGE;
 	free(copy);
+	m->is_modern =
+		strcasecmp(client_config_str(k->client->cfg, CC_GROUP_PROTOCOL), "consumer") == 0;
+	if (m->is_modern)
+		modern_init(k);
 }
 
 void member_fini(struct consumer *k)
@@ -82,6 +87,8 @@ void member_fini(struct consumer *k)
 	arena_fini(&m->arena);
 	arena_fini(&m->heartbeat_arena);
 	arena_fini(&m->assign_arena);
+	if (m->is_modern)
+		modern_fini(k);
 	free(m->id);
 }
 
@@ -101,7 +108,7 @@ static void member_again(struct consumer *k)
 	client_timer_start(k->client, &m->timer, client_backoff_ms(k->client, ++m->fail_count));
 }
 
-static void member_fatal(struct consumer *k, int rc, int code, const struct err *why)
+void member_fatal(struct consumer *k, int rc, int code, const struct err *why)
 {
 	struct err err = {0};
 
@@ -157,10 +164,20 @@ static bool pick_new(struct kpart *part)
 }
 
 /* The group threw the member out: others may have its partitions already. */
-static void member_lost(struct consumer *k)
+void member_lost(struct consumer *k)
 {
 	member_tell(k, k->options.lost ? k->options.lost : k->options.revoked, pick_all, true);
 	k->member.generation = -1;
+}
+
+void member_tell_assigned(struct consumer *k)
+{
+	member_tell(k, k->options.assigned, pick_new, false);
+}
+
+void member_tell_revoked(struct consumer *k)
+{
+	member_tell(k, k->options.revoked, pick_unkept, true);
 }
 
 /* Takes over a new assignment. */
@@ -217,6 +234,10 @@ void member_committed(struct consumer *k)
 {
 	struct member *m = &k->member;
 
+	if (m->is_modern) {
+		modern_committed(k);
+		return;
+	}
 	if (m->state != MEMBER_COMMITTING)
 		return;
 	if (!member_is_cooperative(k) && k->parts.count > 0) {
@@ -315,6 +336,10 @@ void member_error(struct consumer *k, int code)
 
 	if (m->state == MEMBER_COMMITTING || m->state == MEMBER_NONE || k->is_closing)
 		return;
+	if (m->is_modern) {
+		modern_commit_error(k, code);
+		return;
+	}
 	if (m->state != MEMBER_STABLE)
 		return;		/* a rebalance is under way already */
 	if (code == KERR_REBALANCE_IN_PROGRESS || code == KERR_UNKNOWN_MEMBER_ID ||
@@ -673,7 +698,14 @@ static void member_timer(struct client_timer *t)
 
 	switch (m->state) {
 	case MEMBER_START:
-		member_join(k);
+		if (m->is_modern)
+			modern_heartbeat(k);
+		else
+			member_join(k);
+		return;
+	case MEMBER_JOINING:
+		if (m->is_modern)	/* again, after a backoff */
+			modern_heartbeat(k);
 		return;
 	case MEMBER_ASSIGNING:
 		member_assign(k);
@@ -691,7 +723,10 @@ static void member_timer(struct client_timer *t)
 			say_debug("%s", err.text);
 		return;
 	}
-	member_heartbeat(k);
+	if (m->is_modern)
+		modern_heartbeat(k);
+	else
+		member_heartbeat(k);
 }
 
 /* ---- From outside ---------------------------------------------------------------------------- */
@@ -706,6 +741,8 @@ void member_subscribe(struct consumer *k)
 		member_move(k, MEMBER_START);
 		m->last_poll_ms = client_now(k->client);
 		client_timer_start(k->client, &m->timer, 0);
+	} else if (m->is_modern) {
+		modern_subscribe(k);
 	} else if (m->state == MEMBER_STABLE) {
 		member_rejoin(k);
 	}
@@ -715,7 +752,9 @@ void member_metadata(struct consumer *k)
 {
 	struct member *m = &k->member;
 
-	if (m->state == MEMBER_ASSIGNING)
+	if (m->is_modern)
+		modern_metadata(k);
+	else if (m->state == MEMBER_ASSIGNING)
 		member_assign(k);
 	else if (m->state == MEMBER_STABLE && m->is_leader && m->topics_hash &&
 		 m->topics_hash != assign_hash(k))
@@ -738,7 +777,7 @@ void member_poll(struct consumer *k)
 struct leave {
 	struct call call;
 	struct arena arena;
-	struct str group, id;
+	struct str group, id, instance_id;
 	bool is_done;
 	bool is_alone;			/* nobody waits: frees itself */
 };
@@ -760,6 +799,22 @@ static void leave_prepare(struct call *call, int16_t version)
 				l->is_alone ? STR_LIT("max.poll.interval.ms was exceeded")
 					    : STR_LIT("the consumer is being closed");
 	}
+	call->request = req;
+}
+
+/* Epoch -1; a static member says that it will be back. */
+static void leave_prepare_modern(struct call *call, int16_t version)
+{
+	struct leave *l = call->owner;
+	struct consumer_group_heartbeat_request *req =
+		WIRE_NEW(&l->arena, consumer_group_heartbeat_request);
+
+	(void)version;
+	req->group_id = l->group;
+	req->member_id = l->id;
+	req->instance_id = l->instance_id;
+	req->member_epoch = str_is_null(l->instance_id) ? -1 : -2;
+	req->subscribed_topic_names_count = req->topic_partitions_count = -1;
 	call->request = req;
 }
 
@@ -793,12 +848,13 @@ static int leave_send(struct consumer *k, bool is_waited, struct err *err)
 	arena_init(&l->arena);
 	l->group = str_dup(&l->arena, m->group);
 	l->id = str_dup(&l->arena, str_of(m->id));
+	l->instance_id = str_dup(&l->arena, str_of(m->instance_id));
 	l->is_alone = !is_waited;
 	l->call = (struct call){
 		.target = TO_GROUP(l->group),
-		.api_key = API_LEAVE_GROUP,
+		.api_key = m->is_modern ? API_CONSUMER_GROUP_HEARTBEAT : API_LEAVE_GROUP,
 		.timeout_ms = CONSUMER_CLOSE_MS,
-		.prepare = leave_prepare,
+		.prepare = m->is_modern ? leave_prepare_modern : leave_prepare,
 		.done = leave_done,
 		.owner = l,
 	};
@@ -817,8 +873,8 @@ static int leave_send(struct consumer *k, bool is_waited, struct err *err)
 int member_leave(struct consumer *k, struct err *err)
 {
 	struct member *m = &k->member;
-	bool is_dynamic = *m->id && !m->instance_id && m->state != MEMBER_FATAL &&
-			  m->state != MEMBER_NONE;
+	bool is_dynamic = *m->id && m->state != MEMBER_FATAL && m->state != MEMBER_NONE &&
+			  (m->is_modern ? m->generation > 0 : !m->instance_id);
 	int rc = 0;
 
 	client_timer_stop(k->client, &m->timer);
@@ -833,7 +889,8 @@ int member_leave(struct consumer *k, struct err *err)
 		member_tell(k, k->options.revoked, pick_all, true);
 	} else {
 		member_lost(k);
-		member_set_id(m, STR_LIT(""));
+		if (!m->is_modern)
+			member_set_id(m, STR_LIT(""));
 	}
 	m->generation = -1;
 	member_move(k, k->is_closing ? MEMBER_NONE : MEMBER_LEFT);

@@ -73,6 +73,10 @@ struct mock {
 	int64_t committed[MOCK_PARTITIONS_MAX];	/* -1: none */
 	int32_t committed_epoch;		/* of all of them */
 	int left_count;
+	/* the new protocol: what the coordinator gives the member */
+	int32_t target_count;			/* partitions 0 to this */
+	bool target_changed;			/* to be said by the next heartbeat */
+	int32_t reported_count;			/* partitions that the member says it has; -1 */
 	int handle_count;
 };
 
@@ -405,6 +409,43 @@ static void *mock_sync(struct mock *m, struct arena *a, const struct sync_group_
 	return r;
 }
 
+static void *mock_modern(struct mock *m, struct arena *a,
+			 const struct consumer_group_heartbeat_request *q, int error)
+{
+	struct consumer_group_heartbeat_response *r =
+		WIRE_NEW(a, consumer_group_heartbeat_response);
+
+	r->error_code = (int16_t)error;
+	r->member_id = q->member_id;
+	r->member_epoch = q->member_epoch;
+	r->heartbeat_interval_ms = 20;
+	if (error)
+		return r;
+	if (q->member_epoch == -1) {
+		m->left_count++;
+		return r;
+	}
+	if (q->member_epoch != 0 && q->member_epoch != m->generation)
+		r->error_code = KERR_FENCED_MEMBER_EPOCH;
+	if (q->topic_partitions_count >= 0)
+		m->reported_count = q->topic_partitions_count == 0
+			? 0 : q->topic_partitions[0].partitions_count;
+	if (q->member_epoch != 0 && !m->target_changed)
+		return r;
+	m->target_changed = false;
+	r->member_epoch = ++m->generation;
+	r->assignment = WIRE_NEW(a, consumer_group_heartbeat_response_assignment);
+	r->assignment->topic_partitions = WIRE_ARRAY(
+		a, consumer_group_heartbeat_response_topic_partitions, 1);
+	r->assignment->topic_partitions_count = 1;
+	r->assignment->topic_partitions[0].topic_id = mock_topic_id;
+	r->assignment->topic_partitions[0].partitions = arena_array(a, 8, sizeof(int32_t));
+	r->assignment->topic_partitions[0].partitions_count = m->target_count;
+	for (int32_t i = 0; i < m->target_count; i++)
+		r->assignment->topic_partitions[0].partitions[i] = i;
+	return r;
+}
+
 static void *mock_commit(struct mock *m, struct arena *a, const struct offset_commit_request *q)
 {
 	struct offset_commit_response *r = WIRE_NEW(a, offset_commit_response);
@@ -501,6 +542,8 @@ static void *mock_body(struct mock *m, struct mock_conn *mc, struct arena *a, co
 		return mock_commit(m, a, body);
 	case API_OFFSET_FETCH:
 		return mock_committed(m, a);
+	case API_CONSUMER_GROUP_HEARTBEAT:
+		return mock_modern(m, a, body, error);
 	case API_LEAVE_GROUP:
 		m->left_count++;
 		return message_new(api->response, a);

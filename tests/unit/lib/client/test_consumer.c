@@ -553,6 +553,83 @@ static void a_rebalance_gives_up_joins_again_and_repeats_nothing(void **state)
 	}
 }
 
+/* Polls until the coordinator was told of so many partitions. */
+static bool has_reported(struct fixture *f, int32_t count)
+{
+	struct consumer_batch b;
+	struct err err = {0};
+	int64_t until = clock_mono_ms() + 5000;
+
+	while (f->m.reported_count != count && clock_mono_ms() < until)
+		assert_int_equal(consumer_poll(f->k, 10, &b, &err), 0);
+	return f->m.reported_count == count;
+}
+
+static void a_member_of_the_new_protocol_moves_to_what_it_is_given(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, 2, "group.id=g auto.offset.reset=earliest group.protocol=consumer");
+	f.m.target_count = 2;
+	put(&f, 0, 10, COMPRESSION_NONE, -1, false);
+	put(&f, 1, 7, COMPRESSION_NONE, -1, false);
+	subscribe(&f);
+	read_count(&f, 17);
+	assert_int_equal(f.m.asked[API_JOIN_GROUP], 0);
+	assert_int_equal(f.assigned, 2);
+	assert_true(has_reported(&f, 2));
+	/* One goes: committed before it is given up, and that is said. */
+	f.m.target_count = 1;
+	f.m.target_changed = true;
+	assert_true(has_reported(&f, 1));
+	assert_int_equal(f.m.committed[1], 7);
+	assert_int_equal(f.revoked, 1);
+	put(&f, 0, 5, COMPRESSION_NONE, -1, false);
+	put(&f, 1, 5, COMPRESSION_NONE, -1, false);
+	read_count(&f, 5);
+	/* And comes back. */
+	f.m.target_count = 2;
+	f.m.target_changed = true;
+	read_count(&f, 5);
+	/* Thrown out: joins again, with what it has committed. */
+	assert_int_equal(consumer_commit(f.k, NULL), 0);
+	f.m.scripts[API_CONSUMER_GROUP_HEARTBEAT] = (struct mock_script){
+		.wrong = MOCK_ERROR, .code = KERR_FENCED_MEMBER_EPOCH, .count = 1};
+	assert_true(has_joined(&f, f.m.generation + 1));
+	assert_int_equal(f.lost, 2);
+	put(&f, 1, 5, COMPRESSION_NONE, -1, false);
+	read_count(&f, 5);
+	assert_int_equal(consumer_close(f.k, NULL), 0);
+	assert_int_equal(f.m.left_count, 1);
+	assert_int_equal(f.m.committed[0], 15);
+	assert_int_equal(f.m.committed[1], 17);
+	teardown(&f);
+}
+
+static void a_refused_member_of_the_new_protocol_is_told(void **state)
+{
+	struct fixture f;
+	struct consumer_batch b;
+	struct err err = {0};
+
+	(void)state;
+	setup(&f, 1, "group.id=g group.protocol=consumer");
+	f.m.scripts[API_CONSUMER_GROUP_HEARTBEAT] = (struct mock_script){
+		.wrong = MOCK_ERROR, .code = KERR_GROUP_MAX_SIZE_REACHED, .count = 1};
+	subscribe(&f);
+	assert_int_equal(consumer_poll(f.k, 5000, &b, &err), E_KAFKA);
+	assert_int_equal(err.kafka_error, KERR_GROUP_MAX_SIZE_REACHED);
+	teardown(&f);
+
+	setup(&f, 1, "group.id=g group.protocol=consumer");
+	f.m.versions_max[API_CONSUMER_GROUP_HEARTBEAT] = -1;
+	subscribe(&f);
+	assert_int_equal(consumer_poll(f.k, 5000, &b, &err), E_UNSUPPORTED);
+	assert_non_null(strstr(err.text, "group.protocol=classic"));
+	teardown(&f);
+}
+
 static void a_member_that_was_thrown_out_comes_back(void **state)
 {
 	struct fixture f;
@@ -623,6 +700,8 @@ int main(void)
 		cmocka_unit_test(several_partitions_share_a_session),
 		cmocka_unit_test(a_member_joins_commits_leaves_and_resumes),
 		cmocka_unit_test(a_rebalance_gives_up_joins_again_and_repeats_nothing),
+		cmocka_unit_test(a_member_of_the_new_protocol_moves_to_what_it_is_given),
+		cmocka_unit_test(a_refused_member_of_the_new_protocol_is_told),
 		cmocka_unit_test(a_member_that_was_thrown_out_comes_back),
 		cmocka_unit_test(a_group_that_refuses_the_member_is_told),
 		cmocka_unit_test(bad_patterns_and_missing_groups_are_refused),
