@@ -87,7 +87,7 @@ assert t["topic"] == sys.argv[2] and [p["partition"] for p in t["partitions"]] =
 	kavka topics --create --topic "$T" --config max.message.bytes=100
 	run --separate-stderr kavka producer --topic "$T" <<<"$(printf 'x%.0s' {1..200})"
 	[ "$status" -ne 0 ]
-	err_has "1 record for $T-0 not delivered"
+	err_has "line 1 not delivered to $T-0"
 }
 
 @test "kavka complete: options, and topics of the cluster" {
