@@ -99,6 +99,8 @@ void topics_print_description(const struct topic_view *t, const struct topics_re
 	}
 }
 
+/* ---- JSON --------------------------------------------------------------------------------- */
+
 static void json_brokers(struct json_out *j, const char *key, const struct broker_list *list)
 {
 	if (list->is_unknown) {
@@ -133,6 +135,38 @@ static void json_partition(struct json_out *j, const struct topic_view *t,
 	else if (t->has_sizes)
 		json_out_null(j, "bytes");
 	json_out_close(j, '}');
+}
+
+void topics_print_json(const struct topic_view *t, const struct topics_report *r)
+{
+	struct json_out j = {0};
+	char id[UUID_TEXT_LEN + 1];
+
+	if (r->overrides_only && t->config_count == 0)
+		return;
+	json_out_open(&j, NULL, '{');
+	json_out_str(&j, "topic", t->name);
+	json_out_text(&j, "topicId", uuid_is_zero(t->id) ? NULL : uuid_format(t->id, id));
+	json_out_bool(&j, "internal", t->is_internal);
+	json_out_int(&j, "partitionCount", t->partition_count);
+	json_out_int(&j, "replicationFactor",
+		     t->partition_count ? partition_replication(&t->partitions[0]) : 0);
+	json_out_open(&j, "configs", '{');
+	for (unsigned i = 0; i < t->config_count; i++) {
+		char key[256];
+
+		snprintf(key, sizeof(key), "%.*s", STR(t->configs[i].name));
+		json_out_str(&j, key, t->configs[i].value);
+	}
+	json_out_close(&j, '}');
+	json_out_open(&j, "partitions", '[');
+	for (unsigned i = 0; i < t->partition_count; i++) {
+		if (report_wants(r, t, &t->partitions[i]))
+			json_partition(&j, t, &t->partitions[i]);
+	}
+	json_out_close(&j, ']');
+	json_out_close(&j, '}');
+	print_byte('\n');
 }
 
 /* ---- Table -------------------------------------------------------------------------------- */
@@ -172,38 +206,4 @@ void topics_grid_add(struct grid *g, const struct topic_view *t, const struct to
 		if (p->isr.count < partition_replication(p))
 			grid_tone(g, 4, TONE_YELLOW);
 	}
-}
-
-/* ---- JSON --------------------------------------------------------------------------------- */
-
-void topics_print_json(const struct topic_view *t, const struct topics_report *r)
-{
-	struct json_out j = {0};
-	char id[UUID_TEXT_LEN + 1];
-
-	if (r->overrides_only && t->config_count == 0)
-		return;
-	json_out_open(&j, NULL, '{');
-	json_out_str(&j, "topic", t->name);
-	json_out_text(&j, "topicId", uuid_is_zero(t->id) ? NULL : uuid_format(t->id, id));
-	json_out_bool(&j, "internal", t->is_internal);
-	json_out_int(&j, "partitionCount", t->partition_count);
-	json_out_int(&j, "replicationFactor",
-		     t->partition_count ? partition_replication(&t->partitions[0]) : 0);
-	json_out_open(&j, "configs", '{');
-	for (unsigned i = 0; i < t->config_count; i++) {
-		char key[256];
-
-		snprintf(key, sizeof(key), "%.*s", STR(t->configs[i].name));
-		json_out_str(&j, key, t->configs[i].value);
-	}
-	json_out_close(&j, '}');
-	json_out_open(&j, "partitions", '[');
-	for (unsigned i = 0; i < t->partition_count; i++) {
-		if (report_wants(r, t, &t->partitions[i]))
-			json_partition(&j, t, &t->partitions[i]);
-	}
-	json_out_close(&j, ']');
-	json_out_close(&j, '}');
-	print_byte('\n');
 }
