@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -62,8 +63,11 @@ static int consuming_bad(struct consuming *k, const struct record_view *v, const
 			 struct err *err)
 {
 	const char *exception = k->formatter.exception;
+	/* Skipped is what a record is, not that its schema cannot be asked for. */
+	bool is_record = why->code != E_UNREACHABLE && why->code != E_TIMEOUT &&
+			 why->code != E_AUTH && why->code != E_INTERRUPTED;
 
-	if (!k->args->skip_on_error) {
+	if (!k->args->skip_on_error || !is_record) {
 		k->exception = exception;
 		if (k->run->is_apache)
 			return err_set(err, why->code, "%s", err_message(why));
@@ -369,6 +373,17 @@ static int consuming_end(struct consuming *k, int rc, const struct err *err)
 	return signals_exit_code(&k->signals, code);
 }
 
+/* Apache's tool recommends the newer protocol to whoever joins a group by the old one. */
+static void consuming_recommend(const struct consuming *k)
+{
+	if (!k->run->is_apache || k->args->assigns ||
+	    strcasecmp(client_config_str(k->connection.config, CC_GROUP_PROTOCOL), "classic") != 0)
+		return;
+	print_error("The consumer rebalance protocol (KIP-848) is production-ready! Set "
+		    "group.protocol=consumer to try it out. See "
+		    "https://kafka.apache.org/documentation/#consumer_rebalance_protocol\n");
+}
+
 int consuming_run(struct consuming *k)
 {
 	struct consumer_options options = {.assigned = taking_assigned,
@@ -385,6 +400,7 @@ int consuming_run(struct consuming *k)
 	k->count_max = opt_given(k->run, "max-messages") && k->args->max_messages >= 0
 			       ? (uint64_t)k->args->max_messages
 			       : UINT64_MAX;
+	consuming_recommend(k);
 	signals_start(&k->signals, k->connection.client);
 	signals_stop_writes();
 	output_watch(k);
