@@ -416,6 +416,15 @@ def _():
                      fails=True)
         if words not in said or f"{name}-0@{offset}" not in said or "Traceback" in said:
             raise Failure(f"{said!r} does not tell {words!r} of {name}-0@{offset}")
+    # They may be skipped; but not because nobody can be asked for their schema.
+    skipping = ("consumer", "-b", BOOTSTRAP, "--topic", name, "--partition", "0",
+                "--max-messages", str(len(cases)), "--value-format", "avro",
+                "--skip-message-on-error")
+    kavka(*skipping, "--offset", "0")
+    said = kavka(*skipping, "--registry", "http://127.0.0.1:1", "--offset", "2",
+                 fails=True)
+    if "connection refused" not in said or f"{name}-0@2" not in said:
+        raise Failure(said)
     said = write(name, ['{"street":"a","number":null}', '{"street":5,"number":null}'],
                  "--value-format", "avro", fails=True)
     if "street: wants string, has a number" not in said:
