@@ -97,6 +97,12 @@ static const struct opt producer_opts[] = {
 	 .help = "Print TOPIC-PARTITION@OFFSET for each record that was acknowledged; with "
 		 "--output json "
 		 "an object, also for those that were not."},
+	{"key-serializer", OPT_GONE, 0,
+	 .help = "leave it out, text is sent as it is; --key-format knows numbers."},
+	{"value-serializer", OPT_GONE, 0,
+	 .help = "leave it out, text is sent as it is; --value-format knows numbers."},
+	{"queue-size", OPT_GONE, 0, .help = "write --max-memory-bytes BYTES instead."},
+	{"queue-enqueuetimeout-ms", OPT_GONE, 0, .help = "write --max-block-ms MS instead."},
 	{"old-producer", OPT_GONE, 0, .help = "leave it out, there is only one producer now."},
 	OPT_END,
 };
