@@ -174,16 +174,18 @@ void explain_records(struct explain *e, struct slice records, size_t pos, const 
 	size_t left = records.len;
 	struct batch b;
 	char name[EXPLAIN_VALUE_MAX];
-	int rc;
 
 	for (unsigned i = 0; left > 0; i++) {
-		size_t at = pos + (size_t)(data - records.data);
-		struct records_walk w = {.e = e, .path = name, .data = data, .base = at};
+		const uint8_t *start = data;
+		size_t from = pos + (size_t)(start - records.data), rest = left;
+		struct records_walk w = {.e = e, .path = name, .data = start, .base = from};
 
 		snprintf(name, sizeof(name), "%.*s.batch[%u]", EXPLAIN_VALUE_MAX - 24, path, i);
-		rc = batch_next(&b, &data, &left);
-		if (rc <= 0)
+		if (batch_next(&b, &data, &left) <= 0) {
+			explain_emit(e, from, start, rest, path,
+				     "no whole batch of version 2: %zu bytes", rest);
 			break;
+		}
 		w.len = b.size_bytes;
 		walk_header(&w, &b);
 		if (batch_codec(&b))
@@ -191,7 +193,4 @@ void explain_records(struct explain *e, struct slice records, size_t pos, const 
 		else
 			walk_records(&w, b.record_count);
 	}
-	if (left > 0)
-		explain_emit(e, pos + (size_t)(data - records.data), data, left, path,
-			     "no whole batch of version 2: %zu bytes", left);
 }

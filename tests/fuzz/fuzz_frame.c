@@ -6,13 +6,14 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "wire/api.h"
+#include "wire/explain.h"
 #include "wire/header.h"
 #include "wire/json.h"
 #include "wire/record_frame.h"
 
 enum mode { MODE_REQUEST, MODE_RESPONSE, MODE_METADATA, MODE_KEY, MODE_MESSAGE, MODE_COUNT };
 
-#define JSON_INPUT_MAX 512	/* JSON is slow and knows no secrets */
+#define JSON_INPUT_MAX 512 /* JSON is slow and knows no secrets */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -40,13 +41,44 @@ static void check_message(const struct message_desc *m, int16_t version, const v
 	out_fini(&out);
 }
 
+/* Lines of a dump follow each other and stay inside of the bytes. */
+static void check_line(void *ctx, const struct explain_line *line)
+{
+	size_t *next = ctx;
+
+	if (line->pos == EXPLAIN_NO_POS)
+		return;
+	assert(line->pos == *next);
+	*next += line->len;
+}
+
+/* A walk item by item gives what decoding gives. */
+static void check_walk(const struct message_desc *m, int16_t version, struct slice bytes,
+		       bool is_good)
+{
+	size_t next = 0, used;
+	int rc;
+
+	if (!message_has_version(m, version))
+		return;
+	rc = explain_message(m, version, bytes, 0, check_line, &next, &used, NULL);
+	assert(next <= bytes.len);
+	if (is_good)
+		assert(rc == 0 && next == used);
+}
+
 static void read_request(struct slice bytes, struct arena *arena)
 {
 	struct request_header header;
 	const struct api *api;
+	size_t used;
 	void *body;
 	struct err err;
 
+	if (request_header_decode(bytes, &header, &api, &used, &err) == 0)
+		check_walk(api->request, header.request_api_version,
+			   (struct slice){NULL, bytes.data + used, bytes.len - used},
+			   request_decode(bytes, arena, &header, &api, &body, &err) == 0);
 	if (request_decode(bytes, arena, &header, &api, &body, &err) == 0)
 		check_message(api->request, header.request_api_version, body, arena,
 			      bytes.len < JSON_INPUT_MAX);
@@ -67,6 +99,7 @@ static void read_response(struct slice bytes, struct arena *arena)
 			    bytes.data[1] % (api->max_version - api->min_version + 1));
 	bytes.data += 2;
 	bytes.len -= 2;
+	check_walk(api->response, version, bytes, false);
 	if (response_decode(api, &version, bytes, arena, &id, &body, &err) == 0)
 		check_message(api->response, version, body, arena, bytes.len < JSON_INPUT_MAX);
 }
