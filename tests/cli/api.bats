@@ -157,3 +157,12 @@ json()
 	[ "$(json '.topics[0].assignments[0].brokerIds | length')" = 1 ]
 	[ "$(json '.timeoutMs')" = 60000 ]
 }
+
+@test "api: the TAB key offers requests" {
+	run --separate-stderr "$KAVKA_BIN" complete -- kavka api DescribeC
+	expect 0
+	out_has DescribeCluster
+	out_has DescribeConfigs
+	run --separate-stderr "$KAVKA_BIN" complete -- kavka trace --api Produce,Metad
+	out Produce,Metadata
+}
