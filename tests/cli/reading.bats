@@ -196,6 +196,22 @@ is() # is EXPECTED ARGS...: what is printed, blanks between
 	is "" -G "$T" -p 0,1 -o stored -e
 }
 
+@test "reading: a group by the new protocol, where the broker has it" {
+	new_topic 2
+	seq 1 5 | put "$T" -p 0
+	seq 1 5 | put "$T" -p 1
+	run --separate-stderr read_topic -G "$T" --from-beginning -c 10 --command-property group.protocol=consumer
+	if [ "$status" -ne 0 ]; then
+		err_has "does not know group.protocol=consumer, group.protocol=classic would do"
+		return
+	fi
+	[ "$(sort -n <<<"$output" | paste -sd' ')" = "1 1 2 2 3 3 4 4 5 5" ]
+	[ "$(committed "$T")" -eq 10 ]
+	put "$T" -p 1 <<<6
+	run --separate-stderr read_topic -G "$T" -c 1 --command-property group.protocol=consumer
+	out 6
+}
+
 @test "reading: without a group it waits for a topic, and finds new partitions" {
 	"$KAVKA_BIN" consumer -b "$BROKER" -t "$T" --from-beginning -c 2 -q \
 		--command-property metadata.max.age.ms=500 >printed 2>errors 3>&- &
