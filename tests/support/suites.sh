@@ -7,6 +7,10 @@
 # A suite's output goes to build/logs/NAME.log. When it fails, the lines that matter are shown.
 # A suite that crashes, hangs, or runs no test at all counts as failed.
 
+# Files of command tests run side by side, each has a broker of its own.
+# shellcheck disable=SC2034
+cli_tests=(bats --jobs "$(nproc)" --no-parallelize-within-files --tap)
+
 suites_passed=0
 suites_failed=0
 suites_logs=${top_dir:?}/build/logs
