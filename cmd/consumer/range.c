@@ -102,12 +102,14 @@ static int range_ask_all(const struct range *r, struct client *client, const str
 			 size_t count, int64_t now_ms, struct range_bounds *b, struct err *err)
 {
 	bool is_past = r->end_ms >= 0 && r->end_ms <= now_ms;
+	bool is_checked = r->missing && r->from.kind == PLACE_OFFSET;
 	int rc = 0;
 
-	if (place_needs_first(r->from.kind) || place_needs_first(r->until.kind))
+	if (is_checked || place_needs_first(r->from.kind) || place_needs_first(r->until.kind))
 		rc = range_ask(r, client, parts, count, OFFSET_BEGINNING, &b->first, err);
-	if (rc == 0 && (r->from.kind == PLACE_BEFORE_END || r->from.kind == PLACE_TIME ||
-			r->until.kind == PLACE_BEFORE_END || r->until.kind == PLACE_END || is_past))
+	if (rc == 0 &&
+	    (is_checked || r->from.kind == PLACE_BEFORE_END || r->from.kind == PLACE_TIME ||
+	     r->until.kind == PLACE_BEFORE_END || r->until.kind == PLACE_END || is_past))
 		rc = range_ask(r, client, parts, count, OFFSET_END, &b->end, err);
 	if (rc == 0 && r->from.kind == PLACE_TIME)
 		rc = range_ask(r, client, parts, count, r->from.value, &b->at_time, err);
@@ -129,6 +131,15 @@ static int64_t range_offset(const struct place *place, const struct range_bounds
 	}
 }
 
+/* An offset that is not there: the broker would refuse it, and auto.offset.reset decide. */
+static void range_check(const struct range *r, struct position *p, int64_t first, int64_t end)
+{
+	if (p->offset >= first && p->offset <= end)
+		return;
+	r->missing(r->ctx, p, first, end);
+	p->offset = p->offset < first ? first : end;
+}
+
 int range_resolve(struct range *r, struct client *client, struct position *parts, size_t count,
 		  int64_t now_ms, struct err *err)
 {
@@ -139,6 +150,8 @@ int range_resolve(struct range *r, struct client *client, struct position *parts
 		int64_t end = -1;
 
 		parts[i].offset = range_offset(&r->from, &b, i);
+		if (r->missing && r->from.kind == PLACE_OFFSET)
+			range_check(r, &parts[i], b.first[i].offset, b.end[i].offset);
 		parts[i].leader_epoch = -1;
 		if (r->until.kind == PLACE_TIME || r->until.kind == PLACE_NONE)
 			end = b.end && r->end_ms >= 0 && r->end_ms <= now_ms ? b.end[i].offset : -1;

@@ -19,6 +19,10 @@ struct range {
 	struct place from, until; /* PLACE_NONE: not said */
 	bool read_committed;
 	int64_t end_ms; /* records of this time and later are not shown; -1 */
+	/* Told of an offset in `from` that is not there, which is then moved to where records are;
+	 * NULL: left as it is. */
+	void (*missing)(void *ctx, const struct position *at, int64_t first, int64_t end);
+	void *ctx;
 	struct range_part *parts;
 	size_t count, cap, last;
 };

@@ -199,6 +199,17 @@ static int taking_grow(struct consuming *k, struct err *err)
 	return rc;
 }
 
+static void taking_missing(void *ctx, const struct position *at, int64_t first, int64_t end)
+{
+	struct consuming *k = ctx;
+
+	output_note(k->run,
+		    "%.*s-%d: there is no offset %lld, the records are from %lld to before "
+		    "%lld: beginning with the %s",
+		    STR(at->topic), at->partition, (long long)at->offset, (long long)first,
+		    (long long)end, at->offset < first ? "oldest" : "next one");
+}
+
 int taking_begin(struct consuming *k, struct err *err)
 {
 	const struct consumer_args *args = k->args;
@@ -206,6 +217,10 @@ int taking_begin(struct consuming *k, struct err *err)
 	range_init(&k->range, args->from, args->end, args->stop_ms,
 		   strcmp(client_config_str(k->connection.config, CC_ISOLATION_LEVEL),
 			  "read_committed") == 0);
+	if (!k->run->is_apache) {
+		k->range.missing = taking_missing;
+		k->range.ctx = k;
+	}
 	if (args->topic && !*args->topic)
 		return err_set(
 			err, E_INVALID,

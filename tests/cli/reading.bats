@@ -74,6 +74,9 @@ is() # is EXPECTED ARGS...: what is printed, blanks between
 	is "3 4 5" -o @2023-11-14T22:13:22.500Z -c 3
 	is "" -o @now -e
 	is "9 10" --tail 2
+	run --separate-stderr "$KAVKA_BIN" consumer -b "$BROKER" -t "$T" -o 99 -e
+	expect 0
+	err_has "$T-0: there is no offset 99, the records are from 0 to before 10: beginning with the next one"
 }
 
 @test "reading: several partitions, the newest of all of them" {
