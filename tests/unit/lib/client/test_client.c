@@ -8,6 +8,8 @@
 
 #include "unit/lib/client/mock.h"
 
+#include "base/say.h"
+
 static int call(struct client *c, struct target to, int16_t key, const void *request,
 		struct arena *a, void **response, int16_t *version, struct err *err)
 {
@@ -36,6 +38,126 @@ static void every_address_is_named_with_its_reason(void **state)
 	assert_true(clock_mono_ms() - began < 3000);
 	client_free(c);
 	client_config_free(cfg);
+	arena_fini(&a);
+}
+
+/* A port that connects and never answers: nobody accepts. */
+static int silent_listener(uint16_t *port)
+{
+	struct sockaddr_in addr = {.sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(addr);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, len), 0);
+	assert_int_equal(listen(fd, 16), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+	*port = ntohs(addr.sin_port);
+	return fd;
+}
+
+/* One address that is silent must not keep the others from being asked, wherever it stands. */
+static void a_late_address_does_not_hold_up_the_others(void **state)
+{
+	struct mock m;
+	struct client_config *cfg;
+	uint16_t port;
+	int fd = silent_listener(&port);
+
+	(void)state;
+	mock_init(&m, 1, 1);
+	/* Which one comes first is drawn by lot. */
+	for (int i = 0; i < 4; i++) {
+		int64_t began = clock_mono_ms();
+		char servers[128];
+		struct client *c;
+		struct arena a;
+		struct err err = {0};
+		void *r;
+
+		arena_init(&a);
+		snprintf(servers, sizeof(servers),
+			 "bootstrap.servers=127.0.0.1:%u,127.0.0.1:%u", port, m.nodes[0].port);
+		c = mock_client(&m, CLIENT_ADMIN, servers, &cfg);
+		assert_int_equal(call(c, TO_ANY, API_METADATA, WIRE_NEW(&a, metadata_request), &a,
+				      &r, NULL, &err), 0);
+		assert_true(clock_mono_ms() - began < 3000);
+		client_free(c);
+		client_config_free(cfg);
+		arena_fini(&a);
+	}
+	mock_fini(&m);
+	close(fd);
+}
+
+/* Who was connected to may be slow: waited for as long as the setup may take, then told apart. */
+static void a_silent_address_is_given_up_when_its_setup_takes_too_long(void **state)
+{
+	struct client_config *cfg = client_config_new(CLIENT_ADMIN);
+	struct client_options options = {.unreachable_ms = 100};
+	char servers[64];
+	struct client *c;
+	struct arena a;
+	struct err err = {0};
+	int64_t began = clock_mono_ms(), spent;
+	uint16_t port;
+	int fd = silent_listener(&port);
+	void *r;
+
+	(void)state;
+	arena_init(&a);
+	say_set_level(SAY_NONE);
+	snprintf(servers, sizeof(servers), "127.0.0.1:%u", port);
+	assert_int_equal(client_config_set(cfg, "bootstrap.servers", servers, NULL), 0);
+	assert_int_equal(client_config_set(cfg, "socket.connection.setup.timeout.ms", "600", NULL),
+			 0);
+	assert_int_equal(client_new(&c, cfg, &options, &err), 0);
+	assert_int_equal(call(c, TO_ANY, API_METADATA, WIRE_NEW(&a, metadata_request), &a, &r, NULL,
+			      &err), E_UNREACHABLE);
+	spent = clock_mono_ms() - began;
+	assert_non_null(strstr(err.text, ": connected, but no answer in time"));
+	assert_true(spent >= 600 && spent < 5000);
+	client_free(c);
+	client_config_free(cfg);
+	arena_fini(&a);
+	close(fd);
+	say_set_level(SAY_WARN);
+}
+
+/* What brokers advertise and nobody can reach is told as that, not as a timeout a minute later. */
+static void unreachable_advertised_addresses_are_named(void **state)
+{
+	struct mock m;
+	struct client_config *cfg = client_config_new(CLIENT_ADMIN);
+	struct client_options options = {.unreachable_ms = 200};
+	char servers[64];
+	struct client *c;
+	struct arena a;
+	struct err err = {0};
+	uint16_t port;
+	int fd = silent_listener(&port);
+	void *r;
+
+	(void)state;
+	/* It listens where it always did, but tells a port that nobody has. */
+	close(fd);
+	mock_init(&m, 1, 1);
+	snprintf(servers, sizeof(servers), "127.0.0.1:%u", m.nodes[0].port);
+	m.nodes[0].port = port;
+	arena_init(&a);
+	options.loop = &m.loop;
+	assert_int_equal(client_config_set(cfg, "bootstrap.servers", servers, NULL), 0);
+	assert_int_equal(client_new(&c, cfg, &options, &err), 0);
+	assert_int_equal(call(c, TO_NODE(1), API_LIST_GROUPS, WIRE_NEW(&a, list_groups_request), &a,
+			      &r, NULL, &err), E_UNREACHABLE);
+	assert_non_null(strstr(err.text, "answers, but what the brokers advertise cannot be"));
+	assert_non_null(strstr(err.text, "check advertised.listeners"));
+	/* What any broker can tell still works. */
+	assert_int_equal(call(c, TO_ANY, API_METADATA, WIRE_NEW(&a, metadata_request), &a, &r, NULL,
+			      &err), 0);
+	client_free(c);
+	client_config_free(cfg);
+	mock_fini(&m);
 	arena_fini(&a);
 }
 
@@ -247,6 +369,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_address_is_named_with_its_reason),
+		cmocka_unit_test(a_late_address_does_not_hold_up_the_others),
+		cmocka_unit_test(a_silent_address_is_given_up_when_its_setup_takes_too_long),
+		cmocka_unit_test(unreachable_advertised_addresses_are_named),
 		cmocka_unit_test(bad_addresses_are_refused),
 		cmocka_unit_test(an_old_broker_is_spoken_to_in_its_versions),
 		cmocka_unit_test(nodes_controllers_and_leaders_are_found),
