@@ -115,6 +115,22 @@ assert t["topic"] == sys.argv[2] and [p["partition"] for p in t["partitions"]] =
 	done
 }
 
+@test "kavka help: every command once, under what it is for; subcommands have their own help" {
+	run -0 kavka
+	[ "${lines[0]}" = "kavka: Apache Kafka's tools and broker in one program" ]
+	overview=$output
+	for name in $(kavka complete -- kavka "" | cut -f 1); do
+		[ "$(grep -cE "^  $name  " <<<"$overview")" -eq 1 ] || { echo "$name" >&2; return 1; }
+	done
+	# Nothing is left over: a new command gets a place.
+	[[ "$overview" != *"More:"* ]]
+	run -0 kavka help storage format
+	out_has "Usage: kavka storage format"
+	fails 2 "kavka help: there is no command 'tpoics'; did you mean topics? (see kavka help help)" help tpoics
+	run -0 kavka --version
+	[[ "$output" =~ ^kavka\ [0-9.]+\ \(speaks\ Kafka\ [0-9.]+\)$ ]]
+}
+
 @test "kavka offsets, configs, delete-records: the rest of a topic's life" {
 	seq 1 5 | kavka producer --topic "$T"
 	run -0 kavka offsets --topic "$T"
