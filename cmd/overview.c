@@ -88,7 +88,8 @@ void help_write_overview(struct out *out)
 	overview_group(out, "More", NULL, (int)width);
 	out_text(out, "\nkavka help <command> shows the options of one, `man kavka-<command>` "
 		 "its manual.\nThe server is -b (--bootstrap-server), else "
-		 "$KAVKA_BOOTSTRAP_SERVERS, else the current\nprofile (kavka profile), else localhost:9092.\n");
+		 "$KAVKA_BOOTSTRAP_SERVERS, else the current\n"
+		 "profile (kavka profile), else localhost:9092.\n");
 }
 
 struct help_args {
