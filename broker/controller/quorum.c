@@ -9,25 +9,39 @@ void describe_quorum_fail(struct control_op *op, enum kafka_error error, struct 
 	response->error_message = text;
 }
 
-static void voters_of(struct change *ch, struct describe_quorum_response_partition_data *out)
+/* Fills in the voters, or the observers, as the leader sees them; gives how many there are. `out`
+ * NULL: only that. */
+static int32_t replicas_of(struct change *ch, bool is_voter,
+			   struct describe_quorum_response_replica_state *out)
 {
-	struct raft *raft = ch->c->raft;
-	const struct voters_record *voters = raft_voters(raft);
+	struct raft_replica replica;
+	int32_t count = 0;
 
-	out->current_voters =
-		WIRE_ARRAY(ch->arena, describe_quorum_response_replica_state, voters->voters_count);
-	out->current_voters_count = voters->voters_count;
-	for (int32_t i = 0; i < voters->voters_count; i++) {
-		struct describe_quorum_response_replica_state *state = &out->current_voters[i];
-
-		state->replica_id = voters->voters[i].voter_id;
-		state->replica_directory_id = voters->voters[i].voter_directory_id;
-		state->log_end_offset = -1;
-		if (state->replica_id != ch->c->options.node_id)
+	for (size_t i = 0; raft_replica_at(ch->c->raft, i, &replica); i++) {
+		if (replica.is_voter != is_voter)
 			continue;
-		state->log_end_offset = raft_log_end(raft);
-		state->last_fetch_timestamp = state->last_caught_up_timestamp = ch->timestamp_ms;
+		if (out) {
+			out[count].replica_id = replica.node_id;
+			out[count].replica_directory_id = replica.directory_id;
+			out[count].log_end_offset = replica.end_offset;
+			out[count].last_fetch_timestamp = replica.last_fetch_ms;
+			out[count].last_caught_up_timestamp = replica.last_caught_up_ms;
+		}
+		count++;
 	}
+	return count;
+}
+
+static void quorum_of(struct change *ch, struct describe_quorum_response_partition_data *out)
+{
+	out->current_voters_count = replicas_of(ch, true, NULL);
+	out->current_voters = WIRE_ARRAY(ch->arena, describe_quorum_response_replica_state,
+					 out->current_voters_count);
+	replicas_of(ch, true, out->current_voters);
+	out->observers_count = replicas_of(ch, false, NULL);
+	out->observers =
+		WIRE_ARRAY(ch->arena, describe_quorum_response_replica_state, out->observers_count);
+	replicas_of(ch, false, out->observers);
 }
 
 static void nodes_of(struct change *ch, struct describe_quorum_response *response)
@@ -80,7 +94,7 @@ void describe_quorum_run(struct change *ch, struct control_op *op)
 			p->leader_id = raft_leader_id(ch->c->raft);
 			p->leader_epoch = raft_epoch(ch->c->raft);
 			p->high_watermark = raft_high_watermark(ch->c->raft);
-			voters_of(ch, p);
+			quorum_of(ch, p);
 		}
 	}
 	nodes_of(ch, response);

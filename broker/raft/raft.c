@@ -179,6 +179,8 @@ void raft_close(struct raft *r)
 		log_pool_free(r->pool);
 	raft_download_drop(r);
 	raft_drop_observers(r);
+	if (r->change.api)
+		arena_fini(&r->change.arena);
 	free(r->peers);
 	free(r->snapshots.items);
 	free(r->dir);
@@ -210,8 +212,15 @@ int raft_failed(const struct raft *r, struct err *err)
 
 void raft_settle(struct raft *r)
 {
-	if (r->failed < 0)
+	struct err err;
+	int rc = r->failed;
+
+	if (rc == 0)
+		rc = raft_step_change(r, &err);
+	if (rc < 0) {
+		raft_fail(r, rc, &err);
 		return;
+	}
 	if (r->role == RAFT_PROSPECTIVE || r->role == RAFT_CANDIDATE)
 		raft_ask_votes(r);
 	raft_announce(r);
@@ -260,9 +269,12 @@ void raft_receive(struct raft *r, struct raft_inbound *in)
 	case API_BEGIN_QUORUM_EPOCH: rc = raft_on_begin(r, in, &err); break;
 	case API_END_QUORUM_EPOCH: rc = raft_on_end(r, in, &err); break;
 	case API_FETCH: raft_on_fetch(r, in); break;
+	case API_FETCH_SNAPSHOT: raft_on_fetch_snapshot(r, in); break;
+	case API_ADD_RAFT_VOTER: raft_on_add_voter(r, in); break;
+	case API_UPDATE_RAFT_VOTER: raft_on_update_voter(r, in); break;
 	default:
-		assert(in->api == API_FETCH_SNAPSHOT);
-		raft_on_fetch_snapshot(r, in);
+		assert(in->api == API_REMOVE_RAFT_VOTER);
+		raft_on_remove_voter(r, in);
 		break;
 	}
 	if (rc < 0) {
@@ -281,6 +293,8 @@ static int raft_answered(struct raft *r, struct raft_link *link, const void *res
 	case API_BEGIN_QUORUM_EPOCH: return raft_on_begin_response(r, response, link, err);
 	case API_END_QUORUM_EPOCH: return raft_on_end_response(r, response, link, err);
 	case API_FETCH: return raft_on_fetch_response(r, link, response, err);
+	case API_API_VERSIONS: return raft_on_probe(r, response, err);
+	case API_UPDATE_RAFT_VOTER: return 0; /* if it was refused, it is said again later */
 	default:
 		assert(link->api == API_FETCH_SNAPSHOT);
 		return raft_on_fetch_snapshot_response(r, link, response, err);
@@ -304,7 +318,7 @@ void raft_responded(struct raft *r, uint64_t id, const void *response, int rc)
 		if (link->api == API_VOTE && r->role == RAFT_PROSPECTIVE && rc == E_UNSUPPORTED)
 			rc = raft_become_candidate(r, &err);
 		else
-			rc = 0;
+			rc = link == &r->change.probe ? raft_on_probe(r, NULL, &err) : 0;
 	}
 	if (rc < 0)
 		raft_fail(r, rc, &err);
@@ -325,7 +339,9 @@ enum raft_role raft_role(const struct raft *r)
 
 int32_t raft_leader_id(const struct raft *r)
 {
-	return r->role == RAFT_RESIGNED ? -1 : r->state.leader_id;
+	bool was_leader = r->role != RAFT_LEADER && r->state.leader_id == r->options.node_id;
+
+	return was_leader ? -1 : r->state.leader_id;
 }
 
 int64_t raft_epoch_start(const struct raft *r)

@@ -132,13 +132,14 @@ MUST_USE int raft_resign(struct raft *r, struct err *err);
 void raft_responded(struct raft *r, uint64_t id, const void *response, int rc);
 
 /* A request of another node: Vote, BeginQuorumEpoch, EndQuorumEpoch, Fetch or FetchSnapshot of
- * METADATA_TOPIC-0. The caller owns it and keeps it with its body until `answer`. */
+ * METADATA_TOPIC-0; AddRaftVoter, RemoveRaftVoter or UpdateRaftVoter. The caller owns it and keeps
+ * it with its body until `answer`, which must not call raft. */
 struct raft_inbound {
 	enum api_key api;
 	const void *body;
 	struct str listener; /* name of the listener that it came in on */
 	struct arena *arena; /* the response is made in it */
-	/* Called once, within raft_receive() or, for a Fetch that waits, in a later event; not
+	/* Called once, within raft_receive() or, for what has to wait, in a later event; not
 	 * after raft_forget(). The response is borrowed until it returns. */
 	void (*answer)(struct raft_inbound *in, const void *response);
 

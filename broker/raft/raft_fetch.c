@@ -245,9 +245,10 @@ void raft_serve_parked(struct raft *r)
 	}
 }
 
-void raft_forget(struct raft *r UNUSED, struct raft_inbound *in)
+void raft_forget(struct raft *r, struct raft_inbound *in)
 {
 	list_remove(&in->node);
+	raft_forget_change(r, in);
 }
 
 /* ---- FetchSnapshot --------------------------------------------------------------------------- */

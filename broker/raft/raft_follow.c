@@ -94,7 +94,8 @@ void raft_follow(struct raft *r)
 			return;
 		}
 		if (!has_timed_out) {
-			send_fetch(r, &r->leader);
+			if (!raft_send_update(r))
+				send_fetch(r, &r->leader);
 			return;
 		}
 		r->leader.request_id = 0;

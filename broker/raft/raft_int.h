@@ -45,6 +45,20 @@ struct raft_observer {
 #define OBSERVER_SESSION_MS (300 * 1000)
 #define FETCH_WAIT_MAX_MS 500
 
+#define KRAFT_VERSION_MAX 1
+
+/* A change of the voters, from the request to the answer (leader). */
+struct raft_change {
+	enum api_key api;        /* 0: none is under way */
+	struct raft_inbound *in; /* who waits; NULL: gone, or answered */
+	struct arena arena;
+	struct voters_record_voter voter; /* as it shall be; not for removals */
+	struct raft_link probe;           /* to the voter itself */
+	bool ack_when_agreed;
+	int64_t offset; /* of the voters record; -1: not appended */
+	int64_t deadline_us;
+};
+
 /* A snapshot on its way from the leader. */
 struct raft_download {
 	struct snapshot_id id; /* SNAPSHOT_NONE: none */
@@ -79,6 +93,7 @@ struct raft {
 	struct quorum_state state; /* as it is on the disk */
 	int64_t deadline_us;       /* of the role; INT64_MAX: none */
 	bool is_voter;             /* by the newest voters */
+	bool was_voter;            /* by those before them */
 	bool has_fetched;          /* follower: from the leader, in this epoch */
 
 	/* messages */
@@ -93,6 +108,8 @@ struct raft {
 	size_t observer_count, observer_cap;
 	int64_t begin_us; /* leader: when to look for voters that do not fetch */
 	struct raft_download download;
+	struct raft_change change;
+	int64_t update_us; /* follower: when to look whether its own entry is true */
 
 	/* the voters: of the newest control record, or of the snapshot, or of the config */
 	struct arena voters_arena;
@@ -202,6 +219,23 @@ MUST_USE int raft_on_fetch_snapshot_response(struct raft *r, struct raft_link *l
 					     struct err *err);
 void raft_download_drop(struct raft *r);
 
+/* ---- raft_voters.c: changes of the voters ------------------------------------------------------
+ */
+
+void raft_on_add_voter(struct raft *r, struct raft_inbound *in);
+void raft_on_remove_voter(struct raft *r, struct raft_inbound *in);
+void raft_on_update_voter(struct raft *r, struct raft_inbound *in);
+void raft_refuse_change(struct raft *r, struct raft_inbound *in, enum kafka_error error);
+/* The voter's own answer; NULL: it cannot be reached. */
+MUST_USE int raft_on_probe(struct raft *r, const struct api_versions_response *m, struct err *err);
+/* Answers what is agreed, or too late; a leader that is no voter any more resigns. */
+MUST_USE int raft_step_change(struct raft *r, struct err *err);
+/* No leader any more: whoever waits is told. */
+void raft_drop_change(struct raft *r, enum kafka_error error);
+void raft_forget_change(struct raft *r, const struct raft_inbound *in);
+/* Follower: tells the leader what is true of this node, if the voters say otherwise. */
+bool raft_send_update(struct raft *r);
+
 /* ---- raft_peers.c -----------------------------------------------------------------------------
  */
 
@@ -210,6 +244,9 @@ bool raft_is_self(const struct raft *r, const struct voters_record_voter *v);
 size_t raft_majority(const struct raft *r);
 /* Whether a majority of the voters is this node alone. */
 bool raft_is_alone(const struct raft *r);
+/* May this node stand for election? Also if it was taken out by a record that is not agreed yet: it
+ * may be the only one that has it. */
+bool raft_may_stand(const struct raft *r);
 /* Takes the voters of a control record, or of a snapshot (offset -1 or its last). */
 void raft_set_voters(struct raft *r, const struct voters_record *voters, int64_t offset);
 /* The voter with this key, NULL if it is none (or this node). A directory id that the voters or the
@@ -289,6 +326,8 @@ MUST_USE int raft_append_fetched(struct raft *r, struct slice records, struct er
 MUST_USE int raft_truncate(struct raft *r, int64_t offset, struct err *err);
 /* Goes on from a snapshot that was fetched: nothing before it is kept. */
 MUST_USE int raft_use_fetched_snapshot(struct raft *r, struct snapshot_id id, struct err *err);
+/* Do the voters say where this node listens, and what it supports? */
+bool raft_endpoint_is_current(const struct raft *r, const struct voters_record_voter *v);
 /* The high watermark as far as what is known allows (leader). */
 void raft_update_high_watermark(struct raft *r);
 /* Follower: what the leader says. */

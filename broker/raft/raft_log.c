@@ -129,6 +129,7 @@ static int raft_read_quorum(struct raft *r, struct err *err)
 
 	r->kraft_version = 0;
 	r->kraft_version_offset = -1;
+	r->is_voter = false;
 	raft_static_voters(r);
 	if (id.end_offset >= 0)
 		rc = raft_read_snapshot(r, id, err);
@@ -231,13 +232,13 @@ int raft_append(struct raft *r, struct batch_builder *batch, int64_t *last_offse
 	return rc;
 }
 
-static bool raft_endpoint_is_current(const struct raft *r, const struct voters_record_voter *v)
+bool raft_endpoint_is_current(const struct raft *r, const struct voters_record_voter *v)
 {
 	return v->endpoints_count == 1 && str_eq(v->endpoints[0].name, r->endpoint_name) &&
 	       str_eq(v->endpoints[0].host, r->endpoint_host) &&
 	       v->endpoints[0].port == r->options.endpoint.port &&
 	       v->kraft_version_feature.min_supported_version == 0 &&
-	       v->kraft_version_feature.max_supported_version == 1;
+	       v->kraft_version_feature.max_supported_version == KRAFT_VERSION_MAX;
 }
 
 /* The voters with this node's own entry as it is now; false if the log has them like that. */
@@ -258,7 +259,7 @@ static bool raft_voters_renew(struct raft *r, struct arena *arena, struct voters
 		v->endpoints[0].host = r->endpoint_host;
 		v->endpoints[0].port = r->options.endpoint.port;
 		v->kraft_version_feature.min_supported_version = 0;
-		v->kraft_version_feature.max_supported_version = 1;
+		v->kraft_version_feature.max_supported_version = KRAFT_VERSION_MAX;
 		is_new = true;
 	}
 	*out = voters;

@@ -21,6 +21,11 @@ bool raft_is_alone(const struct raft *r)
 	return r->is_voter && r->peer_count == 0;
 }
 
+bool raft_may_stand(const struct raft *r)
+{
+	return r->is_voter || (r->was_voter && r->voters_offset >= r->high_watermark);
+}
+
 /* The endpoint of this node's own controller listener, or else the first one. */
 static const struct voters_record_endpoint *endpoint_of(const struct raft *r,
 							const struct voters_record_voter *v)
@@ -43,6 +48,15 @@ static void peer_init(struct raft *r, struct raft_peer *peer, const struct voter
 				   .last_caught_up_ms = -1};
 	if (old)
 		*peer = *old;
+	for (size_t i = 0; !old && i < r->observer_count; i++) {
+		const struct raft_observer *o = &r->observers[i];
+
+		if (o->node_id != v->voter_id || !uuid_eq(o->directory_id, v->voter_directory_id))
+			continue;
+		peer->end_offset = o->end_offset;
+		peer->last_fetch_ms = o->last_fetch_ms;
+		peer->last_caught_up_ms = o->last_caught_up_ms;
+	}
 	peer->link.node_id = v->voter_id;
 	peer->link.host = e ? e->host : STR_NULL;
 	peer->link.port = e ? e->port : 0;
@@ -59,6 +73,7 @@ void raft_set_voters(struct raft *r, const struct voters_record *voters, int64_t
 	arena_init(&r->voters_arena);
 	r->voters = message_copy(&voters_record_desc, &r->voters_arena, voters);
 	r->voters_offset = offset;
+	r->was_voter = r->is_voter;
 	r->is_voter = false;
 	peers = xcalloc((size_t)r->voters->voters_count + 1, sizeof(*peers));
 	for (int32_t i = 0; i < r->voters->voters_count; i++) {
@@ -152,6 +167,7 @@ void raft_links_reset(struct raft *r)
 	for (size_t i = 0; i < r->bootstrap_count; i++)
 		link_reset(&r->bootstrap[i]);
 	link_reset(&r->leader);
+	link_reset(&r->change.probe);
 }
 
 struct raft_link *raft_link_of(struct raft *r, uint64_t id)
@@ -166,6 +182,8 @@ struct raft_link *raft_link_of(struct raft *r, uint64_t id)
 		if (r->bootstrap[i].request_id == id)
 			return &r->bootstrap[i];
 	}
+	if (r->change.probe.request_id == id)
+		return &r->change.probe;
 	return r->leader.request_id == id ? &r->leader : NULL;
 }
 
@@ -220,6 +238,8 @@ int64_t raft_links_deadline_us(const struct raft *r)
 		if (peer_wants_request(r, &r->peers[i]) && !str_is_null(r->peers[i].link.host))
 			deadline_us = MIN(deadline_us, link_ready_us(r, &r->peers[i].link));
 	}
+	if (r->role == RAFT_LEADER && r->change.api)
+		deadline_us = MIN(deadline_us, r->change.deadline_us);
 	if (r->role == RAFT_LEADER)
 		return MIN(deadline_us, r->begin_us);
 	if (r->role == RAFT_FOLLOWER || r->role == RAFT_UNATTACHED)

@@ -45,20 +45,21 @@ static int64_t role_deadline_us(struct raft *r, enum raft_role from)
 	case RAFT_LEADER:
 		return raft_is_alone(r) ? INT64_MAX : now_us + r->options.fetch_timeout_ms * 1500;
 	case RAFT_UNATTACHED:
-		if (!r->is_voter)
+		if (!raft_may_stand(r))
 			return INT64_MAX;
 		/* who begins a higher epoch must not keep others from ever standing */
 		if (is_waiting && r->deadline_us > now_us && r->deadline_us != INT64_MAX)
 			return r->deadline_us;
 		return now_us + election_timeout_us(r);
-	default: return r->is_voter ? now_us + election_timeout_us(r) : INT64_MAX;
+	case RAFT_RESIGNED: return now_us + election_timeout_us(r);
+	default: return raft_may_stand(r) ? now_us + election_timeout_us(r) : INT64_MAX;
 	}
 }
 
 void raft_start_waiting(struct raft *r)
 {
 	r->deadline_us = raft_is_alone(r) ? 0
-			 : r->is_voter    ? raft_now_us(r) + election_timeout_us(r)
+			 : raft_may_stand(r) ? raft_now_us(r) + election_timeout_us(r)
 					  : INT64_MAX;
 }
 
@@ -91,7 +92,9 @@ int raft_move(struct raft *r, enum raft_role to, struct quorum_state state, stru
 		r->epoch_start = -1;
 	raft_links_reset(r);
 	raft_download_drop(r);
+	r->update_us = 0;
 	if (from == RAFT_LEADER) {
+		raft_drop_change(r, KERR_NOT_LEADER_OR_FOLLOWER);
 		raft_drop_observers(r);
 		raft_serve_parked(r);
 	}
@@ -184,12 +187,15 @@ static int timer_expired(struct raft *r, struct err *err)
 	case RAFT_RESIGNED:
 		if (raft_is_alone(r))
 			return raft_become_prospective(r, err);
+		/* who observes now looks for the leader, and disturbs nobody with a new epoch */
+		if (!raft_may_stand(r))
+			return raft_move(r, RAFT_UNATTACHED, state, err);
 		state = (struct quorum_state){
 			.leader_epoch = state.leader_epoch + 1, .leader_id = -1, .voted_id = -1};
 		return raft_move(r, RAFT_UNATTACHED, state, err);
 	case RAFT_PROSPECTIVE: return raft_count_votes(r, err);
 	case RAFT_FOLLOWER:
-		if (!r->is_voter) {
+		if (!raft_may_stand(r)) {
 			/* it goes on asking, also others (raft_follow) */
 			r->deadline_us = raft_now_us(r) + r->options.fetch_timeout_ms * 1000;
 			return 0;

@@ -285,17 +285,15 @@ raft_new_fetch_snapshot_response(struct raft *r, struct raft_inbound *in, enum k
 		(in)->answer((in), whole); \
 	} while (0)
 
-static void refuse_whole(struct raft_inbound *in, enum kafka_error error)
+static void refuse_whole(struct raft *r, struct raft_inbound *in, enum kafka_error error)
 {
 	switch (in->api) {
 	case API_VOTE: REFUSE_WHOLE(in, vote_response, error); break;
 	case API_BEGIN_QUORUM_EPOCH: REFUSE_WHOLE(in, begin_quorum_epoch_response, error); break;
 	case API_END_QUORUM_EPOCH: REFUSE_WHOLE(in, end_quorum_epoch_response, error); break;
 	case API_FETCH: REFUSE_WHOLE(in, fetch_response, error); break;
-	default:
-		assert(in->api == API_FETCH_SNAPSHOT);
-		REFUSE_WHOLE(in, fetch_snapshot_response, error);
-		break;
+	case API_FETCH_SNAPSHOT: REFUSE_WHOLE(in, fetch_snapshot_response, error); break;
+	default: raft_refuse_change(r, in, error); break;
 	}
 }
 
@@ -305,7 +303,7 @@ void raft_refuse(struct raft *r, struct raft_inbound *in, enum kafka_error error
 	struct end_quorum_epoch_response *end;
 
 	if (is_whole) {
-		refuse_whole(in, error);
+		refuse_whole(r, in, error);
 		return;
 	}
 	switch (in->api) {
