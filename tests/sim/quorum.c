@@ -66,7 +66,7 @@ struct cluster {
 	int32_t leader_of[EPOCHS_MAX];
 	struct agreed *agreed;
 	size_t agreed_count, agreed_cap;
-	uint64_t appended, crashes, elections, snapshots, downloads;
+	uint64_t appended, crashes, elections, snapshots, downloads, voter_changes;
 };
 
 static struct {
@@ -169,6 +169,11 @@ static int node_fault(void *ctx, enum sim_fault what)
 											   : 0;
 }
 
+static struct uuid directory_of(unsigned index)
+{
+	return (struct uuid){{9, 9, [15] = (uint8_t)(200 + index)}};
+}
+
 /* ---- Messages -------------------------------------------------------------------------------- */
 
 struct packet {
@@ -220,8 +225,8 @@ static struct slice encode(struct cluster *c, const struct message_desc *desc, i
 struct inbound {
 	struct raft_inbound in;
 	struct packet *packet;
+	struct node *node;
 	struct arena arena;
-	unsigned incarnation; /* of the asked */
 	void *body;
 };
 
@@ -249,6 +254,20 @@ static void response_arrives(void *ctx)
 	packet_free(p);
 }
 
+/* An operator's request: nobody carries the answer back. */
+static void admin_answer(struct raft_inbound *in, const void *response)
+{
+	struct inbound *i = CONTAINER_OF(in, struct inbound, in);
+	const struct add_raft_voter_response *added = response;
+
+	if (in->api == API_ADD_RAFT_VOTER && added->error_code == KERR_NONE)
+		i->node->cluster->voter_changes++;
+	say_debug("the operator's %s is answered: %s", api_by_key(in->api)->name,
+		  kafka_error_name(added->error_code));
+	arena_fini(&i->arena);
+	free(i);
+}
+
 static void inbound_answer(struct raft_inbound *in, const void *response)
 {
 	struct inbound *i = CONTAINER_OF(in, struct inbound, in);
@@ -269,6 +288,19 @@ static void inbound_answer(struct raft_inbound *in, const void *response)
 	free(i);
 }
 
+/* What the server around the core would say. */
+static void answer_api_versions(struct inbound *i)
+{
+	struct api_versions_response *m = WIRE_NEW(&i->arena, api_versions_response);
+
+	m->supported_features =
+		WIRE_ARRAY(&i->arena, api_versions_response_supported_feature_key, 1);
+	m->supported_features_count = 1;
+	m->supported_features[0].name = STR_LIT("kraft.version");
+	m->supported_features[0].max_version = 1;
+	inbound_answer(&i->in, m);
+}
+
 static void request_arrives(void *ctx)
 {
 	struct packet *p = ctx;
@@ -284,6 +316,7 @@ static void request_arrives(void *ctx)
 	}
 	i = xcalloc(1, sizeof(*i));
 	i->packet = p;
+	i->node = n;
 	arena_init(&i->arena);
 	i->body = message_new(p->api->request, &i->arena);
 	if (message_decode(p->api->request, p->version, p->bytes, NULL, &i->arena, i->body, &err) <
@@ -294,7 +327,10 @@ static void request_arrives(void *ctx)
 				      .listener = STR_LIT("CONTROLLER"),
 				      .arena = &i->arena,
 				      .answer = inbound_answer};
-	raft_receive(n->raft, &i->in);
+	if (p->api->key == API_API_VERSIONS)
+		answer_api_versions(i);
+	else
+		raft_receive(n->raft, &i->in);
 	node_look(n);
 }
 
@@ -487,11 +523,6 @@ static void node_plan(struct node *n)
 	world_at(&n->cluster->world, at_us, tick_run, free, t);
 }
 
-static struct uuid directory_of(unsigned index)
-{
-	return (struct uuid){{9, 9, [15] = (uint8_t)(200 + index)}};
-}
-
 static void node_wake(void *ctx UNUSED)
 {
 }
@@ -510,7 +541,7 @@ static void node_start(struct node *n)
 		.endpoint = {STR_LIT("CONTROLLER"), STR_LIT("sim"), (int32_t)n->index + 1, 0},
 		.cluster_id = STR_LIT("sim"),
 		.bootstrap = bootstrap,
-		.bootstrap_count = c->voters,
+		.bootstrap_count = c->nodes,
 		.election_timeout_ms = 1000,
 		.fetch_timeout_ms = 2000,
 		.election_backoff_max_ms = 1000,
@@ -528,7 +559,7 @@ static void node_start(struct node *n)
 	};
 	struct err err = {0};
 
-	for (unsigned i = 0; i < c->voters; i++)
+	for (unsigned i = 0; i < c->nodes; i++)
 		bootstrap[i] = (struct raft_address){STR_LIT("sim"), (uint16_t)(i + 1)};
 	sim_disk_power_on(n->disk);
 	n->incarnation++;
@@ -594,7 +625,8 @@ static void node_format(struct node *n)
 		WIRE_INIT(voters_record_voter, &voters[i]);
 		WIRE_INIT(voters_record_endpoint, &endpoints[i]);
 		endpoints[i].name = STR_LIT("CONTROLLER");
-		endpoints[i].host = STR_LIT("sim");
+		/* has moved since: each voter tells the leader */
+		endpoints[i].host = STR_LIT("old");
 		endpoints[i].port = (uint16_t)(i + 1);
 		voters[i].voter_id = (int32_t)i + 1;
 		voters[i].voter_directory_id = directory_of(i);
@@ -671,6 +703,48 @@ static void append_some(struct node *n)
 	node_look(n);
 }
 
+/* The operator adds or removes a voter: any node, however the others are. */
+static void change_voters(struct cluster *c, struct node *leader)
+{
+	struct node *n = &c->node[world_below(&c->world, c->nodes)];
+	bool is_voter = false;
+	struct inbound *i = xcalloc(1, sizeof(*i));
+	struct remove_raft_voter_request *removed;
+	struct add_raft_voter_request *added;
+	struct raft_replica replica;
+
+	arena_init(&i->arena);
+	i->node = leader;
+	for (size_t at = 0; raft_replica_at(leader->raft, at, &replica); at++)
+		is_voter =
+			is_voter || (replica.is_voter && replica.node_id == (int32_t)n->index + 1);
+	if (is_voter) {
+		i->body = removed = WIRE_NEW(&i->arena, remove_raft_voter_request);
+		i->in.api = API_REMOVE_RAFT_VOTER;
+		removed->cluster_id = STR_LIT("sim");
+		removed->voter_id = (int32_t)n->index + 1;
+		removed->voter_directory_id = directory_of(n->index);
+	} else {
+		i->body = added = WIRE_NEW(&i->arena, add_raft_voter_request);
+		i->in.api = API_ADD_RAFT_VOTER;
+		added->cluster_id = STR_LIT("sim");
+		added->voter_id = (int32_t)n->index + 1;
+		added->voter_directory_id = directory_of(n->index);
+		added->listeners = WIRE_ARRAY(&i->arena, add_raft_voter_request_listener, 1);
+		added->listeners_count = 1;
+		added->listeners[0].name = STR_LIT("CONTROLLER");
+		added->listeners[0].host = STR_LIT("sim");
+		added->listeners[0].port = (uint16_t)(n->index + 1);
+		added->ack_when_committed = world_below(&c->world, 2);
+	}
+	i->in.body = i->body;
+	i->in.listener = STR_LIT("CONTROLLER");
+	i->in.arena = &i->arena;
+	i->in.answer = admin_answer;
+	raft_receive(leader->raft, &i->in);
+	node_look(leader);
+}
+
 static void cluster_act(struct cluster *c)
 {
 	struct world *w = &c->world;
@@ -698,7 +772,12 @@ static void cluster_act(struct cluster *c)
 			node_look(n);
 	} else if (dice < 60 && n->raft) {
 		node_snapshot(n);
-	} else if (dice < 64) {
+	} else if (dice < 75 && !c->is_static) {
+		for (unsigned i = 0; i < c->nodes; i++) {
+			if (c->node[i].raft && raft_role(c->node[i].raft) == RAFT_LEADER)
+				change_voters(c, &c->node[i]);
+		}
+	} else if (dice < 80) {
 		w->faults.loss = (uint32_t)world_below(w, 3) * 100000;
 	}
 	for (unsigned i = 0; i < c->nodes; i++) {
@@ -835,9 +914,10 @@ static bool run_seed(uint64_t seed, uint64_t *trace)
 	if (run.verbose)
 		printf("seed %" PRIu64 ": %u voters, %u nodes, %s: %zu batches up to %" PRId64
 		       ", %" PRIu64 " elections, %" PRIu64 " crashes, %" PRIu64
-		       " snapshots, %" PRIu64 " loaded\n",
+		       " snapshots, %" PRIu64 " loaded, %" PRIu64 " voters added\n",
 		       seed, c.voters, c.nodes, c.is_static ? "static" : "dynamic", c.agreed_count,
-		       agreed_end(&c), c.elections, c.crashes, c.snapshots, c.downloads);
+		       agreed_end(&c), c.elections, c.crashes, c.snapshots, c.downloads,
+		       c.voter_changes);
 	cluster_fini(&c);
 	return true;
 }
@@ -846,6 +926,7 @@ int main(int argc, char **argv)
 {
 	uint64_t first = 1, count = 200, failed = 0, trace = 0, again = 0;
 
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	run.seconds = 60;
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--verbose") == 0) {
