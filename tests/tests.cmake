@@ -62,7 +62,8 @@ endforeach()
 add_custom_target(bench DEPENDS bench_produce bench_fetch bench_latency)
 
 # The simulator: cores of the broker on a model of the world, without libuv.
-add_executable(sim_quorum tests/sim/quorum.c tests/sim/disk.c tests/sim/world.c)
+add_executable(sim_quorum tests/sim/quorum.c tests/sim/nodes.c tests/sim/packets.c tests/sim/disk.c
+	tests/sim/world.c)
 target_include_directories(sim_quorum PRIVATE ${CMAKE_SOURCE_DIR}/tests)
 target_link_libraries(sim_quorum PRIVATE kavka_broker_raft)
 add_test(NAME sim.quorum COMMAND sim_quorum --seeds 40 --seconds 30)
