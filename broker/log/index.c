@@ -7,7 +7,7 @@
 #include <errno.h>
 
 /* A search reads single entries until this many are left, then those at once. */
-#define INDEX_BLOCK_ENTRIES 256
+#define INDEX_BLOCK_ENTRIES 1024
 
 void index_init(struct index *x, bool is_time)
 {
