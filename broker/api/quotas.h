@@ -1,6 +1,6 @@
 /* Quotas of clients: how long a client has to be quiet after what it did.
  *
- *	has = quota_find(image, user, client_id, QUOTA_PRODUCE, &q);	// its limit, if there is one
+ *	has = quota_find(image, user, client_id, QUOTA_PRODUCE, &q);	// its limit, if any
  *	ms = quotas_note(quotas, &q, request_bytes, now_ms);		// 0: go on
  *
  * Kafka's way (KIP-13, 124, 219, 257): the request is done and answered, the answer tells
@@ -14,7 +14,8 @@
  *
  * Any thread: quota_find reads an image; a lock is around the counts. Clients without a quota never
  * come to it.
- * Source: server/.../quota/ClientQuotaManager.java, QuotaUtils.java, clients/.../metrics/stats/Rate */
+ * Source: server/.../quota/ClientQuotaManager.java, QuotaUtils.java,
+ * clients/.../metrics/stats/Rate.java */
 #ifndef KAVKA_BROKER_API_QUOTAS_H
 #define KAVKA_BROKER_API_QUOTAS_H
 

@@ -16,7 +16,9 @@ static int read_batch(struct segment *s, int64_t pos, size_t size_bytes, struct 
 
 	if (n < 0)
 		return (int)n;
-	return (size_t)n == size_bytes && batch_parse_any(out, bytes, size_bytes) == 0 ? 0 : E_CORRUPT;
+	if ((size_t)n < size_bytes || batch_parse_any(out, bytes, size_bytes) < 0)
+		return E_CORRUPT;
+	return 0;
 }
 
 /* The first record with timestamp >= `timestamp` and offset >= `from_offset`: 1; 0 if there is

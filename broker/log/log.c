@@ -117,7 +117,7 @@ int log_segments_drop(struct log *log, size_t first, size_t count, bool delayed,
 	int rc = 0;
 
 	assert(first + count <= log->segment_count);
-	/* Retention takes the oldest first, truncation the newest: what a crash leaves has no hole. */
+	/* Retention takes the oldest first, truncation the newest: a crash leaves no hole. */
 	for (size_t i = 0; i < count; i++) {
 		struct segment *s = log->segments[delayed ? first + i : first + count - 1 - i];
 

@@ -315,8 +315,8 @@ void log_pool_wait(struct log_pool *pool, struct file_range *cold);
  *	log_warm_add(w, range, ahead_bytes);	// once per range
  *	log_warm_start(w, env, done);		// done(w) comes later, on the shard
  *
- * The owner's memory, zeroed before first use, kept until `done`; then it may be used again. A range
- * that cannot be read is passed over: the try that follows has the error. */
+ * The owner's memory, zeroed before first use, kept until `done`; then it may be used again. A
+ * range that cannot be read is passed over: the try that follows has the error. */
 struct log_warm {
 	struct env_work work;
 	struct env *env;
@@ -345,8 +345,8 @@ void log_tries_note(struct log_tries *t, struct file_range *range);
  *	rc = log_read_copy(...);		// or another function that reads
  *	rc = log_warmer_tried(w, pool, rc);
  *
- * E_COLD: what was missing is on its way, `ahead_bytes` behind it as well; `warm(ctx)` tells when it
- * is there (perhaps before log_warmer_tried returns). Until then the warmer is busy: do not try
+ * E_COLD: what was missing is on its way, `ahead_bytes` behind it as well; `warm(ctx)` tells when
+ * it is there (perhaps before log_warmer_tried returns). Until then the warmer is busy: do not try
  * again. Freed while busy, it goes when the disk is done, without a word. */
 struct log_warmer;
 struct log_warmer *log_warmer_new(size_t ahead_bytes, void (*warm)(void *ctx), void *ctx);

@@ -86,7 +86,7 @@ static int recover_segment(struct log *log, struct segment *s, int64_t limit_off
 		rc = segment_fd(s);
 		if (rc >= 0)
 			rc = log_env(log)->ops->truncate(log_env(log), rc, s->size_bytes);
-		/* what is cut off must not stand behind what is written next, after another crash */
+		/* after another crash it must not stand behind what is written next */
 		if (rc == 0)
 			rc = log_env(log)->ops->fsync(log_env(log), segment_fd(s));
 	}

@@ -46,7 +46,7 @@ struct replica_options {
 	struct log_dir *const *dirs;
 	unsigned dir_count;
 	const struct config *config; /* takes its own reference */
-	/* How many sets share what the configs give to the log cleaner; 0: this one has it alone. */
+	/* How many sets share what the configs give to the log cleaner; 0: it is this one's. */
 	unsigned set_count;
 	/* One shard removes the directories of deleted partitions when their delay is over. */
 	bool sweeps_dirs;
@@ -114,7 +114,8 @@ int replica_set_close(struct replica_set *set, bool *clean);
 
 /* One line per partition of this shard for the checkpoint files of a directory. The server asks
  * every shard when a file is due (recovery points and log starts each 60 s, high watermarks each
- * 5 s, cleaner offsets when a log was cleaned, all at shutdown) and writes the union. Partitions that are offline are left out. */
+ * 5 s, cleaner offsets when a log was cleaned, all at shutdown) and writes the union. Partitions
+ * that are offline are left out. */
 struct replica_report {
 	struct str topic; /* borrows; copy it before it crosses to another shard */
 	int32_t index;

@@ -62,13 +62,15 @@ static void test_most_specific_quota_counts(void **state)
 	set(&d, "alice", "app", "consumer_byte_rate", 8);
 	set(&d, NONE, "other", "producer_byte_rate", 9);
 	for (size_t i = 0; i < ARRAY_LEN(quotas); i++) {
-		set(&d, quotas[i].user, quotas[i].client_id, "producer_byte_rate", (double)(100 + i));
+		set(&d, quotas[i].user, quotas[i].client_id, "producer_byte_rate",
+		    (double)(100 + i));
 		image = delta_publish(&d, (int64_t)i + 1, 1, 0);
 		assert_true(quota_find(image, STR_LIT("alice"), STR_LIT("app"), QUOTA_PRODUCE, &q));
 		assert_int_equal(q.limit, 100 + i);
 		assert_int_equal(!str_is_null(q.user), quotas[i].tells_users);
 		assert_int_equal(!str_is_null(q.client_id), quotas[i].tells_clients);
-		assert_false(quota_find(image, STR_LIT("alice"), STR_LIT("app"), QUOTA_REQUEST, &q));
+		assert_false(
+			quota_find(image, STR_LIT("alice"), STR_LIT("app"), QUOTA_REQUEST, &q));
 		assert_true(quota_find(image, STR_LIT("alice"), STR_LIT("app"), QUOTA_FETCH, &q));
 		assert_int_equal(q.limit, 8);
 		assert_false(quota_find(image, STR_LIT("alice"), STR_LIT("x"), QUOTA_FETCH, &q));
@@ -136,7 +138,7 @@ static void test_request_time_is_in_percent(void **state)
 	struct quotas *q = quotas_new(11, 1000);
 
 	(void)state;
-	/* 4 s of a thread in 10 s are 40 %; one more second is the limit; then at most one sample. */
+	/* 4 s of a thread in 10 s are 40 %; one more is the limit; then at most one sample. */
 	assert_int_equal(quotas_note(q, &quota, 4e6, 0), 0);
 	assert_int_equal(quotas_note(q, &quota, 1e6, 0), 0);
 	assert_int_equal(quotas_note(q, &quota, 1e5, 0), 200);

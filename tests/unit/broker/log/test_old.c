@@ -28,7 +28,8 @@ static void put_message(struct out *out, int magic, int64_t offset, int attribut
 	put_be32(bytes, (uint32_t)value.len);
 	out_bytes(out, bytes, 4);
 	out_bytes(out, value.data, value.len);
-	put_be32(out->data + at + 12, (uint32_t)crc32_z(0, out->data + at + 16, out->len - at - 16));
+	put_be32(out->data + at + 12,
+		 (uint32_t)crc32_z(0, out->data + at + 16, out->len - at - 16));
 }
 
 static struct slice text(const char *s)
