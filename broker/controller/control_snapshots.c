@@ -75,7 +75,8 @@ static void snapshots_begin(struct control *c)
 		.last_timestamp_ms = image_timestamp_ms(c->latest),
 		.now_ms = env_wall_ms(c->env),
 		.kraft_version = raft_kraft_version(c->raft),
-		.voters = message_copy(&voters_record_desc, &s->arena, raft_voters(c->raft)),
+		.voters = message_copy(&voters_record_desc, &s->arena,
+				       raft_voters_at(c->raft, s->id.end_offset)),
 	};
 	s->image = image_ref(c->latest);
 	s->dir = xstrdup(raft_dir(c->raft));

@@ -115,6 +115,7 @@ int raft_open(struct raft **out, const struct raft_options *options, struct err 
 	r->options = *options;
 	arena_init(&r->fixed);
 	arena_init(&r->voters_arena);
+	arena_init(&r->old_voters_arena);
 	arena_init(&r->leader_arena);
 	arena_init(&r->scratch);
 	list_init(&r->parked);
@@ -187,6 +188,7 @@ void raft_close(struct raft *r)
 	free(r->state_path);
 	arena_fini(&r->fixed);
 	arena_fini(&r->voters_arena);
+	arena_fini(&r->old_voters_arena);
 	arena_fini(&r->leader_arena);
 	arena_fini(&r->scratch);
 	free(r);
@@ -372,6 +374,11 @@ int16_t raft_kraft_version(const struct raft *r)
 const struct voters_record *raft_voters(const struct raft *r)
 {
 	return r->voters;
+}
+
+const struct voters_record *raft_voters_at(const struct raft *r, int64_t end_offset)
+{
+	return r->voters_offset < end_offset || !r->old_voters ? r->voters : r->old_voters;
 }
 
 const char *raft_dir(const struct raft *r)

@@ -176,6 +176,9 @@ int64_t raft_log_end(const struct raft *r); /* where the next record goes */
 int16_t raft_kraft_version(const struct raft *r);
 /* Borrowed until the next event. */
 const struct voters_record *raft_voters(const struct raft *r);
+/* Those that count before `end_offset`, which is at or below the high watermark: what a snapshot of
+ * that offset says. Borrowed until the next event. */
+const struct voters_record *raft_voters_at(const struct raft *r, int64_t end_offset);
 const char *raft_dir(const struct raft *r);
 
 /* Reads whole batches from `offset` on, below the high watermark: about `bytes_max`, at least one.

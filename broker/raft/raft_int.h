@@ -112,8 +112,9 @@ struct raft {
 	int64_t update_us; /* follower: when to look whether its own entry is true */
 
 	/* the voters: of the newest control record, or of the snapshot, or of the config */
-	struct arena voters_arena;
+	struct arena voters_arena, old_voters_arena;
 	struct voters_record *voters; /* never NULL, maybe empty */
+	struct voters_record *old_voters; /* those before them; NULL: not known */
 	int64_t voters_offset;        /* of that record; -1: not of the log */
 	int16_t kraft_version;
 	int64_t kraft_version_offset; /* of its record; -1: not of the log */

@@ -65,11 +65,13 @@ static void peer_init(struct raft *r, struct raft_peer *peer, const struct voter
 
 void raft_set_voters(struct raft *r, const struct voters_record *voters, int64_t offset)
 {
-	struct arena old = r->voters_arena;
+	struct arena oldest = r->old_voters_arena;
 	struct raft_peer *peers;
 	size_t count = 0;
 
-	/* `voters` may be what the old arena holds */
+	/* `voters` may be what one of the arenas holds */
+	r->old_voters_arena = r->voters_arena;
+	r->old_voters = r->voters;
 	arena_init(&r->voters_arena);
 	r->voters = message_copy(&voters_record_desc, &r->voters_arena, voters);
 	r->voters_offset = offset;
@@ -85,7 +87,7 @@ void raft_set_voters(struct raft *r, const struct voters_record *voters, int64_t
 	free(r->peers);
 	r->peers = peers;
 	r->peer_count = count;
-	arena_fini(&old);
+	arena_fini(&oldest);
 }
 
 static bool key_fits(struct uuid a, struct uuid b)

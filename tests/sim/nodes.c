@@ -254,7 +254,7 @@ void node_snapshot(struct node *n)
 	struct snapshot_id id = {n->applied, n->applied_epoch};
 	struct snapshot_header header = {.now_ms = node_wall_ms(&n->env),
 					 .kraft_version = raft_kraft_version(n->raft),
-					 .voters = raft_voters(n->raft)};
+					 .voters = raft_voters_at(n->raft, id.end_offset)};
 	struct snapshot_writer w;
 	struct err err = {0};
 
