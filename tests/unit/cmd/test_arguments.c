@@ -2,7 +2,6 @@
  */
 #include "unit/support.h"
 
-#include "cmd/configs/configs_int.h"
 #include "cmd/groups/groups_int.h"
 #include "cmd/topics/topics_int.h"
 
@@ -24,40 +23,6 @@ static int teardown(void **state)
 	(void)state;
 	arena_fini(&run.arena);
 	return 0;
-}
-
-/* "-name" for deletions, "name=value" else, separated by ';'; the message of an error. */
-static const char *changes_of(const char *add, const char *delete_list)
-{
-	static char text[1024];
-	struct configs_args args = {.add_config = add};
-	struct change *changes;
-	size_t count, len = 0;
-
-	err = (struct err){0};
-	if (delete_list)
-		args.delete_config = (struct opt_list){&delete_list, 1};
-	if (configs_changes(&run, &args, &changes, &count, &err) < 0)
-		return err.text;
-	text[0] = '\0';
-	for (size_t i = 0; i < count; i++)
-		len += (size_t)snprintf(text + len, sizeof(text) - len,
-					changes[i].is_delete ? "-%.*s%.*s;" : "%.*s=%.*s;",
-					STR(changes[i].name), STR(changes[i].value));
-	return text;
-}
-
-static void test_config_changes(void **state)
-{
-	(void)state;
-	assert_string_equal(changes_of("a=1", NULL), "a=1;");
-	assert_string_equal(changes_of("a = 1 , b=[x,y],c=", NULL), "a=1;b=x,y;c=;");
-	assert_string_equal(changes_of("SCRAM-SHA-256=[iterations=8192,password=pw]", NULL),
-			    "SCRAM-SHA-256=iterations=8192,password=pw;");
-	assert_string_equal(changes_of("c=3", "a, b"), "-a;-b;c=3;");
-	assert_non_null(strstr(changes_of("a", NULL), "Invalid entity config"));
-	assert_non_null(strstr(changes_of("a=b=c", NULL), "Invalid entity config"));
-	assert_string_equal(changes_of("a!=1", NULL), "Invalid character found for config key: a!");
 }
 
 static const char *assignment_of(const char *argument)
@@ -95,13 +60,15 @@ static void test_replica_assignment(void **state)
 static int file_of(const char *text, bool one_group, struct reset_row **rows, size_t *count)
 {
 	char path[] = "/tmp/kavka-csv-XXXXXX";
+	struct groups_args args = {.from_file = path};
+	struct groups groups = {.run = &run, .args = &args, .arena = &run.arena};
 	int fd = mkstemp(path), rc;
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
 	err = (struct err){0};
-	rc = reset_file_read(&run.arena, path, one_group, rows, count, &err);
+	rc = reset_file_read(&groups, one_group, rows, count, &err);
 	unlink(path);
 	return rc;
 }
@@ -151,7 +118,6 @@ static void test_bootstrap_addresses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_config_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_replica_assignment, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reset_file, setup, teardown),
 		cmocka_unit_test(test_bootstrap_addresses),
