@@ -135,31 +135,54 @@ static void frame_quiet(const struct run *run)
 			output_set_quiet(run->given[i] > 0);
 }
 
+static int frame_refuse(const struct run *run, const struct err *err)
+{
+	if (run->is_apache && run->command->refuse)
+		return run->command->refuse(run, err);
+	return help_usage(run, err);
+}
+
+/* Where the subcommand stands: in front, or behind options that are those of all subcommands, where
+ * the command has such in its own table. */
+static int frame_sub_at(const struct command *command, int argc, char **argv)
+{
+	int at = 0;
+
+	if (argc > 0 && argv[0][0] == '-' && command->opts[0].name)
+		while (at < argc && !command_find_sub(command, argv[at]))
+			at++;
+	return at;
+}
+
 static int frame_run(struct run *run, int argc, char **argv)
 {
 	struct err err = {0};
 	void *args;
 
 	if (run->command->subs) {
+		int at = frame_sub_at(run->command, argc, argv);
 		const struct command *sub =
-			argc > 0 ? command_find_sub(run->command, argv[0]) : NULL;
+			at < argc ? command_find_sub(run->command, argv[at]) : NULL;
 
 		if (sub) {
+			char **rest = arena_array(&run->arena, (size_t)argc, sizeof(*rest));
+
+			memcpy(rest, argv, (size_t)at * sizeof(*rest));
+			memcpy(rest + at, argv + at + 1, (size_t)(argc - at - 1) * sizeof(*rest));
 			run->name = arena_printf(&run->arena, "%s %s", run->name, sub->name);
 			run->command = sub;
-			return frame_run(run, argc - 1, argv + 1);
+			return frame_run(run, argc - 1, rest);
 		}
 		if (argc > 0 && argv[0][0] != '-') {
 			frame_unknown_sub(run, argv[0], &err);
-			return help_usage(run, &err);
+			return frame_refuse(run, &err);
 		}
 	}
 	run->argc = argc;
 	run->argv = argv;
 	args = arena_zalloc(&run->arena, run->command->args_size + 1);
 	if (opt_parse(run, argc, argv, args, &err) < 0)
-		return run->is_apache && run->command->refuse ? run->command->refuse(run, &err)
-							      : help_usage(run, &err);
+		return frame_refuse(run, &err);
 	if (run->wants_version) {
 		print_text("%s\n", run->is_apache ? KAFKA_VERSION : "kavka " KAVKA_VERSION);
 		return EXIT_OK;
@@ -167,7 +190,7 @@ static int frame_run(struct run *run, int argc, char **argv)
 	if (!run->command->run && !run->wants_help) {
 		err_set(&err, E_USAGE,
 			run->is_apache ? "too few arguments" : "say which subcommand");
-		return help_usage(run, &err);
+		return frame_refuse(run, &err);
 	}
 	if (run->wants_help || (run->is_apache && argc == 0 && run->command->intro) ||
 	    !run->command->run)
