@@ -7,6 +7,7 @@ extern const struct command cmd_topics, cmd_producer, cmd_consumer, cmd_groups, 
 
 extern const struct command cmd_dump, cmd_cat, cmd_perf, cmd_verify;
 extern const struct command cmd_registry;
+extern const struct command cmd_cluster;
 static const struct command *const table[] = {
 	&cmd_topics,
 	&cmd_producer,
@@ -16,6 +17,7 @@ static const struct command *const table[] = {
 	&cmd_offsets,
 	&cmd_delete_records,
 	&cmd_api_versions,
+	&cmd_cluster,
 	&cmd_api,
 	&cmd_trace,
 	&cmd_doctor,
