@@ -202,6 +202,7 @@ void node_crash(struct node *n, const char *why)
 		w->work = NULL;
 	}
 	raft_close(raft);
+	inbounds_drop(n);
 	n->incarnation++;
 	n->up_at_us = world_now_us(&c->world) + 1000 +
 		      (int64_t)world_below(&c->world,
@@ -281,6 +282,7 @@ void node_init(struct node *n, struct cluster *c, unsigned index)
 
 	n->cluster = c;
 	n->index = index;
+	list_init(&n->inbounds);
 	n->ops = (struct env_ops){.wall_ms = node_wall_ms,
 				  .mono_us = node_mono_us,
 				  .random = node_random,

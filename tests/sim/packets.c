@@ -81,6 +81,32 @@ static void response_arrives(void *ctx)
 	packet_free(p);
 }
 
+static struct inbound *inbound_make(struct node *n, struct packet *p)
+{
+	struct inbound *i = xcalloc(1, sizeof(*i));
+
+	i->packet = p;
+	i->node = n;
+	arena_init(&i->arena);
+	list_push_back(&n->inbounds, &i->link);
+	return i;
+}
+
+static void inbound_free(struct inbound *i)
+{
+	list_remove(&i->link);
+	if (i->packet)
+		packet_free(i->packet);
+	arena_fini(&i->arena);
+	free(i);
+}
+
+void inbounds_drop(struct node *n)
+{
+	while (!list_empty(&n->inbounds))
+		inbound_free(CONTAINER_OF(n->inbounds.next, struct inbound, link));
+}
+
 /* An operator's request: nobody carries the answer back. */
 static void admin_answer(struct raft_inbound *in, const void *response)
 {
@@ -91,8 +117,7 @@ static void admin_answer(struct raft_inbound *in, const void *response)
 		i->node->cluster->voter_changes++;
 	say_debug("the operator's %s is answered: %s", api_by_key(in->api)->name,
 		  kafka_error_name(added->error_code));
-	arena_fini(&i->arena);
-	free(i);
+	inbound_free(i);
 }
 
 static void inbound_answer(struct raft_inbound *in, const void *response)
@@ -110,9 +135,7 @@ static void inbound_answer(struct raft_inbound *in, const void *response)
 		     p->version);
 	world_send(&p->cluster->world, back->from, back->to, response_arrives, packet_free,
 		   packet_copy, back);
-	packet_free(p);
-	arena_fini(&i->arena);
-	free(i);
+	inbound_free(i);
 }
 
 /* What the server around the core would say. */
@@ -141,10 +164,7 @@ static void request_arrives(void *ctx)
 		response_arrives(p);
 		return;
 	}
-	i = xcalloc(1, sizeof(*i));
-	i->packet = p;
-	i->node = n;
-	arena_init(&i->arena);
+	i = inbound_make(n, p);
 	i->body = message_new(p->api->request, &i->arena);
 	if (message_decode(p->api->request, p->version, p->bytes, NULL, &i->arena, i->body, &err) <
 	    0)
@@ -193,10 +213,8 @@ void node_send(void *ctx, const struct raft_request *request)
 
 struct inbound *inbound_new(struct node *n, enum api_key api)
 {
-	struct inbound *i = xcalloc(1, sizeof(*i));
+	struct inbound *i = inbound_make(n, NULL);
 
-	arena_init(&i->arena);
-	i->node = n;
 	i->body = message_new(api_by_key(api)->request, &i->arena);
 	i->in = (struct raft_inbound){.api = api,
 				      .body = i->body,

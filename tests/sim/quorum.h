@@ -20,14 +20,15 @@ struct node {
 	struct env env;
 	struct env_ops ops;
 	struct sim_disk *disk;
-	struct raft *raft;      /* NULL: down */
-	unsigned incarnation;   /* of the process: older messages and works are void */
-	int64_t tick_us;        /* of the tick that is planned */
-	int64_t applied;        /* next offset to read */
-	int64_t high_watermark; /* last seen in this life */
-	int32_t applied_epoch;  /* of the last batch read */
-	struct work *works;     /* under way */
-	int64_t up_at_us;       /* when it is started again */
+	struct raft *raft;         /* NULL: down */
+	unsigned incarnation;      /* of the process: older messages and works are void */
+	int64_t tick_us;           /* of the tick that is planned */
+	int64_t applied;           /* next offset to read */
+	int64_t high_watermark;    /* last seen in this life */
+	int32_t applied_epoch;     /* of the last batch read */
+	struct list_node inbounds; /* that are not answered yet */
+	struct work *works;        /* under way */
+	int64_t up_at_us;          /* when it is started again */
 };
 
 /* One of the batches that some node called agreed. */
@@ -57,6 +58,7 @@ struct inbound {
 	struct raft_inbound in;
 	struct packet *packet; /* NULL: an operator's, nobody carries the answer back */
 	struct node *node;
+	struct list_node link; /* of the node's inbounds */
 	struct arena arena;
 	void *body;
 };
@@ -80,6 +82,8 @@ void node_send(void *ctx, const struct raft_request *request);
 /* A request that comes from no node; its body is made in i->arena. */
 struct inbound *inbound_new(struct node *n, enum api_key api);
 void inbound_deliver(struct inbound *i);
+/* The node is gone, and with it whatever it was asked. */
+void inbounds_drop(struct node *n);
 
 /* quorum.c: after each event of a node. */
 void node_look(struct node *n);
