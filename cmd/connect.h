@@ -38,6 +38,16 @@ struct cluster_args {
 	 .complete = COMPLETE_PROFILE, \
 	 .help = "The cluster of this profile (see kavka help profile)."}
 
+/* The same for commands whose --broker-list is a list of brokers' ids. */
+#define OPTS_CLUSTER_IDS \
+	{"bootstrap-server", OPT_STRING, AT(cluster.bootstrap_server), \
+	 .arg = "server to connect to", .brief = 'b', .help = BOOTSTRAP_HELP}, \
+	{"command-config", OPT_STRING, AT(cluster.command_config), .arg = "config file", \
+	 .complete = COMPLETE_FILE, .help = "A properties file with configs of the client."}, \
+	{"profile", OPT_STRING, AT(cluster.profile), .arg = "name", .flags = OPT_OWN, \
+	 .complete = COMPLETE_PROFILE, \
+	 .help = "The cluster of this profile (see kavka help profile)."}
+
 /* The option that every course of the last decade begins with. */
 #define OPTS_ZOOKEEPER                                                                            \
 	{"zookeeper", OPT_GONE, 0,                                                                \

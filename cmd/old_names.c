@@ -21,6 +21,7 @@ static const struct {
 	{"DumpLogSegments", "kafka-dump-log"},
 	{"GetOffsetShell", "kafka-get-offsets"},
 	{"Kafka", "kafka-server-start"},
+	{"LogDirsCommand", "kafka-log-dirs"},
 	{"ProducerPerformance", "kafka-producer-perf-test"},
 	{"StorageTool", "kafka-storage"},
 	{"TopicCommand", "kafka-topics"},
