@@ -39,8 +39,8 @@ Cluster ID: $id"
 @test "cluster: endpoints in columns" {
 	run --separate-stderr cluster list-endpoints --bootstrap-server "$BROKER" --include-fenced-brokers
 	expect 0
-	out "ID         HOST      PORT       RACK       STATE      ENDPOINT_TYPE  
-1          127.0.0.1 $(printf '%-10s' "${BROKER##*:}") null       unfenced   broker         "
+	out "$(printf '%-10s %-9s %-10s %-10s %-10s %-15s\n' ID HOST PORT RACK STATE ENDPOINT_TYPE \
+		1 127.0.0.1 "${BROKER##*:}" null unfenced broker)"
 }
 
 @test "cluster: a broker that is not registered cannot be forgotten" {
