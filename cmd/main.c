@@ -8,7 +8,7 @@ extern const struct command cmd_topics, cmd_producer, cmd_consumer, cmd_groups, 
 extern const struct command cmd_dump, cmd_cat, cmd_perf, cmd_verify;
 extern const struct command cmd_registry;
 extern const struct command cmd_quorum, cmd_cluster;
-extern const struct command cmd_log_dirs;
+extern const struct command cmd_log_dirs, cmd_elect;
 static const struct command *const table[] = {
 	&cmd_topics,
 	&cmd_producer,
@@ -18,6 +18,7 @@ static const struct command *const table[] = {
 	&cmd_offsets,
 	&cmd_delete_records,
 	&cmd_log_dirs,
+	&cmd_elect,
 	&cmd_api_versions,
 	&cmd_cluster,
 	&cmd_quorum,

@@ -21,6 +21,7 @@ static const struct {
 	{"DumpLogSegments", "kafka-dump-log"},
 	{"GetOffsetShell", "kafka-get-offsets"},
 	{"Kafka", "kafka-server-start"},
+	{"LeaderElectionCommand", "kafka-leader-election"},
 	{"LogDirsCommand", "kafka-log-dirs"},
 	{"ProducerPerformance", "kafka-producer-perf-test"},
 	{"StorageTool", "kafka-storage"},

@@ -19,7 +19,7 @@ static const struct {
 } overview_groups[] = {
 	{"Records", "producer consumer cat"},
 	{"Topics and their partitions", "topics offsets delete-records configs reassign log-dirs "
-	 "leader-election replicas"},
+	 "elect replicas"},
 	{"Groups and transactions", "groups share-groups streams-groups transactions"},
 	{"The cluster", "api-versions cluster quorum features acls users tokens client-metrics "
 	 "registry"},
