@@ -38,15 +38,15 @@ last()
 	[[ "${lines[1]}" =~ ^"Received log directory information from brokers "([0-9]+)$ ]]
 	id=${BASH_REMATCH[1]}
 	dir="it['brokers'][0]['logDirs'][0]"
-	run -0 last "it['version'], it['brokers'][0]['broker'], $dir['error'], [(p['partition'], p['size'] > 60, p['offsetLag'], p['isFuture']) for p in $dir['partitions']]"
+	run -0 last "it['version'], it['brokers'][0]['broker'], ${dir}['error'], [(p['partition'], p['size'] > 60, p['offsetLag'], p['isFuture']) for p in ${dir}['partitions']]"
 	out "1 $id None [('$T-0', True, 0, False)]"
 	run --separate-stderr log_dirs --describe --topic-list "nosuch,$T" --broker-list "$id,$id"
 	expect 0
-	run -0 last "len(it['brokers']), len($dir['partitions'])"
+	run -0 last "len(it['brokers']), len(${dir}['partitions'])"
 	out "1 1"
 	run --separate-stderr log_dirs --describe --topic-list "nosuch-$T"
 	expect 0
-	run -0 last "$dir['partitions']"
+	run -0 last "${dir}['partitions']"
 	out "[]"
 }
 
