@@ -8,7 +8,7 @@ include(GNUInstallDirs)
 # Apache's names of the commands, each also with ".sh".
 set(KAVKA_LINKS kafka-topics kafka-console-producer kafka-console-consumer kafka-consumer-groups
 	kafka-configs kafka-get-offsets kafka-delete-records kafka-broker-api-versions
-	kafka-metadata-quorum
+	kafka-metadata-quorum kafka-features
 	kafka-cluster
 	kafka-server-start kafka-storage kafka-dump-log kafka-producer-perf-test
 	kafka-consumer-perf-test kafka-verifiable-producer kafka-verifiable-consumer
@@ -84,7 +84,7 @@ set(man_links)
 foreach(pair topics:topics console-producer:producer console-consumer:consumer
 		consumer-groups:groups configs:configs get-offsets:offsets
 		delete-records:delete-records broker-api-versions:api-versions
-		metadata-quorum:quorum
+		metadata-quorum:quorum features:features
 		cluster:cluster
 		server-start:broker storage:storage dump-log:dump
 		producer-perf-test:perf consumer-perf-test:perf verifiable-producer:verify

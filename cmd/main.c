@@ -7,7 +7,7 @@ extern const struct command cmd_topics, cmd_producer, cmd_consumer, cmd_groups, 
 
 extern const struct command cmd_dump, cmd_cat, cmd_perf, cmd_verify;
 extern const struct command cmd_registry;
-extern const struct command cmd_quorum, cmd_cluster;
+extern const struct command cmd_quorum, cmd_cluster, cmd_features;
 extern const struct command cmd_log_dirs, cmd_elect;
 static const struct command *const table[] = {
 	&cmd_topics,
@@ -22,6 +22,7 @@ static const struct command *const table[] = {
 	&cmd_api_versions,
 	&cmd_cluster,
 	&cmd_quorum,
+	&cmd_features,
 	&cmd_api,
 	&cmd_trace,
 	&cmd_doctor,

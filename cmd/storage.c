@@ -1,11 +1,11 @@
 /* storage: format and inspect a broker's directories (kafka-storage). */
 #include "cmd/command.h"
+#include "cmd/feature_levels.h"
 #include "cmd/print.h"
 
 #include "base/env.h"
 #include "base/uuid.h"
 #include "config/config.h"
-#include "metadata/features.h"
 #include "metadata/storage_format.h"
 
 #include <stdlib.h>
@@ -186,67 +186,11 @@ static int storage_random_run(struct run *run, void *data)
 static int storage_mapping_run(struct run *run, void *data)
 {
 	struct storage_args *args = data;
-	int version = METADATA_VERSION_DEFAULT;
 	struct err err = {0};
 
-	if (args->release_version)
-		version = metadata_version_by_name(str_of(args->release_version));
-	if (version < 0) {
-		err_set(&err, E_INVALID,
-			"Unknown release version '%s'. Supported versions are: %s to %s",
-			args->release_version, metadata_version_name(METADATA_VERSION_MIN),
-			metadata_version_name(METADATA_VERSION_MAX));
+	if (feature_levels_mapping(args->release_version, &err) < 0)
 		return storage_failure(run, &err);
-	}
-	print_text("metadata.version=%d (%s)\n", version, metadata_version_name(version));
-	for (size_t i = 0; i < feature_count; i++) {
-		if (strcmp(features[i].name, METADATA_VERSION_FEATURE) != 0)
-			print_text("%s=%d\n", features[i].name,
-				   feature_default_level(&features[i], version));
-	}
 	return EXIT_OK;
-}
-
-/* The first metadata.version that has all that the level needs. */
-static int depends_print(const struct feature *f, int16_t level, struct err *err)
-{
-	int version = METADATA_VERSION_MIN;
-
-	if (level < f->min || level > f->max)
-		return err_set(err, E_INVALID, "Feature level %d is not supported for feature %s",
-			       level, f->name);
-	if (strcmp(f->name, METADATA_VERSION_FEATURE) == 0) {
-		print_text("%s=%d (%s) has no dependencies.\n", f->name, level,
-			   metadata_version_name(level));
-		return 0;
-	}
-	while (version < METADATA_VERSION_MAX && feature_check_depends(f, level, version, NULL) < 0)
-		version++;
-	if (version == METADATA_VERSION_MIN)
-		print_text("%s=%d has no dependencies.\n", f->name, level);
-	else
-		print_text("%s=%d requires:\n    metadata.version=%d (%s)\n", f->name, level,
-			   version, metadata_version_name(version));
-	return 0;
-}
-
-static int depends_one(const char *text, struct err *err)
-{
-	const char *equals = strchr(text, '=');
-	const struct feature *f;
-	char *end;
-	long level;
-
-	level = equals ? strtol(equals + 1, &end, 10) : 0;
-	if (!equals || end == equals + 1 || *end)
-		return err_set(err, E_INVALID, "Invalid feature format: %s. Expected format: "
-			       "'feature=version' (e.g. 'group.version=1')", text);
-	f = feature_find((struct str){text, (size_t)(equals - text)});
-	if (!f)
-		return err_set(err, E_INVALID, "Unknown feature: %.*s", (int)(equals - text), text);
-	if (strcmp(f->name, METADATA_VERSION_FEATURE) == 0 && (level < f->min || level > f->max))
-		return err_set(err, E_INVALID, "Unknown metadata.version %ld", level);
-	return depends_print(f, (int16_t)MAX(MIN(level, INT16_MAX), INT16_MIN), err);
 }
 
 static int storage_depends_run(struct run *run, void *data)
@@ -255,7 +199,7 @@ static int storage_depends_run(struct run *run, void *data)
 	struct err err = {0};
 
 	for (unsigned i = 0; i < args->features.count; i++) {
-		if (depends_one(args->features.items[i], &err) < 0)
+		if (feature_levels_depends(args->features.items[i], &err) < 0)
 			return storage_failure(run, &err);
 	}
 	return EXIT_OK;

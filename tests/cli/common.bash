@@ -39,7 +39,8 @@ use_tools()
 		for name in topics console-producer console-consumer consumer-groups storage \
 			dump-log producer-perf-test consumer-perf-test verifiable-producer \
 			verifiable-consumer configs get-offsets delete-records \
-			broker-api-versions metadata-quorum cluster log-dirs leader-election; do
+			broker-api-versions \
+			metadata-quorum features cluster log-dirs leader-election; do
 			ln -sf "$KAVKA_BIN" "$KAVKA_TOOLS/kafka-$name"
 		done
 		;;
