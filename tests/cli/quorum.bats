@@ -41,11 +41,13 @@ quorum()
 @test "quorum: the replication, cells padded and ended by TABs" {
 	run --separate-stderr quorum describe --replication
 	expect 0
-	[[ "${lines[0]}" =~ ^NodeId$'\t'DirectoryId\ {11}$'\t'LogEndOffset$'\t'Lag$'\t'LastFetchTimestamp$'\t'LastCaughtUpTimestamp$'\t'Status$'\t'$ ]] || { show; false; }
-	[[ "${lines[1]}" =~ ^1\ {5}$'\t'.{22}$'\t'[0-9]+\ *$'\t'0\ \ $'\t'1[0-9]{12}\ {5}$'\t'1[0-9]{12}\ {8}$'\t'Leader$'\t'$ ]] || { show; false; }
+	local tab=$'\t' id='.{22}' ms='1[0-9]{12}'
+	[[ "${lines[0]}" =~ ^NodeId${tab}DirectoryId\ {11}${tab}LogEndOffset${tab}Lag${tab} ]] || { show; false; }
+	[[ "${lines[0]}" =~ ${tab}LastFetchTimestamp${tab}LastCaughtUpTimestamp${tab}Status${tab}$ ]] || { show; false; }
+	[[ "${lines[1]}" =~ ^1\ {5}${tab}${id}${tab}[0-9]+\ *${tab}0\ \ ${tab}${ms}\ {5}${tab}${ms}\ {8}${tab}Leader${tab}$ ]] || { show; false; }
 	run --separate-stderr quorum describe --replication --human-readable
 	expect 0
-	[[ "${lines[1]}" =~ $'\t'[0-9]+" ms ago"\ +$'\t'[0-9]+" ms ago"\ +$'\t'Leader ]] || { show; false; }
+	[[ "${lines[1]}" =~ ${tab}[0-9]+" ms ago"\ +${tab}[0-9]+" ms ago"\ +${tab}Leader ]] || { show; false; }
 }
 
 @test "quorum: what does not go together" {
