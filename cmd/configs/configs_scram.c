@@ -43,6 +43,13 @@ static const char *mechanism_name(int8_t mechanism)
 
 /* ---- Describe ----------------------------------------------------------------------------- */
 
+static int credential_cmp(const void *a, const void *b)
+{
+	const struct describe_user_scram_credentials_response_credential_info *x = a, *y = b;
+
+	return x->mechanism - y->mechanism;
+}
+
 static void scram_print_json(const struct describe_user_scram_credentials_response_result *r)
 {
 	struct json_out j = {0};
@@ -77,6 +84,9 @@ static void scram_print(struct configs *c,
 			   STR(r->user), kafka_exception(r->error_code, exception), STR(why));
 		return;
 	}
+	/* brokers answer in no order */
+	qsort(r->credential_infos, (size_t)MAX(r->credential_infos_count, 0),
+	      sizeof(*r->credential_infos), credential_cmp);
 	if (c->format == OUTPUT_JSON) {
 		scram_print_json(r);
 		return;

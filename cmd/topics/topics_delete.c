@@ -58,8 +58,18 @@ static int delete_ask(struct topics *t, const struct topic_names *names, struct 
 	return err_set(err, E_INTERRUPTED, "nothing was deleted");
 }
 
+static int result_cmp(const void *a, const void *b)
+{
+	const struct delete_topics_response_deletable_topic_result *x = a, *y = b;
+
+	return str_cmp(x->name, y->name);
+}
+
 static void delete_take(struct topics *t, const struct delete_topics_response *response)
 {
+	/* brokers answer in no order */
+	qsort(response->responses, (size_t)response->responses_count, sizeof(*response->responses),
+	      result_cmp);
 	for (int32_t i = 0; i < response->responses_count; i++) {
 		const struct delete_topics_response_deletable_topic_result *topic =
 			&response->responses[i];
