@@ -12,7 +12,7 @@ set(KAVKA_LINKS kafka-topics kafka-console-producer kafka-console-consumer kafka
 	kafka-cluster
 	kafka-server-start kafka-storage kafka-dump-log kafka-producer-perf-test
 	kafka-consumer-perf-test kafka-verifiable-producer kafka-verifiable-consumer
-	kafka-log-dirs kafka-leader-election)
+	kafka-log-dirs kafka-leader-election kafka-reassign-partitions)
 
 # Names that only old scripts call: cmd/old_names.c.
 set(KAVKA_OLD_LINKS kafka-run-class zookeeper-server-start)
@@ -88,7 +88,8 @@ foreach(pair topics:topics console-producer:producer console-consumer:consumer
 		cluster:cluster
 		server-start:broker storage:storage dump-log:dump
 		producer-perf-test:perf consumer-perf-test:perf verifiable-producer:verify
-		verifiable-consumer:verify log-dirs:log-dirs leader-election:elect)
+		verifiable-consumer:verify log-dirs:log-dirs leader-election:elect
+		reassign-partitions:reassign)
 	string(REPLACE ":" ";" pair ${pair})
 	list(GET pair 0 apache)
 	list(GET pair 1 own)

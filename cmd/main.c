@@ -8,7 +8,7 @@ extern const struct command cmd_topics, cmd_producer, cmd_consumer, cmd_groups, 
 extern const struct command cmd_dump, cmd_cat, cmd_perf, cmd_verify;
 extern const struct command cmd_registry;
 extern const struct command cmd_quorum, cmd_cluster, cmd_features;
-extern const struct command cmd_log_dirs, cmd_elect;
+extern const struct command cmd_log_dirs, cmd_elect, cmd_reassign;
 static const struct command *const table[] = {
 	&cmd_topics,
 	&cmd_producer,
@@ -17,6 +17,7 @@ static const struct command *const table[] = {
 	&cmd_configs,
 	&cmd_offsets,
 	&cmd_delete_records,
+	&cmd_reassign,
 	&cmd_log_dirs,
 	&cmd_elect,
 	&cmd_api_versions,

@@ -24,6 +24,7 @@ static const struct {
 	{"LeaderElectionCommand", "kafka-leader-election"},
 	{"LogDirsCommand", "kafka-log-dirs"},
 	{"ProducerPerformance", "kafka-producer-perf-test"},
+	{"ReassignPartitionsCommand", "kafka-reassign-partitions"},
 	{"StorageTool", "kafka-storage"},
 	{"TopicCommand", "kafka-topics"},
 	{"VerifiableConsumer", "kafka-verifiable-consumer"},

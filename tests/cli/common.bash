@@ -40,7 +40,8 @@ use_tools()
 			dump-log producer-perf-test consumer-perf-test verifiable-producer \
 			verifiable-consumer configs get-offsets delete-records \
 			broker-api-versions \
-			metadata-quorum features cluster log-dirs leader-election; do
+			metadata-quorum features cluster log-dirs leader-election \
+			reassign-partitions; do
 			ln -sf "$KAVKA_BIN" "$KAVKA_TOOLS/kafka-$name"
 		done
 		;;
