@@ -134,8 +134,9 @@ Reassignment of partition $T-0 is completed.
 Reassignment of replica $T-0-1 is still in progress."
 	run --separate-stderr reassign --cancel "$plan_file" move.json
 	expect 0
+	broker="broker 1 "
 	out "None of the specified partition reassignments are active.
-Successfully started moving log directory to $here for replica $T-0 with broker 1 
+Successfully started moving log directory to $here for replica $T-0 with $broker
 Clearing broker-level throttles on broker 1
 Clearing topic-level throttles on topic $T"
 }
