@@ -68,6 +68,13 @@ void signals_stop(struct signals *s)
 		uv_close((uv_handle_t *)&s->handles[i], NULL);
 }
 
+int signals_flush(struct producer *p, struct err *err)
+{
+	int rc = producer_flush(p, -1, err);
+
+	return rc == E_INTERRUPTED ? producer_flush(p, -1, err) : rc;
+}
+
 int signals_exit_code(const struct signals *s, int code)
 {
 	return s->caught ? 128 + s->caught : code;

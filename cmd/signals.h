@@ -4,6 +4,7 @@
 #define KAVKA_CMD_SIGNALS_H
 
 #include "client/client.h"
+#include "client/producer.h"
 
 struct signals {
 	struct client *client;
@@ -23,6 +24,9 @@ void signals_stop(struct signals *s);
 void signals_stop_writes(void);
 /* Has one come, perhaps while the loop does not run? After signals_stop_writes(). */
 bool signals_came(void);
+/* Waits until each record that was taken is reported: the signal that ended the taking does not end
+ * this, also when it came between two waits. As producer_flush(). */
+MUST_USE int signals_flush(struct producer *p, struct err *err);
 /* 130 for SIGINT, 143 for SIGTERM, as shells have it; `code` if there was none. */
 int signals_exit_code(const struct signals *s, int code);
 

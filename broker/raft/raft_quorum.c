@@ -162,6 +162,14 @@ static struct str endpoint_of(const struct raft *r,
 	return STR_NULL;
 }
 
+/* May that node speak as the leader of that epoch? */
+static enum kafka_error check_leader(const struct raft *r, int32_t leader_id, int32_t leader_epoch)
+{
+	if (leader_id < 0 || leader_id == r->options.node_id)
+		return KERR_INVALID_REQUEST;
+	return leader_epoch < r->state.leader_epoch ? KERR_FENCED_LEADER_EPOCH : KERR_NONE;
+}
+
 int raft_on_begin(struct raft *r, struct raft_inbound *in, struct err *err)
 {
 	const struct begin_quorum_epoch_request *m = in->body;
@@ -176,11 +184,7 @@ int raft_on_begin(struct raft *r, struct raft_inbound *in, struct err *err)
 		raft_refuse(r, in, error, true);
 		return 0;
 	}
-	error = KERR_NONE;
-	if (p->leader_id < 0 || p->leader_id == r->options.node_id)
-		error = KERR_INVALID_REQUEST;
-	else if (p->leader_epoch < r->state.leader_epoch)
-		error = KERR_FENCED_LEADER_EPOCH;
+	error = check_leader(r, p->leader_id, p->leader_epoch);
 	if (error != KERR_NONE) {
 		raft_refuse(r, in, error, false);
 		return 0;
@@ -233,11 +237,7 @@ int raft_on_end(struct raft *r, struct raft_inbound *in, struct err *err)
 		raft_refuse(r, in, error, true);
 		return 0;
 	}
-	error = KERR_NONE;
-	if (p->leader_id < 0 || p->leader_id == r->options.node_id)
-		error = KERR_INVALID_REQUEST;
-	else if (p->leader_epoch < r->state.leader_epoch)
-		error = KERR_FENCED_LEADER_EPOCH;
+	error = check_leader(r, p->leader_id, p->leader_epoch);
 	if (error != KERR_NONE) {
 		raft_refuse(r, in, error, false);
 		return 0;

@@ -58,9 +58,9 @@ static int64_t role_deadline_us(struct raft *r, enum raft_role from)
 
 void raft_start_waiting(struct raft *r)
 {
-	r->deadline_us = raft_is_alone(r) ? 0
+	r->deadline_us = raft_is_alone(r)    ? 0
 			 : raft_may_stand(r) ? raft_now_us(r) + election_timeout_us(r)
-					  : INT64_MAX;
+					     : INT64_MAX;
 }
 
 static int persist(struct raft *r, const struct quorum_state *state, struct err *err)

@@ -126,6 +126,26 @@ static void change_begin(struct raft *r, struct raft_inbound *in)
 	arena_init(&r->change.arena);
 }
 
+/* The voter as it shall be, with room for so many endpoints. */
+static void change_begin_voter(struct raft_change *c, int32_t node_id, struct uuid directory_id,
+			       int32_t endpoint_count)
+{
+	WIRE_INIT(voters_record_voter, &c->voter);
+	c->voter.voter_id = node_id;
+	c->voter.voter_directory_id = directory_id;
+	c->voter.endpoints = WIRE_ARRAY(&c->arena, voters_record_endpoint, endpoint_count);
+}
+
+static void change_add_endpoint(struct raft_change *c, struct str name, struct str host,
+				uint16_t port)
+{
+	struct voters_record_endpoint *e = &c->voter.endpoints[c->voter.endpoints_count++];
+
+	e->name = str_dup(&c->arena, name);
+	e->host = str_dup(&c->arena, host);
+	e->port = port;
+}
+
 /* Asks the voter itself whether it is there and what it supports. */
 static void change_probe(struct raft *r)
 {
@@ -172,16 +192,10 @@ void raft_on_add_voter(struct raft *r, struct raft_inbound *in)
 	}
 	change_begin(r, in);
 	c->ack_when_agreed = m->ack_when_committed;
-	WIRE_INIT(voters_record_voter, &c->voter);
-	c->voter.voter_id = m->voter_id;
-	c->voter.voter_directory_id = m->voter_directory_id;
-	c->voter.endpoints = WIRE_ARRAY(&c->arena, voters_record_endpoint, m->listeners_count);
-	c->voter.endpoints_count = m->listeners_count;
-	for (int32_t i = 0; i < m->listeners_count; i++) {
-		c->voter.endpoints[i].name = str_dup(&c->arena, m->listeners[i].name);
-		c->voter.endpoints[i].host = str_dup(&c->arena, m->listeners[i].host);
-		c->voter.endpoints[i].port = m->listeners[i].port;
-	}
+	change_begin_voter(c, m->voter_id, m->voter_directory_id, m->listeners_count);
+	for (int32_t i = 0; i < m->listeners_count; i++)
+		change_add_endpoint(c, m->listeners[i].name, m->listeners[i].host,
+				    m->listeners[i].port);
 	change_probe(r);
 }
 
@@ -288,20 +302,14 @@ void raft_on_update_voter(struct raft *r, struct raft_inbound *in)
 		return;
 	}
 	change_begin(r, in);
-	WIRE_INIT(voters_record_voter, &c->voter);
-	c->voter.voter_id = m->voter_id;
-	c->voter.voter_directory_id = m->voter_directory_id;
+	change_begin_voter(c, m->voter_id, m->voter_directory_id, m->listeners_count);
 	c->voter.kraft_version_feature.min_supported_version =
 		m->kraft_version_feature.min_supported_version;
 	c->voter.kraft_version_feature.max_supported_version =
 		m->kraft_version_feature.max_supported_version;
-	c->voter.endpoints = WIRE_ARRAY(&c->arena, voters_record_endpoint, m->listeners_count);
-	c->voter.endpoints_count = m->listeners_count;
-	for (int32_t i = 0; i < m->listeners_count; i++) {
-		c->voter.endpoints[i].name = str_dup(&c->arena, m->listeners[i].name);
-		c->voter.endpoints[i].host = str_dup(&c->arena, m->listeners[i].host);
-		c->voter.endpoints[i].port = m->listeners[i].port;
-	}
+	for (int32_t i = 0; i < m->listeners_count; i++)
+		change_add_endpoint(c, m->listeners[i].name, m->listeners[i].host,
+				    m->listeners[i].port);
 	change_probe(r);
 }
 

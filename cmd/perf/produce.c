@@ -470,7 +470,7 @@ static int produce_all(struct producing *p)
 	int code = EXIT_OK, flush_rc;
 	int rc = produce_records(p, &err);
 
-	flush_rc = producer_flush(p->producer, -1, &flush_err);
+	flush_rc = signals_flush(p->producer, &flush_err);
 	if (rc < 0 && rc != E_INTERRUPTED)
 		code = produce_failure(p, &err);
 	if (p->all.count > 0 || code == EXIT_OK || p->run->is_apache)

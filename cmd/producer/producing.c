@@ -226,19 +226,11 @@ static void producing_watch(struct client_timer *t)
 
 /* ---- The end ------------------------------------------------------------------------------ */
 
-/* A signal ends the waiting for input, not that for what was taken; a second one ends all. */
-static int producing_flush(struct producing *p, struct err *err)
-{
-	int rc = producer_flush(p->producer, -1, err);
-
-	return rc == E_INTERRUPTED ? producer_flush(p->producer, -1, err) : rc;
-}
-
 /* Flushes what was taken and tells how it went. */
 static int producing_end(struct producing *p, int rc, const struct err *err)
 {
 	struct err flush_err = {0};
-	int flush_rc = p->producer ? producing_flush(p, &flush_err) : 0;
+	int flush_rc = p->producer ? signals_flush(p->producer, &flush_err) : 0;
 	uint64_t acked = p->producer ? producer_stats(p->producer)->acked_count : 0;
 	uint64_t failed = p->delivery.failed_count;
 	bool is_apache = p->run->is_apache;

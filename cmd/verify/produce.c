@@ -290,10 +290,7 @@ static int produce_run(struct run *run, void *data)
 	event("startup_complete");
 	produce_all(&p);
 	/* Each record that fails is told by its own event. */
-	rc = producer_flush(p.producer, -1, &err);
-	/* the signal that ended it may have come between two waits, and then ends this one */
-	if (rc == E_INTERRUPTED)
-		rc = producer_flush(p.producer, -1, &err);
+	rc = signals_flush(p.producer, &err);
 	tell_end(&p);
 	code = p.failed_count == 0 || run->is_apache ? EXIT_OK
 	       : p.acked_count > 0                   ? EXIT_PARTIAL

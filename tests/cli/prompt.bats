@@ -7,7 +7,7 @@ load common
 
 setup_file()
 {
-	command -v tmux >/dev/null || skip "tmux is missing (apt-get install tmux)"
+	need tmux tmux
 	suite_start
 }
 

@@ -17,7 +17,7 @@ teardown_file()
 setup()
 {
 	improvement
-	command -v tmux >/dev/null || skip "tmux is missing (apt-get install tmux)"
+	need tmux tmux
 	fresh_name
 	unset TMUX
 	# 10 records, 3 of them read by a group that has no members now.
