@@ -192,7 +192,9 @@ static bool try_fetch(struct raft *r, struct raft_inbound *in, bool is_new, bool
 		if (log_read_copy(r->log, p->fetch_offset, (size_t)MAX(m->max_bytes, 0),
 				  log_end_offset(r->log), &records, &err) < 0)
 			return answer_read_failed(r, in, &err);
-		if (!records.data && !must && p->high_watermark >= r->high_watermark)
+		/* before version 18 the request does not say what the node knows to be agreed */
+		if (!records.data && !must &&
+		    MIN(p->high_watermark, in->high_watermark) >= r->high_watermark)
 			return false;
 	}
 	response = raft_new_fetch_response(r, in, KERR_NONE);
