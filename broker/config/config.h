@@ -273,6 +273,9 @@ const struct listener *config_listener(const struct config *c, const char *name)
 /* advertised.listeners, or else `listeners`; without controller listeners on a broker. A host ""
  * is for the server to fill (name of the machine), a port 0 too (the bound one). */
 const struct listener *config_advertised(const struct config *c, size_t *count);
+/* Where the other nodes reach this controller listener: as advertised.listeners has it, else as
+ * `listeners` has. */
+const struct listener *config_advertised_controller(const struct config *c, const char *name);
 const char *config_inter_broker_listener(const struct config *c);
 /* controller.quorum.voters (ids), or else controller.quorum.bootstrap.servers (id -1). */
 const struct quorum_voter *config_quorum(const struct config *c, size_t *count);

@@ -44,8 +44,8 @@ struct config {
 	struct config_layer layers[CONFIG_LAYERS];
 	struct config_value values[CONFIG_COUNT];
 	bool has_file;
-	struct listener *listeners, *advertised;
-	size_t listener_count, advertised_count;
+	struct listener *listeners, *advertised, *advertised_controllers;
+	size_t listener_count, advertised_count, advertised_controller_count;
 	const char *inter_broker_listener;
 	struct quorum_voter *voters;
 	size_t voter_count;

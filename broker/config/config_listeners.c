@@ -245,11 +245,15 @@ static int advertised_derive(struct config *c, struct err *err)
 		if (rc < 0)
 			return rc;
 	}
+	c->advertised_controllers =
+		arena_array(&c->arena, c->advertised_count + 1, sizeof(*c->advertised_controllers));
 	for (size_t i = 0; i < c->advertised_count; i++) {
 		const struct listener *l = &c->advertised[i];
 
-		if (l->is_controller)
+		if (l->is_controller) {
+			c->advertised_controllers[c->advertised_controller_count++] = *l;
 			continue;
+		}
 		if (strcmp(l->host, "0.0.0.0") == 0)
 			return err_set(
 				err, E_INVALID,
@@ -450,6 +454,14 @@ const struct listener *config_advertised(const struct config *c, size_t *count)
 {
 	*count = c->advertised_count;
 	return c->advertised;
+}
+
+const struct listener *config_advertised_controller(const struct config *c, const char *name)
+{
+	const struct listener *l = listeners_find(c->advertised_controllers,
+						  c->advertised_controller_count, name);
+
+	return l ? l : config_listener(c, name);
 }
 
 const char *config_inter_broker_listener(const struct config *c)

@@ -331,9 +331,13 @@ static int server_bind(struct server *server, struct err *err)
 		rc = server_listen(server, &listeners[i], &ports[i], err);
 		if (rc < 0)
 			return rc;
-		if (listeners[i].is_controller && str_is_null(server->controller_endpoint.host))
-			server->controller_endpoint =
-				server_endpoint(server, &listeners[i], ports[i]);
+		if (listeners[i].is_controller && str_is_null(server->controller_endpoint.host)) {
+			const struct listener *told =
+				config_advertised_controller(server->config, listeners[i].name);
+
+			server->controller_endpoint = server_endpoint(
+				server, told, told->port ? told->port : ports[i]);
+		}
 	}
 	for (size_t a = 0; a < advertised_count; a++) {
 		int port = advertised[a].port;

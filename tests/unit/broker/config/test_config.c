@@ -191,7 +191,7 @@ static void listener_forms(void **state)
 			   "listener.security.protocol.map=A:PLAINTEXT, B:SASL_SSL,C:SSL\n"
 			   "inter.broker.listener.name=a\n"
 			   "listener.name.b.ssl.keystore.location=/k\nssl.keystore.location=/j\n"
-			   "advertised.listeners=A://x:9,B://y:9\n",
+			   "advertised.listeners=A://x:9,C://z:8,B://y:9\n",
 		     NULL);
 	const struct listener *l;
 	size_t count;
@@ -205,6 +205,7 @@ static void listener_forms(void **state)
 	assert_int_equal(l[1].protocol, SECURITY_SASL_SSL);
 	assert_int_equal(l[2].protocol, SECURITY_SSL);
 	assert_string_equal(config_advertised(c, &count)[1].host, "y");
+	assert_string_equal(config_advertised_controller(c, "C")->host, "z");
 	assert_string_equal(config_listener_text(c, "B", "ssl.keystore.location"), "/k");
 	assert_string_equal(config_listener_text(c, "A", "ssl.keystore.location"), "/j");
 	config_unref(c);
