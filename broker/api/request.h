@@ -35,6 +35,7 @@ struct request {
 	int32_t correlation_id;
 	struct str client_id;		/* "" if null */
 	const char *listener;		/* name of the listener, upper case */
+	uint8_t listener_type;		/* LISTENER_BROKER or LISTENER_CONTROLLER */
 	const char *principal;		/* "User:ANONYMOUS" without authentication */
 	const char *client_host;	/* "/127.0.0.1", as Kafka prints it */
 	void *body;			/* the decoded request struct */
@@ -49,7 +50,8 @@ struct request {
 
 typedef void (*api_handler)(struct request *r);
 
-/* Handlers by API key; NULL: not served on a broker listener. A table in api/handlers.c. */
+/* Handlers by API key; NULL: not served at all. Who calls one has looked at the API's `listeners`
+ * first. A table in api/handlers.c. */
 api_handler api_handler_of(int16_t api_key);
 
 /* One more, one less part owed. At zero the response is encoded and queued. */

@@ -262,7 +262,7 @@ static int request_dispatch(struct server_request *sr, struct err *err)
 		return 0;
 	}
 	handler = api_handler_of(r->api->key);
-	if (!handler || !(r->api->listeners & LISTENER_BROKER))
+	if (!handler || !(r->api->listeners & r->listener_type))
 		return err_set(err, E_UNSUPPORTED, "%s is not served on this listener",
 			       r->api->name);
 	if (!api_has_version(r->api, r->version))
@@ -299,6 +299,8 @@ static void server_conn_frame(struct conn *c, struct slice frame)
 	sr->r.shard = &sc->shard->shard;
 	sr->r.frame = frame;
 	sr->r.listener = sc->listener->name;
+	sr->r.listener_type =
+		sc->listener->is_controller ? LISTENER_CONTROLLER : LISTENER_BROKER;
 	sr->r.principal = "User:ANONYMOUS";
 	sr->r.client_host = sc->client_host;
 	sr->r.pending_count = 1;

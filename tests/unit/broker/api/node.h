@@ -288,6 +288,7 @@ static inline struct call *call_begin(struct node *n, unsigned shard, int16_t ke
 	r->version = version;
 	r->client_id = STR_LIT("test");
 	r->listener = "PLAINTEXT";
+	r->listener_type = LISTENER_BROKER;
 	r->principal = "User:ANONYMOUS";
 	r->client_host = "/127.0.0.1";
 	r->finished = call_finished;
