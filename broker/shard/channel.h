@@ -2,15 +2,16 @@
  * requests, replication.
  *
  * A channel is one connection to one address, opened when something is to be sent and opened again
- * after it was lost (the wait between attempts grows from reconnect.backoff.ms to its max). It
- * belongs to one shard; TLS is what the listener's configs say. ApiVersions comes first, so each
+ * after it was lost (the wait between attempts grows from 50 to 500 ms). It belongs to one shard;
+ * TLS is what the listener's configs say. ApiVersions comes first, so each
  * request leaves at the highest version that both sides know, within what the caller allows.
  *
  *	channel_new()
  *	channel_send()		as often as wanted: requests leave in this order, and several may be
  *				under way; the other node answers them in the same order
  *	  request.done ...	once for each request, from the loop, never from inside
- *channel_send() channel_free()		requests that have no answer get E_CLOSED before it returns
+ *				channel_send(); it may call anything here
+ *	channel_free()		requests that have no answer get E_CLOSED before it returns
  *
  * A request is sent at most once: when the connection is lost afterwards nobody knows whether it
  * was carried out, and the owner decides. One that cannot leave because no connection comes up
