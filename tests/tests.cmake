@@ -61,9 +61,24 @@ foreach(bench produce fetch latency)
 endforeach()
 add_custom_target(bench DEPENDS bench_produce bench_fetch bench_latency)
 
+# Clients of the chaos test: run by tests/chaos/run, not by ctest.
+pkg_check_modules(rdkafka QUIET IMPORTED_TARGET rdkafka)
+add_executable(chaos_own EXCLUDE_FROM_ALL tests/chaos/own.c tests/chaos/history.c)
+target_include_directories(chaos_own PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+target_link_libraries(chaos_own PRIVATE kavka_client)
+add_custom_target(chaos DEPENDS chaos_own)
+if(rdkafka_FOUND)
+	add_executable(chaos_rdkafka EXCLUDE_FROM_ALL tests/chaos/rdkafka.c tests/chaos/history.c)
+	target_include_directories(chaos_rdkafka PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+	target_link_libraries(chaos_rdkafka PRIVATE PkgConfig::rdkafka)
+	add_dependencies(chaos chaos_rdkafka)
+endif()
+add_test(NAME chaos.checker
+	COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/chaos/test_checker.py)
+
 # The simulator: cores of the broker on a model of the world, without libuv.
 add_executable(sim_quorum tests/sim/quorum.c tests/sim/nodes.c tests/sim/packets.c tests/sim/disk.c
-	tests/sim/world.c)
+	tests/sim/world.c tests/sim/run.c)
 target_include_directories(sim_quorum PRIVATE ${CMAKE_SOURCE_DIR}/tests)
 target_link_libraries(sim_quorum PRIVATE kavka_broker_raft)
 add_test(NAME sim.quorum COMMAND sim_quorum --seeds 40 --seconds 30)
