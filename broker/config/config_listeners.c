@@ -250,10 +250,12 @@ static int advertised_derive(struct config *c, struct err *err)
 	for (size_t i = 0; i < c->advertised_count; i++) {
 		const struct listener *l = &c->advertised[i];
 
-		if (l->is_controller) {
+		if (l->is_controller)
 			c->advertised_controllers[c->advertised_controller_count++] = *l;
+		/* Of listeners that are not advertised by name, controllers are reached at an
+		 * address of the machine. */
+		if (l->is_controller && config_is_null(c, CONFIG_ADVERTISED_LISTENERS))
 			continue;
-		}
 		if (strcmp(l->host, "0.0.0.0") == 0)
 			return err_set(
 				err, E_INVALID,
@@ -263,7 +265,8 @@ static int advertised_derive(struct config *c, struct err *err)
 			return err_set(err, E_INVALID,
 				       "advertised.listeners: %s is not among the listeners",
 				       l->name);
-		c->advertised[kept++] = *l;
+		if (!l->is_controller)
+			c->advertised[kept++] = *l;
 	}
 	c->advertised_count = kept;
 	if (config_is_broker(c) && kept == 0)
@@ -277,8 +280,13 @@ static int inter_broker_derive(struct config *c, struct err *err)
 	const char *name = config_str(c, CONFIG_INTER_BROKER_LISTENER_NAME);
 	enum security_protocol wanted;
 
-	if (!config_is_broker(c))
+	if (!config_is_broker(c)) {
+		if (name && is_controller_name(c, name))
+			return err_set(err, E_INVALID, "controller.listener.names must not contain "
+				       "an explicitly set inter.broker.listener.name configuration "
+				       "value when process.roles=controller");
 		return 0;
+	}
 	if (name && config_source_of(c, CONFIG_SECURITY_INTER_BROKER_PROTOCOL) !=
 			    CONFIG_SOURCE_DEFAULT)
 		return err_set(err, E_INVALID, "Only one of inter.broker.listener.name and "
@@ -309,6 +317,12 @@ static int controller_listeners_check(const struct config *c, struct err *err)
 			       "value when running KRaft");
 	for (size_t i = 0; i < count; i++) {
 		bool listens = listeners_find(c->listeners, c->listener_count, names[i]) != NULL;
+		enum security_protocol protocol;
+
+		if (!config_listener_protocol(c, names[i], &protocol))
+			return err_set(err, E_INVALID, "Controller listener with name %s defined "
+				       "in controller.listener.names not found in "
+				       "listener.security.protocol.map", names[i]);
 
 		if (config_is_controller(c) && !listens)
 			return err_set(err, E_INVALID,
@@ -365,8 +379,9 @@ static int quorum_derive(struct config *c, struct err *err)
 	if (!with_ids)
 		items = config_list(c, CONFIG_CONTROLLER_QUORUM_BOOTSTRAP_SERVERS, &count);
 	if (count == 0)
-		return err_set(err, E_INVALID, "Either controller.quorum.voters or "
-			       "controller.quorum.bootstrap.servers must be set");
+		return err_set(err, E_INVALID, "Either controller.quorum.voters "
+			       "(id@host:port,...) or controller.quorum.bootstrap.servers "
+			       "(host:port,...) must be set");
 	c->voters = arena_array(&c->arena, count, sizeof(*c->voters));
 	c->voter_count = count;
 	for (size_t i = 0; i < count; i++) {
@@ -376,6 +391,10 @@ static int quorum_derive(struct config *c, struct err *err)
 			return err_add(err, rc, "controller.quorum.%s",
 				       with_ids ? "voters" : "bootstrap.servers");
 		is_voter = is_voter || c->voters[i].id == config_node_id(c);
+		for (size_t j = 0; j < i; j++)
+			if (with_ids && c->voters[j].id == c->voters[i].id)
+				return err_set(err, E_INVALID, "controller.quorum.voters: node %d "
+					       "is there twice", c->voters[i].id);
 	}
 	if (with_ids && config_is_controller(c) && !is_voter)
 		return err_set(err, E_INVALID,

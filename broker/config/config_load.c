@@ -138,6 +138,18 @@ static bool config_no_file_complete(const struct config_layer *l)
 }
 
 /* Fills what the overrides left open. */
+/* This node's own controller listener is the quorum. */
+static const char *config_no_file_quorum(struct arena *arena, const struct config_layer *l)
+{
+	char *prefix = xasprintf("%s://", l->texts[CONFIG_CONTROLLER_LISTENER_NAMES]);
+	const char *at = strcasestr(l->texts[CONFIG_LISTENERS], prefix);
+
+	at = at ? at + strlen(prefix) : "localhost:9093";
+	free(prefix);
+	return arena_printf(arena, "%s%.*s", *at == ':' ? "localhost" : "", (int)strcspn(at, ", "),
+			    at);
+}
+
 static void config_no_file(struct config *c)
 {
 	struct config_layer *l = &c->layers[CONFIG_LAYER_STATIC];
@@ -163,7 +175,8 @@ static void config_no_file(struct config *c)
 		l->texts[CONFIG_LOG_DIRS] = config_no_file_dir(&c->arena);
 	if (!l->texts[CONFIG_CONTROLLER_QUORUM_VOTERS] &&
 	    !l->texts[CONFIG_CONTROLLER_QUORUM_BOOTSTRAP_SERVERS])
-		l->texts[CONFIG_CONTROLLER_QUORUM_BOOTSTRAP_SERVERS] = "localhost:9093";
+		l->texts[CONFIG_CONTROLLER_QUORUM_BOOTSTRAP_SERVERS] =
+			config_no_file_quorum(&c->arena, l);
 }
 
 /* node.id and broker.id stand for each other; required configs must be there. */

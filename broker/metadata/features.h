@@ -19,6 +19,7 @@
 enum metadata_version {
 	METADATA_3_3_IV3 = 7, /* the oldest */
 	METADATA_3_4_IV0 = 8,
+	METADATA_3_5_IV2 = 11,
 	METADATA_3_6_IV0 = 12,
 	METADATA_3_6_IV1 = 13,
 	METADATA_3_7_IV0 = 15,

@@ -50,14 +50,18 @@ size_t storage_info(struct env *env, const struct config *config, storage_print 
 
 struct storage_ensure_options {
 	const struct config *config;
-	struct log_dir **dirs; /* open; meta is written where it is missing */
+	const char *config_file; /* for what is said; NULL: not known */
+	struct log_dir **dirs;   /* open; meta is written where it is missing */
 	unsigned dir_count;
 };
 
 /* Checks that all directories are of one cluster and of this node, that their ids differ. If none
- * is formatted, and this node is a quorum by itself, formats all of them as --standalone does, with
- * a new cluster id; a new directory beside formatted ones is formatted for their cluster. Gives the
- * cluster's id in `arena`. E_INVALID with what to do, -errno. */
+ * is formatted, and nobody else can be meant to be in this node's quorum (controller.quorum.voters
+ * has this node alone, or controller.quorum.bootstrap.servers its own address alone), formats all
+ * of them, with a new cluster id. A new directory beside formatted ones is formatted for their
+ * cluster, but for the metadata directory of a controller: a voter that forgot its vote could
+ * cost the quorum what it had agreed on. Gives the cluster's id in `arena`. E_INVALID with what to
+ * do, -errno. */
 MUST_USE int storage_ensure(struct env *env, const struct storage_ensure_options *options,
 			    const char **cluster_id, struct arena *arena, struct err *err);
 

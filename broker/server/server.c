@@ -165,10 +165,11 @@ static struct log_dir *server_dir_at(const struct server *server, const char *pa
 	return NULL;
 }
 
-static int server_open_dirs(struct server *server, struct err *err)
+static int server_open_dirs(struct server *server, const char *config_file, struct err *err)
 {
 	const char *metadata_dir = config_metadata_log_dir(server->config);
-	struct storage_ensure_options format = {.config = server->config};
+	struct storage_ensure_options format = {.config = server->config,
+						.config_file = config_file};
 	size_t count;
 	const char *const *paths = config_list(server->config, CONFIG_LOG_DIRS, &count);
 	int rc = 0;
@@ -555,7 +556,7 @@ static int server_start(struct server *server, const struct server_options *opti
 	listener_set_limit(&server->listener_set, server->config);
 	rc = server_bind(server, err);
 	if (rc == 0)
-		rc = server_open_dirs(server, err);
+		rc = server_open_dirs(server, options->config_file, err);
 	if (rc == 0)
 		rc = server_start_shards(server, err);
 	if (rc < 0)

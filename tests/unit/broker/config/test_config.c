@@ -182,6 +182,19 @@ static void bad_listeners(void **state)
 	refused("node.id=2\nprocess.roles=controller\ncontroller.listener.names=C\n"
 		"listeners=C://h:1\ncontroller.quorum.voters=1@h:1\n",
 		"must be included in the set of voters");
+	refused("node.id=1\nprocess.roles=controller\ncontroller.listener.names=C\n"
+		"listeners=C://h:1\ncontroller.quorum.voters=1@h:1,1@i:1\n",
+		"node 1 is there twice");
+	refused("node.id=1\nprocess.roles=controller\ncontroller.listener.names=C\n"
+		"listeners=C://h:1\ncontroller.quorum.voters=1@h:1\n"
+		"inter.broker.listener.name=C\n",
+		"explicitly set inter.broker.listener.name");
+	refused("node.id=1\nprocess.roles=broker\ncontroller.listener.names=C\n"
+		"listeners=I://h:1\ncontroller.quorum.voters=2@h:1\n"
+		"inter.broker.listener.name=I\nlistener.security.protocol.map=I:PLAINTEXT\n",
+		"Controller listener with name C");
+	refused(ROLES "listeners=PLAINTEXT://h:1,C://h:2\n"
+		      "advertised.listeners=PLAINTEXT://h:1,C://0.0.0.0:2\n", "0.0.0.0");
 }
 
 static void listener_forms(void **state)

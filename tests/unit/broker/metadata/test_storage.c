@@ -153,6 +153,8 @@ static void test_wrong_options(void **state)
 	const char *unknown[] = {"no.such=1"}, *kraft[] = {"kraft.version=0"};
 	const char *elr[] = {"eligible.leader.replicas.version=1"};
 	const char *scram[] = {"SCRAM-SHA-256=[name=alice]"};
+	const char *good_scram[] = {"SCRAM-SHA-256=[name=alice,password=x]"};
+	const char *twice[] = {"metadata.version=25"};
 	struct storage_format_options wrong[] = {
 		{0},
 		{.standalone = true, .release_version = "9.9"},
@@ -160,7 +162,18 @@ static void test_wrong_options(void **state)
 		{.standalone = true, .features = kraft, .feature_count = 1},
 		{.standalone = true, .release_version = "3.9", .features = elr, .feature_count = 1},
 		{.standalone = true, .scram = scram, .scram_count = 1},
+		{.standalone = true,
+		 .release_version = "3.4",
+		 .scram = good_scram,
+		 .scram_count = 1},
+		{.standalone = true,
+		 .release_version = "4.0",
+		 .features = twice,
+		 .feature_count = 1},
+		{.initial_controllers = ""},
 		{.initial_controllers = "1@localhost:9093"},
+		{.initial_controllers = "1@localhost:9093:AdvamAeKTH6lHo5WMJHr5g,"
+					"1@localhost:9094:BdvamAeKTH6lHo5WMJHr5g"},
 		{.initial_controllers = "1@localhost:65536:AdvamAeKTH6lHo5WMJHr5g"},
 	};
 	struct err err;
@@ -174,6 +187,55 @@ static void test_wrong_options(void **state)
 	}
 	snprintf(path, sizeof(path), "%s/a/meta.properties", dir);
 	assert_int_equal(env.ops->stat(&env, path, &st), -ENOENT);
+}
+
+/* What others are told of this controller is where it is advertised, by the name they know. */
+static void test_voter_of_standalone(void **state)
+{
+	static const struct {
+		const char *listeners, *advertised, *name, *host;
+		int port;
+	} cases[] = {
+		{"CONTROLLER://127.0.0.1:19093", "CONTROLLER://c1.example:29093", "CONTROLLER",
+		 "c1.example", 29093},
+		{"CONTROLLER://0.0.0.0:19093", NULL, "CONTROLLER", "localhost", 19093},
+		{"CONTROLLER://[::1]:19093", NULL, "CONTROLLER", "::1", 19093},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char log_dirs[128], listeners[128], advertised[128], path[128];
+		const char *all[] = {log_dirs, "process.roles=controller", listeners, advertised};
+		struct config_load_options load = {.overrides = all,
+						   .override_count = cases[i].advertised ? 4 : 3};
+		struct storage_format_options options = {.standalone = true, .cluster_id = "x"};
+		const struct voters_record_endpoint *at;
+		struct snapshot_contents contents;
+		const struct image *image;
+		struct config *config;
+		struct arena arena;
+		struct err err = {0};
+
+		snprintf(log_dirs, sizeof(log_dirs), "log.dirs=%s/v%zu", dir, i);
+		snprintf(listeners, sizeof(listeners), "listeners=%s", cases[i].listeners);
+		snprintf(advertised, sizeof(advertised), "advertised.listeners=%s",
+			 cases[i].advertised ? cases[i].advertised : "");
+		assert_int_equal(config_load(&config, &load, &err), 0);
+		options.config = config;
+		assert_int_equal(storage_format(&env, &options, &err), 0);
+		snprintf(path, sizeof(path), "%s/v%zu/__cluster_metadata-0", dir, i);
+		arena_init(&arena);
+		assert_int_equal(snapshot_read_image(&env, path, SNAPSHOT_BOOTSTRAP, &arena,
+						     &contents, &image, &err),
+				 0);
+		at = &contents.voters->voters[0].endpoints[0];
+		assert_true(str_is(at->name, cases[i].name));
+		assert_true(str_is(at->host, cases[i].host));
+		assert_int_equal(at->port, cases[i].port);
+		image_unref(image);
+		arena_fini(&arena);
+		config_unref(config);
+	}
 }
 
 /* ---- info ------------------------------------------------------------------------------------ */
@@ -259,6 +321,64 @@ static void test_first_start_and_new_directory(void **state)
 	config_unref(several);
 }
 
+/* A node that forms a quorum by itself beside the one it should join would be a second cluster. */
+static void test_who_may_begin(void **state)
+{
+	static const struct {
+		const char *quorum;
+		bool may;
+	} cases[] = {
+		{"controller.quorum.bootstrap.servers=localhost:9093", true},
+		{"controller.quorum.bootstrap.servers=127.0.0.1:9093", true},
+		{"controller.quorum.voters=1@localhost:9093", true},
+		{"controller.quorum.bootstrap.servers=localhost:9094", false},
+		{"controller.quorum.bootstrap.servers=other.example:9093", false},
+		{"controller.quorum.bootstrap.servers=localhost:9093,localhost:9094", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct config *config = config_of("a", cases[i].quorum);
+		const char *cluster_id;
+		struct arena arena;
+		struct uuid ids[2];
+		struct err err = {0};
+		char command[128];
+
+		arena_init(&arena);
+		assert_int_equal(ensure(config, &cluster_id, &arena, ids, &err),
+				 cases[i].may ? 0 : E_INVALID);
+		if (!cases[i].may)
+			assert_non_null(strstr(err.text, "run kavka storage format --config FILE"));
+		arena_fini(&arena);
+		config_unref(config);
+		snprintf(command, sizeof(command), "rm -rf %s/a", dir);
+		assert_int_equal(system(command), 0);
+	}
+}
+
+/* An empty metadata directory is a voter that forgot its vote. */
+static void test_lost_metadata_directory(void **state)
+{
+	struct config *two = config_of("ab", NULL);
+	const char *cluster_id;
+	struct arena arena;
+	struct uuid ids[2];
+	struct err err = {0};
+	char command[128];
+
+	(void)state;
+	arena_init(&arena);
+	assert_int_equal(ensure(two, &cluster_id, &arena, ids, &err), 0);
+	snprintf(command, sizeof(command), "rm -rf %s/a", dir);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(ensure(two, &cluster_id, &arena, ids, &err), E_INVALID);
+	assert_non_null(strstr(err.text, cluster_id));
+	assert_non_null(strstr(err.text, "--ignore-formatted --no-initial-controllers"));
+	arena_fini(&arena);
+	config_unref(two);
+}
+
 static void test_mixed_directories_are_refused(void **state)
 {
 	struct config *two = config_of("ab", NULL);
@@ -309,8 +429,11 @@ int main(void)
 		TEST(test_standalone),
 		TEST(test_release_and_features),
 		TEST(test_wrong_options),
+		TEST(test_voter_of_standalone),
 		TEST(test_info),
 		TEST(test_first_start_and_new_directory),
+		TEST(test_who_may_begin),
+		TEST(test_lost_metadata_directory),
 		TEST(test_mixed_directories_are_refused),
 		TEST(test_versions),
 	};
