@@ -221,9 +221,12 @@ static int64_t follow_deadline_us(const struct raft *r)
 		if (r->leader.request_id)
 			return deadline_us;
 	}
+	/* one at a time: as long as an answer may come nobody else is asked */
 	for (size_t i = 0; i < r->bootstrap_count; i++) {
-		if (r->bootstrap[i].request_id)
-			return MIN(deadline_us, link_ready_us(r, &r->bootstrap[i]));
+		const struct raft_link *link = &r->bootstrap[i];
+
+		if (link->request_id && link_ready_us(r, link) > raft_now_us(r))
+			return MIN(deadline_us, link_ready_us(r, link));
 	}
 	for (size_t i = 0; i < r->bootstrap_count; i++)
 		deadline_us = MIN(deadline_us, link_ready_us(r, &r->bootstrap[i]));
