@@ -1,7 +1,7 @@
 /* From one metadata image to the next: which replicas are here, who leads them, their configs. */
 #include "base/mem.h"
 #include "base/say.h"
-#include "replica/replica_int.h"
+#include "replica/fetcher.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -247,6 +247,7 @@ static void apply_delete(struct apply *a, struct partition *p, enum kafka_error 
 	struct err err = {0};
 
 	replica_set_remove(set, p);
+	follow_stop(p);
 	partition_cancel_move(p);
 	p->log = NULL;
 	p->role = PARTITION_OFFLINE;
@@ -346,6 +347,19 @@ static void apply_configs(struct apply *a, const struct image *before)
 	}
 }
 
+/* Unchanged entries are the same object. */
+static bool image_nodes_differ(const struct image *before, const struct image *after)
+{
+	const struct image_broker *a = before ? image_broker_next(before, -1) : NULL;
+	const struct image_broker *b = image_broker_next(after, -1);
+
+	while (a && a == b) {
+		a = image_broker_next(before, a->id);
+		b = image_broker_next(after, b->id);
+	}
+	return a != b;
+}
+
 void replica_set_apply(struct replica_set *set, const struct image *old_image,
 		       const struct image *image)
 {
@@ -364,6 +378,10 @@ void replica_set_apply(struct replica_set *set, const struct image *old_image,
 	apply_free_found(&a);
 	image_unref(set->image);
 	set->image = image_ref(image);
+	if (image_nodes_differ(old_image, image))
+		REPLICA_SET_FOREACH(set, p)
+		partition_brokers_changed(p);
+	fetchers_apply(set);
 	replica_set_leave(set);
 	if (a.scanned_count > 0)
 		say_info("partitions opened: %u, by recovery: %u, in %lld ms", a.opened_count,

@@ -128,7 +128,7 @@ int64_t isr_high_watermark(const struct isr *s, int64_t current, int64_t leader_
 		return current;
 	for (unsigned i = 0; i < s->follower_count; i++) {
 		const struct follower *f = &s->followers[i];
-		bool joins = f->last_caught_up_ms > 0 &&
+		bool joins = !f->is_barred && f->last_caught_up_ms > 0 &&
 			     follower_is_caught_up(f, leader_end_offset, lag_max_ms, now_ms);
 
 		if (isr_is_maximal_member(s, f->id) || joins)
@@ -140,8 +140,8 @@ int64_t isr_high_watermark(const struct isr *s, int64_t current, int64_t leader_
 bool isr_should_expand(const struct isr *s, const struct follower *f, int64_t high_watermark,
 		       int64_t epoch_start_offset)
 {
-	return s->pending == ISR_COMMITTED && !isr_is_member(s, f->id) && f->log_end_offset >= 0 &&
-	       f->log_end_offset >= high_watermark && f->log_end_offset >= epoch_start_offset;
+	return s->pending == ISR_COMMITTED && !f->is_barred && !isr_is_member(s, f->id) &&
+	       f->log_end_offset >= 0 && f->log_end_offset >= high_watermark && f->log_end_offset >= epoch_start_offset;
 }
 
 unsigned isr_lagging(const struct isr *s, int64_t leader_end_offset, int64_t lag_max_ms,

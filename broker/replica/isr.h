@@ -25,6 +25,9 @@ struct follower {
 	int64_t last_fetch_leader_end_offset;
 	int64_t last_caught_up_ms; /* 0: never */
 	int64_t broker_epoch;      /* -1: not told */
+	/* The controller would not let it into the ISR: its broker is fenced, is shutting down, or
+	 * has registered anew since it fetched. */
+	bool is_barred;
 };
 
 enum isr_pending { ISR_COMMITTED, ISR_EXPANDING, ISR_SHRINKING };
@@ -64,13 +67,13 @@ void isr_fetched(struct isr *s, struct follower *f, int64_t fetch_offset, int64_
 
 /* The high watermark that follows, never below `current`. `leader_end_offset` is our own end;
  * `min_insync` the effective one: below it nothing moves. Followers that are not members but
- * caught up within `lag_max_ms` count as well, as they are about to join. */
+ * caught up within `lag_max_ms` count as well, as they are about to join, unless they are barred.
+ */
 int64_t isr_high_watermark(const struct isr *s, int64_t current, int64_t leader_end_offset,
 			   unsigned min_insync, int64_t lag_max_ms, int64_t now_ms);
 
-/* Whether `f` should be proposed for the ISR: not in it, nothing pending, and it has everything
- * that is committed and all before the start of this leader's epoch. The caller knows whether its
- * broker is alive. */
+/* Whether `f` should be proposed for the ISR: not in it, not barred, nothing pending, and it has
+ * everything that is committed and all before the start of this leader's epoch. */
 bool isr_should_expand(const struct isr *s, const struct follower *f, int64_t high_watermark,
 		       int64_t epoch_start_offset);
 /* Writes the members that lag for more than `lag_max_ms`; returns how many. */

@@ -1,7 +1,7 @@
 /* One partition: leadership, configs, appends, the high watermark, and who waits for it. */
 #include "base/mem.h"
 #include "base/say.h"
-#include "replica/replica_int.h"
+#include "replica/fetcher.h"
 
 #include <errno.h>
 
@@ -19,6 +19,7 @@ struct partition *partition_new(struct replica_set *set, struct uuid topic_id, s
 	p->partition_epoch = -1;
 	p->role = PARTITION_OFFLINE;
 	p->epoch_start_offset = -1;
+	p->follow.lag = -1;
 	isr_init(&p->isr, set->options.node_id);
 	list_init(&p->commit_waiters);
 	list_init(&p->fetch_waiters);
@@ -34,6 +35,7 @@ void partition_free(struct partition *p)
 	assert(!p->future);
 	assert(list_empty(&p->commit_waiters));
 	assert(list_empty(&p->fetch_waiters));
+	assert(!p->follow.fetcher);
 	list_remove(&p->woken);
 	free((void *)(uintptr_t)p->topic.data);
 	free(p);
@@ -119,6 +121,7 @@ void partition_set_offline(struct partition *p)
 	if (p->role == PARTITION_OFFLINE)
 		return;
 	p->role = PARTITION_OFFLINE;
+	follow_stop(p);
 	assert(!p->dead_log);
 	p->dead_log = p->log;
 	p->log = NULL;
@@ -150,6 +153,10 @@ void partition_set_metadata(struct partition *p, const struct image_partition *t
 
 	if (!is_new_epoch && to->partition_epoch < p->partition_epoch)
 		return;
+	/* Nothing new; a change of the ISR that is with the controller still is. */
+	if (!is_new_epoch && to->partition_epoch == p->partition_epoch &&
+	    p->isr.pending != ISR_COMMITTED)
+		return;
 	if (to->replicas.count > REPLICAS_MAX || to->isr.count > REPLICAS_MAX) {
 		say_error("%.*s-%d: %u replicas are more than the %d that are possible",
 			  STR(p->topic), p->index, to->replicas.count, REPLICAS_MAX);
@@ -169,6 +176,7 @@ void partition_set_metadata(struct partition *p, const struct image_partition *t
 		partition_lead(p, is_new_epoch || !was_leader);
 	else
 		p->role = PARTITION_FOLLOWER;
+	follow_update(p, is_new_epoch);
 	partition_advance(p);
 }
 
@@ -210,6 +218,33 @@ void partition_advance(struct partition *p)
 
 /* ---- Followers ------------------------------------------------------------------------------- */
 
+static void follower_look_up(const struct replica_set *set, struct follower *f)
+{
+	const struct image_broker *broker = image_broker(set->image, f->id);
+
+	f->is_barred = !image_broker_is_active(broker) ||
+		       (f->broker_epoch != -1 && f->broker_epoch != broker->epoch);
+}
+
+void partition_brokers_changed(struct partition *p)
+{
+	if (p->role != PARTITION_LEADER)
+		return;
+	for (unsigned i = 0; i < p->isr.follower_count; i++)
+		follower_look_up(p->set, &p->isr.followers[i]);
+	partition_advance(p);
+}
+
+/* An earlier life of that broker still fetches, or again. */
+static bool follower_is_stale(const struct replica_set *set, const struct follower *f,
+			      int64_t broker_epoch)
+{
+	const struct image_broker *broker = image_broker(set->image, f->id);
+
+	return broker_epoch != -1 && (broker_epoch < f->broker_epoch ||
+				      (broker && broker_epoch < broker->epoch));
+}
+
 enum kafka_error partition_follower_fetched(struct partition *p, int32_t id, bool has_epoch,
 					    int64_t fetch_offset, int64_t log_start_offset,
 					    int64_t leader_end_offset, int64_t broker_epoch)
@@ -222,16 +257,19 @@ enum kafka_error partition_follower_fetched(struct partition *p, int32_t id, boo
 	f = isr_follower(&p->isr, id);
 	if (!f)
 		return has_epoch ? KERR_UNKNOWN_LEADER_EPOCH : KERR_NOT_LEADER_OR_FOLLOWER;
-	if (broker_epoch != -1 && broker_epoch < f->broker_epoch)
-		return KERR_NOT_LEADER_OR_FOLLOWER; /* an earlier life of that broker */
+	if (follower_is_stale(set, f, broker_epoch))
+		return KERR_NOT_LEADER_OR_FOLLOWER;
 	replica_set_enter(set);
 	if (f->log_start_offset != log_start_offset)
 		partition_wake(p); /* deletes wait for it */
 	isr_fetched(&p->isr, f, fetch_offset, log_start_offset, leader_end_offset, broker_epoch,
 		    replica_now_ms(set));
+	follower_look_up(set, f);
 	if (set->options.propose_isr &&
 	    isr_should_expand(&p->isr, f, log_high_watermark(p->log), p->epoch_start_offset)) {
 		isr_expand(&p->isr, id);
+		say_info("%.*s-%d: broker %d has caught up and is to join the ISR", STR(p->topic),
+			 p->index, id);
 		set->options.propose_isr(set->options.ctx, p);
 	}
 	partition_advance(p);
@@ -253,7 +291,18 @@ void partition_check_isr(struct partition *p)
 	if (count == 0)
 		return;
 	isr_shrink(&p->isr, lagging, count);
+	say_info("%.*s-%d: %u replicas lag and are to leave the ISR (broker %d first); its log ends "
+		 "at %lld",
+		 STR(p->topic), p->index, count, lagging[0], (long long)log_end_offset(p->log));
 	set->options.propose_isr(set->options.ctx, p);
+}
+
+static void partition_count_isr_change(struct partition *p)
+{
+	if (p->isr.pending == ISR_EXPANDING)
+		p->set->isr_expand_count++;
+	else
+		p->set->isr_shrink_count++;
 }
 
 void partition_isr_answered(struct partition *p, enum kafka_error error, const int32_t *isr,
@@ -267,6 +316,7 @@ void partition_isr_answered(struct partition *p, enum kafka_error error, const i
 		if (leader_epoch != p->leader_epoch || partition_epoch < p->partition_epoch)
 			break;
 		p->partition_epoch = partition_epoch;
+		partition_count_isr_change(p);
 		isr_commit(&p->isr, isr, MIN(isr_count, REPLICAS_MAX));
 		partition_wake(p);
 		partition_advance(p);

@@ -31,10 +31,12 @@
 #include "log/log.h"
 #include "log/log_dir.h"
 #include "replica/isr.h"
+#include "replica/throttle.h"
 #include "wire/errors.h"
 
 struct image;
 struct partition;
+struct shard;
 
 /* ---- The set ------------------------------------------------------------------------------- */
 
@@ -50,6 +52,10 @@ struct replica_options {
 	unsigned set_count;
 	/* One shard removes the directories of deleted partitions when their delay is over. */
 	bool sweeps_dirs;
+	/* On whose loop followers fetch from their leaders; NULL: they do not. */
+	struct shard *shard;
+	/* What all shards of the broker together spend; NULL: this set has its own. */
+	struct replica_throttles *throttles;
 	void *ctx; /* of the callbacks below */
 	/* Which partitions this shard owns. */
 	bool (*owns)(void *ctx, struct uuid topic_id, int32_t partition);
@@ -133,6 +139,27 @@ void replica_set_report(struct replica_set *set,
 
 enum partition_role { PARTITION_OFFLINE, PARTITION_LEADER, PARTITION_FOLLOWER };
 
+/* How a follower comes by its records: fetcher.h. */
+enum follow_state {
+	FOLLOW_FETCHES,
+	FOLLOW_ASKS_END,   /* its offset is out of the leader's range: where does that end? */
+	FOLLOW_ASKS_START, /* and where does it begin? */
+	FOLLOW_FAILED,     /* not fetched until there is a new leader epoch */
+};
+
+struct follow {
+	struct fetcher *fetcher; /* NULL: follows nobody */
+	struct list_node link;   /* of the fetcher */
+	enum follow_state state;
+	int64_t delayed_until_ms; /* nothing is sent for it before; 0: at once */
+	unsigned failure_count;   /* in a row */
+	int64_t lag;              /* offsets below the leader's high watermark; -1: not known */
+	/* what the last request with it said, which the leader's session remembers */
+	bool is_asked;
+	int64_t asked_offset, asked_log_start_offset, asked_high_watermark;
+	int32_t asked_leader_epoch, asked_last_epoch;
+};
+
 struct partition {
 	/* fixed */
 	struct replica_set *set;
@@ -156,9 +183,11 @@ struct partition {
 	int64_t epoch_start_offset; /* of this leader's epoch; leader only */
 	unsigned min_insync;        /* effective: min(min.insync.replicas, replicas) */
 	struct topic_config config;
+	bool is_leader_throttled, is_follower_throttled; /* *.replication.throttled.replicas */
 	struct list_node commit_waiters, fetch_waiters;
 
 	/* replica_set's */
+	struct follow follow;
 	struct map_node by_id;
 	struct list_node link, woken;
 	struct log *dead_log; /* of a failed disk, freed at the next tick */

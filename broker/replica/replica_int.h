@@ -37,6 +37,9 @@ struct replica_set {
 	int64_t sweep_at_ms;
 	int64_t isr_check_at_ms;
 	int64_t no_space_said_ms;
+	struct list_node fetchers; /* fetcher.h */
+	struct replica_throttles *throttles, own_throttles;
+	uint64_t fetched_bytes, isr_shrink_count, isr_expand_count; /* for metrics */
 };
 
 /* A topic with partitions in the set: name -> id. */
@@ -71,6 +74,9 @@ void partition_configure(struct partition *p, const struct image *image);
 void partition_log_config(const struct partition *p, struct log_config *out);
 void partition_set_metadata(struct partition *p, const struct image_partition *to);
 void partition_advance(struct partition *p); /* the high watermark, if it may move */
+/* Brokers were fenced, unfenced, registered: set->image has them. */
+void partition_brokers_changed(struct partition *p);
+/* Lagging replicas are proposed for leaving the ISR. */
 void partition_check_isr(struct partition *p);
 /* False: nothing is known (its disk failed). */
 bool partition_report(const struct partition *p, struct replica_report *out);

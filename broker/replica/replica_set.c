@@ -1,7 +1,7 @@
 /* The set: finding partitions, what is due, failed directories, closing. */
 #include "base/mem.h"
 #include "base/say.h"
-#include "replica/replica_int.h"
+#include "replica/fetcher.h"
 
 #define TICK_MS_MAX 1000
 #define CLEAN_STEP_BYTES (256 * 1024) /* between two looks at the clock */
@@ -37,6 +37,8 @@ struct replica_set *replica_set_new(const struct replica_options *options)
 	map_init(&set->topic_ids);
 	list_init(&set->list);
 	list_init(&set->woken);
+	list_init(&set->fetchers);
+	set->throttles = options->throttles ? options->throttles : &set->own_throttles;
 	return set;
 }
 
@@ -47,6 +49,7 @@ void replica_set_free(struct replica_set *set)
 	if (!set)
 		return;
 	cleaner_free(set->cleaner);
+	fetchers_free(set);
 	while ((p = replica_set_first(set)) != NULL) {
 		replica_set_remove(set, p);
 		partition_drop_waiters(p, KERR_NOT_LEADER_OR_FOLLOWER);
@@ -430,6 +433,7 @@ int replica_set_close(struct replica_set *set, bool *clean)
 
 	replica_set_enter(set);
 	set->is_closed = true;
+	fetchers_free(set);
 	cleaner_free(set->cleaner);
 	set->cleaner = NULL;
 	for (unsigned i = 0; i < set->dir_count; i++)

@@ -1,5 +1,6 @@
 #include "server/server_int.h"
 
+#include "api/alter_isr.h"
 #include "api/assign_dirs.h"
 #include "api/quotas.h"
 #include "base/clock.h"
@@ -140,6 +141,13 @@ static void server_replica_dir_chosen(void *ctx, struct partition *p)
 	struct server_shard *s = ctx;
 
 	assign_dirs_note(&s->shard, p);
+}
+
+static void server_replica_propose_isr(void *ctx, struct partition *p)
+{
+	struct server_shard *s = ctx;
+
+	alter_isr_note(&s->shard, p);
 }
 
 static void server_replica_cleaned(void *ctx)
@@ -388,7 +396,10 @@ static void shard_open(struct server_shard *s, struct server *server)
 		.sweeps_dirs = s->shard.index == 0,
 		.owns = server_owns,
 		.dir_failed = server_replica_dir_failed,
+		.propose_isr = server_replica_propose_isr,
 		.dir_chosen = server_replica_dir_chosen,
+		.shard = &s->shard,
+		.throttles = &server->throttles,
 		.cleaned = server_replica_cleaned,
 		.set_count = server->broker.shard_count,
 	};

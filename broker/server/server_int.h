@@ -8,6 +8,7 @@
 #include "log/log_dir.h"
 #include "metadata/image.h"
 #include "metrics/metrics.h"
+#include "replica/throttle.h"
 #include "server/listener.h"
 #include "server/server.h"
 #include "server/server_conn.h"
@@ -52,6 +53,7 @@ struct server {
 	_Atomic int state;             /* enum server_state */
 	_Atomic unsigned dirs_offline; /* a bit for each log directory */
 	_Atomic int64_t requests_live;
+	struct replica_throttles throttles;
 
 	/* shard 0 only */
 	struct listener_set listener_set;

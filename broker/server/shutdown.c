@@ -2,6 +2,7 @@
  * start has nothing to recover. */
 #include "server/server_int.h"
 
+#include "api/alter_isr.h"
 #include "api/fetch_session.h"
 #include "api/telemetry.h"
 #include "base/clock.h"
@@ -87,12 +88,14 @@ static void free_shard(struct server_shard *s, void *arg UNUSED)
 	replica_set_free(s->shard.replicas);
 	fetch_sessions_free(s->shard.fetch_sessions);
 	telemetry_free(s->shard.telemetry);
+	alter_isr_free(s->shard.alter_isr);
 	image_unref(s->shard.image);
 	s->shard.image = NULL;
 	s->shard.groups = NULL;
 	s->shard.replicas = NULL;
 	s->shard.fetch_sessions = NULL;
 	s->shard.telemetry = NULL;
+	s->shard.alter_isr = NULL;
 	if (s->shard.control)
 		control_close(s->shard.control);
 	s->shard.control = NULL;

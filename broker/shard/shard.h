@@ -22,6 +22,7 @@ struct metrics;
 struct fetch_sessions;		/* api/fetch_session.h */
 struct telemetry;		/* api/telemetry.h */
 struct dir_batch;		/* api/assign_dirs.h */
+struct alter_isr;		/* api/alter_isr.h */
 struct quotas;			/* api/quotas.h */
 
 /* A message to a shard. The sender owns the memory; `run` is called once on the target's thread. */
@@ -62,6 +63,7 @@ struct shard {
 	struct fetch_sessions *fetch_sessions;
 	struct telemetry *telemetry;
 	struct dir_batch *dir_batch;	/* api/assign_dirs.h: being gathered in this turn */
+	struct alter_isr *alter_isr;
 };
 
 /* Any thread. Tasks from one sender run in the order they were posted. A task posted by a shard to

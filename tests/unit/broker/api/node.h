@@ -7,6 +7,7 @@
 #include "api/handlers.h"
 #include "api/telemetry.h"
 #include "metrics/metrics.h"
+#define WORLD_HAS_SHARDS
 #include "unit/broker/replica/world.h"
 #include "wire/codec.h"
 
@@ -136,18 +137,7 @@ static inline void node_apply(struct node *n)
 
 static inline void node_register(struct node *n, int32_t id, uint16_t port)
 {
-	struct register_broker_record_broker_endpoint endpoint = {STR_LIT("PLAINTEXT"),
-								  STR_LIT("localhost"), port, 0};
-	struct register_broker_record r;
-
-	WIRE_INIT(register_broker_record, &r);
-	r.broker_id = id;
-	r.broker_epoch = 1;
-	r.incarnation_id = world_id(50);
-	r.end_points = &endpoint;
-	r.end_points_count = 1;
-	r.fenced = false;
-	world_replay(&n->world, REGISTER_BROKER_RECORD, &r);
+	world_broker(&n->world, id, 1, port);
 }
 
 /* ---- Life ------------------------------------------------------------------------------------ */

@@ -390,6 +390,8 @@ static void test_shrinks_and_expands_the_isr(void **state)
 	struct counted_commit c = {.waiter.done = commit_counted};
 	const int32_t alone[] = {1}, both[] = {1, 2};
 
+	world_broker(w, 2, 10, 9093);
+	world_apply(w);
 	world_append(w, p, 4, -1);
 	partition_wait_committed(p, &c.waiter, 4);
 	world_now_ms += 50000;

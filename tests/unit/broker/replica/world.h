@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "metadata/delta.h"
 #include "replica/replica.h"
+#include "shard/channel.h"
 #include "wire/batch.h"
 
 #include <errno.h>
@@ -14,6 +15,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+/* What the server gives to followers. Tests that have some of it say so before this file. */
+#ifndef WORLD_HAS_CHANNELS
+#include "unit/broker/no_channels.h"
+#endif
+#ifndef WORLD_HAS_SHARDS
+void shard_timer_start(struct shard *on UNUSED, struct timer *timer UNUSED, int64_t ms UNUSED)
+{
+}
+void shard_timer_stop(struct shard *on UNUSED, struct timer *timer UNUSED)
+{
+}
+#endif
 
 #define WORLD_NODE 1
 #define WORLD_DIRS_MAX 2
@@ -26,6 +40,7 @@ struct world {
 	struct config *config;
 	struct log_dir *dirs[WORLD_DIRS_MAX];
 	struct replica_set *set;
+	struct shard *shard; /* for followers; NULL: they do not fetch */
 	struct image_delta delta;
 	const struct image *image;
 	int64_t offset; /* of the last metadata record */
@@ -130,6 +145,23 @@ static inline void world_partition(struct world *w, struct uuid id, int32_t inde
 	world_replay(w, PARTITION_RECORD, &r);
 }
 
+/* Registers a broker, or another life of it. */
+static inline void world_broker(struct world *w, int32_t id, int64_t epoch, uint16_t port)
+{
+	struct register_broker_record_broker_endpoint endpoint = {STR_LIT("PLAINTEXT"),
+								  STR_LIT("localhost"), port, 0};
+	struct register_broker_record r;
+
+	WIRE_INIT(register_broker_record, &r);
+	r.broker_id = id;
+	r.broker_epoch = epoch;
+	r.incarnation_id = world_id((uint8_t)(50 + id));
+	r.end_points = &endpoint;
+	r.end_points_count = 1;
+	r.fenced = false;
+	world_replay(w, REGISTER_BROKER_RECORD, &r);
+}
+
 static inline void world_lead(struct world *w, struct uuid id, int32_t index, int32_t leader)
 {
 	struct partition_change_record r;
@@ -232,6 +264,7 @@ static inline void world_start(struct world *w)
 		.propose_isr = world_propose,
 		.dir_chosen = world_dir_chosen,
 		.cleaned = world_cleaned,
+		.shard = w->shard,
 	};
 	struct err err = {0};
 
