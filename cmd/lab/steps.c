@@ -1,0 +1,229 @@
+/* start, stop, kill, restart, pause, resume: what happens to nodes. */
+#include "cmd/lab/lab_int.h"
+
+#include <string.h>
+
+/* A broker that hands its partitions over may take its time. */
+#define STOP_MS 30000
+#define KILL_MS 5000
+
+/* Do enough controllers run for the cluster to have a leader? */
+static bool quorum_is_there(const struct lab *lab, const struct lab_status *status)
+{
+	unsigned all = 0, running = 0;
+
+	for (unsigned i = 0; i < lab->node_count; i++) {
+		if (!lab->nodes[i].is_controller)
+			continue;
+		all++;
+		running += status->nodes[lab->nodes[i].id].state == NODE_RUNNING;
+	}
+	return running > all / 2;
+}
+
+/* Asks for the same of each node; what each refuses is the error, the others go on. */
+static int step_each(const struct lab *lab, uint64_t nodes, const char *verb, struct err *err)
+{
+	int rc = 0;
+
+	for (int id = 1; id < LAB_ENDS_MAX; id++) {
+		struct err own = {0};
+		int one = nodes & END_BIT(id) ? ask(lab, NULL, &own, "%s %d", verb, id) : 0;
+
+		if (one < 0 && rc == 0)
+			rc = err_set(err, one, "%s", err_message(&own));
+		if (one == E_NOT_FOUND)
+			break;
+	}
+	return rc;
+}
+
+/* Waits for nodes that were started; where they cannot serve yet, says so. */
+static int step_ready(struct run *run, const struct lab *lab, uint64_t nodes, struct err *err)
+{
+	struct lab_status status;
+	int rc = ask_status(lab, &status, err);
+
+	if (rc < 0)
+		return rc;
+	if (!quorum_is_there(lab, &status)) {
+		output_note(run, "started, but too few controllers run for the cluster to work");
+		return 0;
+	}
+	if (status.cuts.group_count > 0) {
+		output_note(run, "started while the network is cut: %s (kavka lab heal ends it)",
+			    cuts_text(&status.cuts, lab->arena));
+		return 0;
+	}
+	for (unsigned i = 0; i < lab->node_count && rc == 0; i++) {
+		uint64_t own = END_BIT(lab->nodes[i].id);
+
+		if (nodes & own)
+			rc = probe_until_ready(lab, own, lab->nodes[i].is_broker ? own : 0, err);
+	}
+	return rc;
+}
+
+/* The nodes in some state, for a verb without words. */
+static uint64_t nodes_in(const struct lab *lab, const struct lab_status *status, bool has_process,
+			 bool is_paused)
+{
+	uint64_t nodes = 0;
+
+	for (unsigned i = 0; i < lab->node_count; i++) {
+		const struct node_status *n = &status->nodes[lab->nodes[i].id];
+
+		if ((n->pid > 0) == has_process && (n->state == NODE_PAUSED) == is_paused)
+			nodes |= END_BIT(lab->nodes[i].id);
+	}
+	return nodes;
+}
+
+static int step_open(struct run *run, void *args, struct lab *lab, struct lab_status *status,
+		     struct err *err)
+{
+	int rc = lab_open(lab, &run->arena, args, err);
+
+	if (rc == 0)
+		rc = ask_status(lab, status, err);
+	if (rc == 0 && !status->is_up)
+		rc = err_set(err, E_NOT_FOUND, "the lab %s is not up (kavka lab up starts it)",
+			     lab->name);
+	return rc;
+}
+
+static void step_say(const struct lab *lab, uint64_t nodes, const char *what)
+{
+	bool is_one = (nodes & (nodes - 1)) == 0;
+
+	output_say("node%s %s %s %s\n", is_one ? "" : "s", lab_ids(lab->arena, nodes),
+		   is_one ? "is" : "are", what);
+}
+
+/* ---- The verbs ---------------------------------------------------------------------------- */
+
+int lab_start_run(struct run *run, void *args)
+{
+	struct lab_status status;
+	struct lab lab;
+	struct err err = {0};
+	uint64_t nodes = 0;
+	int rc = step_open(run, args, &lab, &status, &err);
+
+	if (rc == 0) {
+		uint64_t ended = nodes_in(&lab, &status, false, false);
+
+		if (run->word_count == 0 && ended == 0)
+			rc = err_set(&err, E_USAGE, "all nodes run already");
+		else
+			rc = lab_words(run, &lab, ended, &nodes, &err);
+	}
+	if (rc == 0)
+		rc = step_each(&lab, nodes, "start", &err);
+	if (rc == 0)
+		rc = step_ready(run, &lab, nodes, &err);
+	if (rc == 0)
+		step_say(&lab, nodes, "running");
+	return lab_end(run, rc, &err);
+}
+
+static int end_run(struct run *run, void *args, const char *verb, const char *what,
+		   int64_t timeout_ms)
+{
+	struct lab_status status;
+	struct lab lab;
+	struct err err = {0};
+	uint64_t nodes = 0;
+	int rc = step_open(run, args, &lab, &status, &err);
+
+	if (rc == 0)
+		rc = lab_words(run, &lab, 0, &nodes, &err);
+	if (rc == 0)
+		rc = step_each(&lab, nodes, verb, &err);
+	if (rc == 0)
+		rc = ask_until_ended(&lab, nodes, timeout_ms, &err);
+	if (rc == 0)
+		step_say(&lab, nodes, what);
+	return lab_end(run, rc, &err);
+}
+
+int lab_stop_run(struct run *run, void *args)
+{
+	return end_run(run, args, "stop", "stopped", STOP_MS);
+}
+
+int lab_kill_run(struct run *run, void *args)
+{
+	return end_run(run, args, "kill", "killed", KILL_MS);
+}
+
+/* One after the other, so that the cluster serves all the time. */
+int lab_restart_run(struct run *run, void *args)
+{
+	struct lab_status status;
+	struct lab lab;
+	struct err err = {0};
+	uint64_t nodes = 0;
+	int rc = step_open(run, args, &lab, &status, &err);
+
+	if (rc == 0)
+		rc = lab_words(run, &lab, lab_node_mask(&lab), &nodes, &err);
+	for (unsigned i = 0; i < lab.node_count && rc == 0; i++) {
+		int id = lab.nodes[i].id;
+
+		if (!(nodes & END_BIT(id)))
+			continue;
+		if (status.nodes[id].pid > 0) {
+			rc = ask(&lab, NULL, &err, "stop %d", id);
+			if (rc == 0)
+				rc = ask_until_ended(&lab, END_BIT(id), STOP_MS, &err);
+		}
+		if (rc == 0)
+			rc = ask(&lab, NULL, &err, "start %d", id);
+		if (rc == 0)
+			rc = step_ready(run, &lab, END_BIT(id), &err);
+		if (rc == 0)
+			step_say(&lab, END_BIT(id), "restarted");
+	}
+	return lab_end(run, rc, &err);
+}
+
+int lab_pause_run(struct run *run, void *args)
+{
+	struct lab_status status;
+	struct lab lab;
+	struct err err = {0};
+	uint64_t nodes = 0;
+	int rc = step_open(run, args, &lab, &status, &err);
+
+	if (rc == 0)
+		rc = lab_words(run, &lab, 0, &nodes, &err);
+	if (rc == 0)
+		rc = step_each(&lab, nodes, "pause", &err);
+	if (rc == 0)
+		step_say(&lab, nodes, "paused");
+	return lab_end(run, rc, &err);
+}
+
+int lab_resume_run(struct run *run, void *args)
+{
+	struct lab_status status;
+	struct lab lab;
+	struct err err = {0};
+	uint64_t nodes = 0;
+	int rc = step_open(run, args, &lab, &status, &err);
+
+	if (rc == 0) {
+		uint64_t paused = nodes_in(&lab, &status, true, true);
+
+		if (run->word_count == 0 && paused == 0)
+			rc = err_set(&err, E_USAGE, "no node is paused");
+		else
+			rc = lab_words(run, &lab, paused, &nodes, &err);
+	}
+	if (rc == 0)
+		rc = step_each(&lab, nodes, "resume", &err);
+	if (rc == 0)
+		step_say(&lab, nodes, "running again");
+	return lab_end(run, rc, &err);
+}
