@@ -106,7 +106,7 @@ static void versions_apis(struct request *r, struct api_versions_response *respo
 		struct api_versions_response_api_version *out;
 
 		/* Telemetry is served to clients that insist; nothing here collects it. */
-		if (!api_handler_of(api->key) || !(api->listeners & r->listener_type) ||
+		if (!api_handler_of(api, r->listener_type) ||
 		    api->key == API_GET_TELEMETRY_SUBSCRIPTIONS || api->key == API_PUSH_TELEMETRY)
 			continue;
 		out = &response->api_keys[response->api_keys_count++];

@@ -8,7 +8,17 @@ static const api_handler handlers[API_KEY_COUNT] = {
 #undef X
 };
 
-api_handler api_handler_of(int16_t api_key)
+static const api_handler controller_handlers[API_KEY_COUNT] = {
+#define X(constant, handler) [constant] = handler,
+	API_CONTROLLER_HANDLERS(X)
+#undef X
+};
+
+api_handler api_handler_of(const struct api *api, uint8_t listener_type)
 {
-	return api_key >= 0 && api_key < API_KEY_COUNT ? handlers[api_key] : NULL;
+	if (!(api->listeners & listener_type) || api->key >= API_KEY_COUNT)
+		return NULL;
+	if (listener_type == LISTENER_CONTROLLER && controller_handlers[api->key])
+		return controller_handlers[api->key];
+	return handlers[api->key];
 }

@@ -5,7 +5,8 @@
 
 #include "api/request.h"
 
-/* The handlers that exist: API constant, function. */
+/* The handlers that exist: API constant, function. Those of APIs that a controller listener serves
+ * too are called for both. */
 #define API_HANDLERS(X) \
 	X(API_API_VERSIONS, handle_api_versions) \
 	X(API_METADATA, handle_metadata) \
@@ -56,8 +57,20 @@
 	X(API_GET_TELEMETRY_SUBSCRIPTIONS, handle_get_telemetry_subscriptions) \
 	X(API_PUSH_TELEMETRY, handle_push_telemetry)
 
+/* What is another thing on a controller listener than it is on a broker's. */
+#define API_CONTROLLER_HANDLERS(X) \
+	X(API_FETCH, handle_raft) \
+	X(API_FETCH_SNAPSHOT, handle_raft) \
+	X(API_VOTE, handle_raft) \
+	X(API_BEGIN_QUORUM_EPOCH, handle_raft) \
+	X(API_END_QUORUM_EPOCH, handle_raft) \
+	X(API_ADD_RAFT_VOTER, handle_raft) \
+	X(API_REMOVE_RAFT_VOTER, handle_raft) \
+	X(API_UPDATE_RAFT_VOTER, handle_raft)
+
 #define X(constant, handler) void handler(struct request *r);
 API_HANDLERS(X)
 #undef X
+void handle_raft(struct request *r); /* api/raft_rpcs.c */
 
 #endif

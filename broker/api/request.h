@@ -50,9 +50,9 @@ struct request {
 
 typedef void (*api_handler)(struct request *r);
 
-/* Handlers by API key; NULL: not served at all. Who calls one has looked at the API's `listeners`
- * first. A table in api/handlers.c. */
-api_handler api_handler_of(int16_t api_key);
+/* The handler of an API on a listener of this type (LISTENER_*); NULL: it is not served there.
+ * Tables in api/handlers.h. */
+api_handler api_handler_of(const struct api *api, uint8_t listener_type);
 
 /* One more, one less part owed. At zero the response is encoded and queued. */
 void request_hold(struct request *r);

@@ -29,7 +29,7 @@ void control_pump_soon(struct control *c)
 	shard_post(c->shard, &c->pump_task);
 }
 
-static void control_wake(void *ctx)
+void control_wake(void *ctx)
 {
 	control_pump_soon(ctx);
 }
@@ -189,34 +189,6 @@ static void control_copy_options(struct control *c, const struct control_options
 				     options->log_dir_count * sizeof(*options->log_dirs));
 }
 
-static int control_open_raft(struct control *c, struct err *err)
-{
-	const struct config *config = c->options.config;
-	struct raft_options options = {
-		.env = c->env,
-		.metadata_dir = c->options.metadata_dir,
-		.node_id = c->options.node_id,
-		.directory_id = c->options.metadata_dir_id,
-		.endpoint = c->options.controller_endpoint,
-		.segment_bytes = config_i32(config, CONFIG_METADATA_LOG_SEGMENT_BYTES),
-		.segment_ms = config_i64(config, CONFIG_METADATA_LOG_SEGMENT_MS),
-		.retention_bytes = config_i64(config, CONFIG_METADATA_MAX_RETENTION_BYTES),
-		.retention_ms = config_i64(config, CONFIG_METADATA_MAX_RETENTION_MS),
-		.wake = control_wake,
-		.ctx = c,
-	};
-
-	if (!c->options.is_controller)
-		return err_set(
-			err, E_UNSUPPORTED,
-			"process.roles: a node that is no controller needs a quorum elsewhere, "
-			"which is not supported: use broker,controller");
-	options.voters = config_quorum(config, &options.voter_count);
-	if (options.voter_count && options.voters[0].id < 0)
-		options.voter_count = 0;
-	return raft_open(&c->raft, &options, err);
-}
-
 /* The image to begin with: of the newest snapshot, or nothing. */
 static int control_first_image(struct control *c, const struct image **image, struct err *err)
 {
@@ -277,7 +249,7 @@ int control_start(struct control **out, const struct control_options *options, s
 	if (rc == 0)
 		rc = control_open_controller(c, err);
 	if (rc < 0) {
-		raft_close(c->raft);
+		control_close_raft(c);
 		arena_fini(&c->fixed);
 		free(c);
 		return rc;
@@ -303,7 +275,7 @@ void control_close(struct control *c)
 	producer_ids_fini(c);
 	lifecycle_fini(c);
 	snapshots_fini(c);
-	raft_close(c->raft);
+	control_close_raft(c);
 	controller_free(c->controller);
 	image_unref(c->latest);
 	arena_fini(&c->fixed);

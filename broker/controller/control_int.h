@@ -66,6 +66,7 @@ struct control {
 	struct env *env;
 	struct shard *shard;
 	struct raft *raft;
+	struct control_net *net;
 	struct controller *controller;
 	const struct image *latest; /* newest one given out; NULL: none yet */
 	struct timer timer;
@@ -83,6 +84,13 @@ struct control {
 void control_pump_soon(struct control *c);
 /* An operation of control's own: `done` is called from the pump, on shard 0. */
 void control_submit_own(struct control *c, struct control_op *op);
+
+/* For raft: control_pump_soon(). */
+void control_wake(void *ctx);
+
+/* control_raft.c: raft, and its way to the other nodes and back. */
+MUST_USE int control_open_raft(struct control *c, struct err *err);
+void control_close_raft(struct control *c);
 
 /* lifecycle.c */
 void lifecycle_init(struct control *c);

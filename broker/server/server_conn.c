@@ -261,8 +261,8 @@ static int request_dispatch(struct server_request *sr, struct err *err)
 		request_refuse_version(sr);
 		return 0;
 	}
-	handler = api_handler_of(r->api->key);
-	if (!handler || !(r->api->listeners & r->listener_type))
+	handler = api_handler_of(r->api, r->listener_type);
+	if (!handler)
 		return err_set(err, E_UNSUPPORTED, "%s is not served on this listener",
 			       r->api->name);
 	if (!api_has_version(r->api, r->version))

@@ -8,6 +8,7 @@
 #include "api/telemetry.h"
 #include "metrics/metrics.h"
 #define WORLD_HAS_SHARDS
+#include "unit/broker/no_channels.h"
 #include "unit/broker/replica/world.h"
 #include "wire/codec.h"
 
@@ -293,8 +294,8 @@ static inline struct call *call_begin(struct node *n, unsigned shard, int16_t ke
 		fail_msg("%s", err.text);
 	r->response = message_new(r->api->response, &r->arena);
 	r->pending_count = 1;
-	assert_non_null(api_handler_of(key));
-	api_handler_of(key)(r);
+	assert_non_null(api_handler_of(r->api, LISTENER_BROKER));
+	api_handler_of(r->api, LISTENER_BROKER)(r);
 	return c;
 }
 

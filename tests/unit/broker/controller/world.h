@@ -8,6 +8,7 @@
 #include "controller/control.h"
 #include "log/log_dir.h"
 #include "metadata/storage_format.h"
+#include "unit/broker/no_channels.h"
 #include "wire/codec.h"
 
 #include <errno.h>
