@@ -7,6 +7,7 @@ extern const struct command cmd_topics, cmd_producer, cmd_consumer, cmd_groups, 
 
 extern const struct command cmd_dump, cmd_cat, cmd_perf, cmd_verify;
 extern const struct command cmd_registry;
+extern const struct command cmd_lab;
 extern const struct command cmd_quorum, cmd_cluster, cmd_features;
 extern const struct command cmd_log_dirs, cmd_elect, cmd_reassign;
 static const struct command *const table[] = {
@@ -33,6 +34,7 @@ static const struct command *const table[] = {
 	&cmd_verify,
 	&cmd_broker,
 	&cmd_storage,
+	&cmd_lab,
 	&cmd_registry,
 	&cmd_profile,
 	&cmd_help,
