@@ -4,6 +4,7 @@
 #include "replica/fetcher.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 struct partition *partition_new(struct replica_set *set, struct uuid topic_id, struct str topic,
 				int32_t index)
@@ -83,6 +84,36 @@ static void partition_set_min_insync(struct partition *p)
 	p->min_insync = MIN(configured, MAX(p->isr.replica_count, 1u));
 }
 
+/* "*", or "partition:broker" for this replica, is in the list. */
+static bool partition_is_throttled(const struct partition *p, const struct image_config *overrides,
+				   enum topic_config_key key)
+{
+	struct str text = config_topic_text(p->set->config, overrides ? overrides->entries : NULL,
+					    overrides ? overrides->entry_count : 0, key);
+	char self[32];
+	size_t self_len =
+		(size_t)snprintf(self, sizeof(self), "%d:%d", p->index, p->set->options.node_id);
+
+	while (text.len > 0) {
+		const char *comma = memchr(text.data, ',', text.len);
+		struct str word = {text.data, comma ? (size_t)(comma - text.data) : text.len};
+
+		while (word.len > 0 && word.data[0] == ' ') {
+			word.data++;
+			word.len--;
+		}
+		while (word.len > 0 && word.data[word.len - 1] == ' ')
+			word.len--;
+		if (str_is(word, "*") || str_eq(word, (struct str){self, self_len}))
+			return true;
+		if (!comma)
+			break;
+		text.len -= (size_t)(comma + 1 - text.data);
+		text.data = comma + 1;
+	}
+	return false;
+}
+
 void partition_configure(struct partition *p, const struct image *image)
 {
 	const struct image_config *overrides =
@@ -91,6 +122,10 @@ void partition_configure(struct partition *p, const struct image *image)
 
 	config_topic(p->set->config, overrides ? overrides->entries : NULL,
 		     overrides ? overrides->entry_count : 0, &p->config);
+	p->is_leader_throttled = partition_is_throttled(
+		p, overrides, TOPIC_CONFIG_LEADER_REPLICATION_THROTTLED_REPLICAS);
+	p->is_follower_throttled = partition_is_throttled(
+		p, overrides, TOPIC_CONFIG_FOLLOWER_REPLICATION_THROTTLED_REPLICAS);
 	partition_set_min_insync(p);
 	if (!p->log)
 		return;
@@ -241,8 +276,8 @@ static bool follower_is_stale(const struct replica_set *set, const struct follow
 {
 	const struct image_broker *broker = image_broker(set->image, f->id);
 
-	return broker_epoch != -1 && (broker_epoch < f->broker_epoch ||
-				      (broker && broker_epoch < broker->epoch));
+	return broker_epoch != -1 &&
+	       (broker_epoch < f->broker_epoch || (broker && broker_epoch < broker->epoch));
 }
 
 enum kafka_error partition_follower_fetched(struct partition *p, int32_t id, bool has_epoch,
@@ -291,9 +326,10 @@ void partition_check_isr(struct partition *p)
 	if (count == 0)
 		return;
 	isr_shrink(&p->isr, lagging, count);
-	say_info("%.*s-%d: %u replicas lag and are to leave the ISR (broker %d first); its log ends "
-		 "at %lld",
-		 STR(p->topic), p->index, count, lagging[0], (long long)log_end_offset(p->log));
+	say_info(
+		"%.*s-%d: %u replicas lag and are to leave the ISR (broker %d first); its log ends "
+		"at %lld",
+		STR(p->topic), p->index, count, lagging[0], (long long)log_end_offset(p->log));
 	set->options.propose_isr(set->options.ctx, p);
 }
 
