@@ -27,6 +27,8 @@ def options(description):
     p.add_argument("--client", choices=("own", "librdkafka"), default="own")
     p.add_argument("--quorum", choices=("static", "dynamic"), default="static")
     p.add_argument("--protocol", choices=("classic", "consumer"), default="classic")
+    p.add_argument("--acks", choices=("all", "1"), default="all",
+                   help="1: not idempotent either; then anomalies must be found")
     p.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
     p.add_argument("--partitions", type=int, default=6)
     p.add_argument("--producers", type=int, default=3)
@@ -55,7 +57,7 @@ class Test:
         self.cluster = nodes.Cluster(self.dir, o.kind, o.nodes, o.quorum,
                                      dict(s.split("=", 1) for s in o.set), o.disk_mb)
         self.clients = clients.Clients(self.dir, self.cluster.bootstrap, o.client,
-                                       o.partitions, o.rate, o.protocol, self.log)
+                                       o.partitions, o.rate, o.protocol, o.acks, self.log)
 
     def begin(self):
         """Everything runs and works; False if it does not come to that."""
@@ -93,14 +95,16 @@ class Test:
         if not nodes.wait_for(120, self.cluster.is_in_sync, 0.3):
             self.bad.append(("in-sync", f"after 120 s: {self.cluster.ask(nodes.wire.metadata)}"))
         self.log.add("in-sync")
-        before = self.clients.acks.read()
+        before = self.clients.progress.read()
         if not nodes.wait_for(60, lambda: self.clients.have_new_acks(before)):
             self.bad.append(("available", "a partition takes no records 60 s after the faults: "
-                             f"{before} then {self.clients.acks.read()}"))
+                             f"{before} then {self.clients.progress.read()}"))
         self.log.add("available")
         self.ending.set()
         self.clients.stop("producer")
-        self.clients.settle(60)
+        if not self.clients.settle(60):
+            self.bad.append(("settled", "reader or group have not read everything after 60 s: "
+                             f"{self.clients.progress.highest}"))
         for role in ("member", "observer", "reader"):
             self.clients.stop(role)
         if not self.clients.final():
@@ -134,7 +138,7 @@ def build_programs(client):
 def command_of(o, program, *more):
     """The command that does the same again, but for chance."""
     words = [f"tests/chaos/{program}", *more]
-    for name in ("nodes", "kind", "client", "quorum", "protocol", "seed", "partitions",
+    for name in ("nodes", "kind", "client", "quorum", "protocol", "acks", "seed", "partitions",
                  "producers", "members", "rate", "disk_mb"):
         words += ["--" + name.replace("_", "-"), str(getattr(o, name))]
     return " ".join(words + [f"--set {s}" for s in o.set])

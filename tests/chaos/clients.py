@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import threading
-import time
 
 import nodes
 
@@ -21,7 +20,8 @@ class Client:
         with open(os.path.join(group.dir, f"{self.name}.stderr"), "wb") as err:
             self.process = subprocess.Popen(
                 [group.program, role, str(number), group.bootstrap, nodes.TOPIC,
-                 str(group.partitions), str(group.rate), group.protocol, self.history],
+                 str(group.partitions), str(group.rate), group.protocol, group.acks,
+                 self.history],
                 stdout=err, stderr=err, stdin=subprocess.DEVNULL)
 
     def signal(self, number):
@@ -45,35 +45,52 @@ class Client:
             return None
 
 
-class Acks:
-    """How many records were acknowledged in each partition; reads on in the histories."""
+class Progress:
+    """How far records, readers and the group have come; reads on in the histories."""
 
     def __init__(self, directory):
         self.dir = directory
         self.places = {}
-        self.counts = {}
+        self.counts = {}    # partition -> records that were acknowledged
+        self.highest = {"producer": {}, "member": {}, "reader": {}}    # partition -> offset
 
     def read(self):
-        for path in glob.glob(os.path.join(self.dir, "producer-*.history")):
-            with open(path, "rb") as f:
-                f.seek(self.places.get(path, 0))
-                data = f.read()
-            whole = data.rfind(b"\n") + 1
-            self.places[path] = self.places.get(path, 0) + whole
-            for line in data[:whole].split(b"\n"):
-                words = line.split(b" ", 3)
-                if len(words) > 2 and words[1] == b"a":
-                    self.counts[int(words[2])] = self.counts.get(int(words[2]), 0) + 1
+        for role, highest in self.highest.items():
+            for path in glob.glob(os.path.join(self.dir, f"{role}-*.history")):
+                self.read_file(path, highest)
         return dict(self.counts)
+
+    def read_file(self, path, highest):
+        with open(path, "rb") as f:
+            f.seek(self.places.get(path, 0))
+            data = f.read()
+        whole = data.rfind(b"\n") + 1
+        self.places[path] = self.places.get(path, 0) + whole
+        for line in data[:whole].split(b"\n"):
+            words = line.split(b" ")
+            if len(words) < 5 or words[1] not in (b"a", b"r"):
+                continue
+            p = int(words[2])
+            offset = int(words[3] if words[1] == b"r" else words[4])
+            highest[p] = max(highest.get(p, -1), offset)
+            if words[1] == b"a":
+                self.counts[p] = self.counts.get(p, 0) + 1
+
+    def is_all_read(self):
+        """Whether group and reader have what was acknowledged."""
+        self.read()
+        return all(self.highest[role].get(p, -1) >= offset for role in ("member", "reader")
+                   for p, offset in self.highest["producer"].items())
 
 
 class Clients:
-    def __init__(self, directory, bootstrap, library, partitions, rate, protocol, log):
+    def __init__(self, directory, bootstrap, library, partitions, rate, protocol, acks, log):
         self.dir, self.bootstrap = directory, bootstrap
         self.program = os.path.join(nodes.BUILD, PROGRAMS[library])
-        self.partitions, self.rate, self.protocol = partitions, rate, protocol
+        self.partitions, self.rate = partitions, rate
+        self.protocol, self.acks = protocol, acks
         self.log = log
-        self.acks = Acks(directory)
+        self.progress = Progress(directory)
         self.running = []
         self.numbers = 0
         self.lock = threading.Lock()
@@ -125,18 +142,10 @@ class Clients:
         return client.process.wait() == 0
 
     def settle(self, seconds):
-        """Waits until the readers have nothing more to write down."""
-        deadline = time.monotonic() + seconds
-        before, since = None, time.monotonic()
-        while time.monotonic() < deadline:
-            sizes = [os.path.getsize(c.history) for c in self.of("member") + self.of("reader")]
-            if sizes != before:
-                before, since = sizes, time.monotonic()
-            elif time.monotonic() - since > 3:
-                return
-            time.sleep(0.2)
+        """Waits until the readers have all that was acknowledged; whether they do."""
+        return nodes.wait_for(seconds, self.progress.is_all_read)
 
     def have_new_acks(self, before):
         """Whether every partition has more acknowledged records than `before`."""
-        counts = self.acks.read()
+        counts = self.progress.read()
         return all(counts.get(p, 0) > before.get(p, 0) for p in range(self.partitions))

@@ -47,10 +47,10 @@ void history_open(struct options *o, int argc, char **argv)
 {
 	struct sigaction action = {.sa_handler = end_caught};
 
-	if (argc != 9) {
+	if (argc != 10) {
 		fprintf(stderr,
 			"usage: %s producer|member|reader|observer|final NUMBER BOOTSTRAP TOPIC "
-			"PARTITIONS RATE PROTOCOL FILE\n",
+			"PARTITIONS RATE PROTOCOL ACKS FILE\n",
 			argv[0]);
 		exit(2);
 	}
@@ -62,14 +62,15 @@ void history_open(struct options *o, int argc, char **argv)
 		.partition_count = (int)strtol(argv[5], NULL, 10),
 		.rate = (int)strtol(argv[6], NULL, 10),
 		.group_protocol = argv[7],
+		.acks = argv[8],
 	};
 	if (o->partition_count < 1 || o->partition_count > PARTITIONS_MAX || o->rate < 1) {
 		fprintf(stderr, "%s: 1 to %d partitions, and a rate\n", argv[0], PARTITIONS_MAX);
 		exit(2);
 	}
-	file = fopen(argv[8], "w");
+	file = fopen(argv[9], "w");
 	if (!file) {
-		fprintf(stderr, "%s: %s: %s\n", argv[0], argv[8], strerror(errno));
+		fprintf(stderr, "%s: %s: %s\n", argv[0], argv[9], strerror(errno));
 		exit(2);
 	}
 	/* That a record was sent must be known even if this process is killed before the answer. */

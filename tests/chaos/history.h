@@ -52,13 +52,14 @@ struct options {
 	int partition_count;
 	int rate; /* records a second that a producer sends to each partition */
 	const char *group_protocol;
+	const char *acks; /* all: with idempotence */
 };
 
 /* The codec that producer `number` uses. */
 const char *codec_of(int number);
 
-/* ROLE NUMBER BOOTSTRAP TOPIC PARTITIONS RATE PROTOCOL FILE: opens the file, and lets SIGTERM set
- * `is_told_to_end`. Ends the process if they are no such arguments. */
+/* ROLE NUMBER BOOTSTRAP TOPIC PARTITIONS RATE PROTOCOL ACKS FILE: opens the file, and lets SIGTERM
+ * set `is_told_to_end`. Ends the process if they are no such arguments. */
 void history_open(struct options *o, int argc, char **argv);
 bool is_told_to_end(void);
 /* The orderly end. */

@@ -77,6 +77,9 @@ class Node:
     def configure(self):
         everyone = self.cluster.numbers
         settings = dict(SETTINGS)
+        if len(everyone) < 3:   # to try a client or a setting
+            settings.update({k: "1" for k in settings if k.endswith(("replication.factor",
+                                                                     "min.isr", "replicas"))})
         settings.update({
             "process.roles": "broker,controller",
             "node.id": self.number,
@@ -263,10 +266,11 @@ class Cluster:
 
     def create_topic(self, partitions, seconds):
         """Waits for the cluster, makes the topic; whether all its replicas are in sync."""
-        configs = {"min.insync.replicas": "2"}
+        replicas = 3 if len(self.numbers) >= 3 else 1
+        configs = {"min.insync.replicas": str((replicas + 1) // 2)}
 
         def made():
-            code = self.ask(wire.create_topic, TOPIC, partitions, 3, configs)
+            code = self.ask(wire.create_topic, TOPIC, partitions, replicas, configs)
             return code in (0, 36)
 
         start = time.monotonic()

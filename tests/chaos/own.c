@@ -44,8 +44,8 @@ static void client_open(enum client_role role)
 	set("reconnect.backoff.max.ms", BACKOFF_MAX_MS);
 	set("socket.connection.setup.timeout.ms", "2000");
 	if (role == CLIENT_PRODUCER) {
-		set("acks", "all");
-		set("enable.idempotence", "true");
+		set("acks", options.acks);
+		set("enable.idempotence", strcmp(options.acks, "all") ? "false" : "true");
 		set("delivery.timeout.ms", DELIVERY_TIMEOUT_MS);
 		set("linger.ms", "2");
 		set("compression.type", codec_of(options.number));

@@ -134,8 +134,8 @@ static int produce(void)
 	rd_kafka_conf_t *conf = conf_new();
 	struct pace pace;
 
-	set(conf, "enable.idempotence", "true");
-	set(conf, "acks", "all");
+	set(conf, "enable.idempotence", strcmp(options.acks, "all") ? "false" : "true");
+	set(conf, "acks", options.acks);
 	set(conf, "message.timeout.ms", DELIVERY_TIMEOUT_MS);
 	set(conf, "request.timeout.ms", REQUEST_TIMEOUT_MS);
 	set(conf, "retry.backoff.ms", BACKOFF_MS);
