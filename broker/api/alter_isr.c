@@ -219,22 +219,26 @@ static void alter_isr_done(struct control_op *op)
 	const struct alter_partition_response *response = op->response;
 	bool is_retried = false;
 
-	a->is_sent = false;
 	if (op->error != KERR_NONE || response->error_code != KERR_NONE) {
 		say_debug("changing the ISR of %zu partitions: %s", a->sent_count,
 			  kafka_error_name(op->error != KERR_NONE ? (int)op->error
 								  : response->error_code));
 		response = NULL;
 	}
-	for (int32_t i = 0; response && i < response->topics_count; i++)
-		for (int32_t j = 0; j < response->topics[i].partitions_count; j++)
+	for (int32_t i = 0; response && i < response->topics_count; i++) {
+		for (int32_t j = 0; j < response->topics[i].partitions_count; j++) {
 			alter_isr_answer(a, response->topics[i].topic_id,
 					 &response->topics[i].partitions[j]);
+			is_retried |= response->topics[i].partitions[j].error_code != KERR_NONE;
+		}
+	}
 	for (size_t i = 0; i < a->sent_count; i++) {
 		if (a->sent[i].is_answered)
 			continue;
 		alter_isr_wait(a, a->sent[i].topic_id, a->sent[i].index);
 		is_retried = true;
 	}
+	/* Only now, so that what the answers made partitions propose again waits as well. */
+	a->is_sent = false;
 	alter_isr_schedule(a, is_retried ? RETRY_MS : 0);
 }

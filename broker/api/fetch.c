@@ -53,8 +53,8 @@ static size_t fetch_limit(const struct fetch *f)
 	size_t limit = (size_t)config_i64(f->home->config, CONFIG_FETCH_MAX_BYTES);
 	struct quota quota;
 
-	if (quotas && quota_find(f->home->image, quota_user(r->principal), r->client_id,
-				 QUOTA_FETCH, &quota))
+	if (quotas &&
+	    quota_find(f->home->image, quota_user(r->principal), r->client_id, QUOTA_FETCH, &quota))
 		limit = MIN(limit, quotas_burst_bytes(quotas, &quota));
 	return limit;
 }
@@ -71,6 +71,7 @@ static void fetch_read_body(struct fetch *f)
 		f->isolation = READ_LOG_END;
 	else
 		f->isolation = body->isolation_level == 1 ? READ_COMMITTED : READ_UNCOMMITTED;
+	f->rack = f->replica_id < 0 && version >= 11 ? body->rack_id : STR_NULL;
 	f->bytes_max = (size_t)MAX(body->max_bytes, 0);
 	if (f->replica_id < 0)
 		f->bytes_max = MIN(f->bytes_max, fetch_limit(f));
@@ -116,6 +117,7 @@ static void session_take_partition(struct fetch_session *s, const struct fetch_r
 	p->last_fetched_epoch = in->last_fetched_epoch;
 	p->fetch_offset = in->fetch_offset;
 	p->follower_log_start_offset = in->log_start_offset;
+	p->follower_high_watermark = in->high_watermark;
 	p->bytes_max = in->partition_max_bytes;
 }
 
@@ -180,8 +182,10 @@ static void fetch_add_item(struct fetch *f, struct uuid asked_id, struct str ask
 		.last_fetched_epoch = in->last_fetched_epoch,
 		.offset = in->fetch_offset,
 		.follower_log_start_offset = in->log_start_offset,
+		.follower_high_watermark = in->high_watermark,
 		.bytes_max = (size_t)MAX(in->partition_max_bytes, 0),
 		.leader = {-1, -1},
+		.preferred_replica = -1,
 		.result = {.diverging_epoch = -1},
 	};
 	if (!topic) {
@@ -217,6 +221,7 @@ static void fetch_plan_session(struct fetch *f, struct fetch_session *s)
 			.last_fetched_epoch = p->last_fetched_epoch,
 			.fetch_offset = p->fetch_offset,
 			.log_start_offset = p->follower_log_start_offset,
+			.high_watermark = p->follower_high_watermark,
 			.partition_max_bytes = p->bytes_max,
 		};
 

@@ -133,6 +133,7 @@ static void item_fill(struct fetch *f, struct fetch_item *item,
 		out->diverging_epoch.epoch = result->diverging_epoch;
 		out->diverging_epoch.end_offset = result->diverging_end_offset;
 	}
+	out->preferred_read_replica = item->preferred_replica;
 	if (item->copy.data)
 		out->records = item->copy;
 	else if (result->records.len > 0)
@@ -156,7 +157,9 @@ static bool session_note(struct fetch_session *s, const struct fetch_item *item)
 		fetch_session_to_end(s, p);
 	}
 	is_new |= p->high_watermark != result->high_watermark ||
-		  p->log_start_offset != result->log_start_offset;
+		  p->log_start_offset != result->log_start_offset ||
+		  fetch_item_is_behind(item, result->high_watermark) ||
+		  item->preferred_replica >= 0;
 	p->high_watermark = result->error == KERR_NONE ? result->high_watermark : -1;
 	p->log_start_offset = result->error == KERR_NONE ? result->log_start_offset : -1;
 	return is_new;
@@ -184,6 +187,7 @@ static void fetch_create_session(struct fetch *f)
 		p->last_fetched_epoch = item->last_fetched_epoch;
 		p->fetch_offset = item->offset;
 		p->follower_log_start_offset = item->follower_log_start_offset;
+		p->follower_high_watermark = item->follower_high_watermark;
 		p->bytes_max = (int32_t)item->bytes_max;
 		(void)session_note(s, item);
 	}
@@ -223,6 +227,8 @@ static void fetch_count(struct fetch *f, const struct fetch_item *item)
 	struct topic_metrics *of_topic;
 	size_t bytes = item_bytes(item);
 
+	if (f->replica_id >= 0)
+		replica_set_served(f->home->replicas, bytes, item->is_throttled);
 	/* A topic that is gone has no counters any more. */
 	if (f->replica_id >= 0 || !image_topic_by_id(f->home->image, item->topic_id))
 		return;

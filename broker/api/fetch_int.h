@@ -39,6 +39,7 @@ struct fetch_item {
 	int32_t index;
 	int32_t leader_epoch, last_fetched_epoch;
 	int64_t offset, follower_log_start_offset;
+	int64_t follower_high_watermark; /* INT64_MAX: it does not care */
 	size_t bytes_max;
 	struct fetch_part *part; /* NULL: an error is known already */
 	struct fetch_item *next; /* of the part */
@@ -49,6 +50,8 @@ struct fetch_item {
 	struct log_tries tries;
 	struct slice copy; /* the records, if they were copied; one reference */
 	struct leader_hint leader;
+	int32_t preferred_replica; /* the consumer had better ask that one; -1: nobody */
+	bool is_throttled;         /* its bytes count for leader.replication.throttled.rate */
 
 	/* waiting: the owner's shard */
 	struct fetch_waiter waiter;
@@ -101,6 +104,7 @@ struct fetch {
 	int64_t replica_epoch;
 	enum read_isolation isolation;
 	bool leader_only;
+	struct str rack; /* of the consumer; "": unknown */
 	size_t bytes_max, bytes_min;
 
 	struct fetch_item *items;
@@ -116,6 +120,12 @@ struct fetch {
 /* fetch.c */
 void fetch_part_visited(struct fetch_part *part); /* the part's shard: the visit is over */
 void fetch_part_noted(struct fetch_part *part); /* home */
+
+/* A follower that has all up to `offset` learns of a higher high watermark. */
+static inline bool fetch_item_is_behind(const struct fetch_item *item, int64_t high_watermark)
+{
+	return MIN(high_watermark, item->offset) > item->follower_high_watermark;
+}
 
 /* fetch_part.c: on the part's shard. The visit ends with fetch_part_visited(), perhaps later. */
 void fetch_part_visit(struct fetch_part *part);

@@ -20,6 +20,13 @@ static bool result_is_urgent(const struct read_result *result)
 	return result->error != KERR_NONE || result->diverging_epoch >= 0;
 }
 
+/* Whether there is something to say, also without records. */
+static bool item_is_urgent(const struct fetch_item *item)
+{
+	return result_is_urgent(&item->result) || item->preferred_replica >= 0 ||
+	       fetch_item_is_behind(item, item->result.high_watermark);
+}
+
 static void result_drop_records(struct fetch_item *item)
 {
 	file_unref(item->result.records.file);
@@ -39,8 +46,11 @@ static void item_note_follower(struct fetch_item *item, struct partition *p)
 	error = partition_follower_fetched(p, f->replica_id, item->leader_epoch >= 0, item->offset,
 					   item->follower_log_start_offset,
 					   item->result.log_end_offset, f->replica_epoch);
-	if (error == KERR_NONE)
+	/* What it has may be what was missing: it learns at once. */
+	if (error == KERR_NONE) {
+		item->result.high_watermark = partition_high_watermark(p);
 		return;
+	}
 	result_drop_records(item);
 	item->result.error = error;
 }
@@ -86,6 +96,27 @@ static void item_take_records(struct fetch_item *item, struct partition *p, bool
 		result->error = KERR_KAFKA_STORAGE_ERROR;
 }
 
+/* A consumer with a rack may be better off with a follower that is there, too: it gets no records
+ * here, but that node's id. */
+static bool item_is_sent_on(struct fetch_item *item, struct partition *p)
+{
+	const struct fetch *f = item->part->fetch;
+
+	item->preferred_replica = -1;
+	if (f->rack.len > 0 && partition_error(p, item->leader_epoch, true) == KERR_NONE)
+		item->preferred_replica = partition_preferred_replica(p, f->rack, item->offset);
+	return item->preferred_replica >= 0;
+}
+
+/* Whether a follower that is not in sync has had its share of the bandwidth for now. */
+static bool item_is_held(struct fetch_item *item, const struct partition *p)
+{
+	const struct fetch *f = item->part->fetch;
+
+	item->is_throttled = f->replica_id >= 0 && p->is_leader_throttled;
+	return item->is_throttled && partition_holds_follower(p, f->replica_id);
+}
+
 static void item_read(struct fetch_item *item, size_t bytes_max, bool whole_first)
 {
 	struct fetch_part *part = item->part;
@@ -100,6 +131,10 @@ static void item_read(struct fetch_item *item, size_t bytes_max, bool whole_firs
 	item->is_cold = false;
 	if (!may_wait)
 		options.cold = &cold;
+	if (p && (item_is_sent_on(item, p) || item_is_held(item, p))) {
+		options.bytes_max = 0;
+		options.whole_first_batch = false;
+	}
 	if (p && item_is_unreadable(item, p))
 		result->error = KERR_UNSUPPORTED_COMPRESSION_TYPE;
 	else if (p)
@@ -139,11 +174,11 @@ static void part_read(struct fetch_part *part)
 		size_t left = f->bytes_max > bytes ? f->bytes_max - bytes : 0;
 
 		if (!part->reads_again || item->is_cold ||
-		    (item_bytes(item) == 0 && !result_is_urgent(&item->result)))
+		    (item_bytes(item) == 0 && !item_is_urgent(item)))
 			item_read(item, MIN(item->bytes_max, left), bytes == 0);
 		item->waiting_bytes = item_bytes(item);
 		bytes += item->waiting_bytes;
-		part->is_urgent |= result_is_urgent(&item->result);
+		part->is_urgent |= item_is_urgent(item);
 	}
 	part->bytes = bytes;
 	if (part->warm.count > 0)
@@ -217,8 +252,14 @@ static void item_look(struct fetch_item *item, struct partition *p)
 	struct file_range cold = {0};
 	struct read_result result;
 
-	/* Nearly every fetch is content with anything. */
-	if (part->fetch->bytes_min <= 1 && item->last_fetched_epoch < 0 &&
+	if (fetch_item_is_behind(item, partition_high_watermark(p)))
+		part->is_urgent = true;
+	if (item_is_held(item, p))
+		return; /* until its time is over */
+	/* Nearly every fetch is content with anything; followers were compared by the first read.
+	 */
+	if (part->fetch->bytes_min <= 1 &&
+	    (item->last_fetched_epoch < 0 || part->fetch->replica_id >= 0) &&
 	    partition_error(p, options.leader_epoch, options.leader_only) == KERR_NONE &&
 	    partition_read_bound(p, options.isolation) > item->offset) {
 		part->bytes += 1 - item->waiting_bytes;

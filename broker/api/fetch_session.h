@@ -39,6 +39,7 @@ struct session_partition {
 	int32_t last_fetched_epoch;
 	int64_t fetch_offset;
 	int64_t follower_log_start_offset;
+	int64_t follower_high_watermark; /* INT64_MAX: does not care */
 	int32_t bytes_max;
 	/* as answered last; -1: not yet, or an error */
 	int64_t high_watermark;

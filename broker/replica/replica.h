@@ -324,6 +324,15 @@ void fetch_waiter_remove(struct fetch_waiter *w); /* fine if it is not registere
 enum kafka_error partition_follower_fetched(struct partition *p, int32_t id, bool has_epoch,
 					    int64_t fetch_offset, int64_t log_start_offset,
 					    int64_t leader_end_offset, int64_t broker_epoch);
+/* Whether replica `id`, not in sync and throttled here, has to wait for its share of
+ * leader.replication.throttled.rate. */
+bool partition_holds_follower(const struct partition *p, int32_t id);
+/* Bytes went to followers; `is_throttled`: of replicas throttled here. Any shard's set. */
+void replica_set_served(struct replica_set *set, size_t bytes, bool is_throttled);
+/* Who a consumer in that rack should read from, as replica.selector.class says: a follower in sync
+ * that has `offset`; -1: this leader. */
+int32_t partition_preferred_replica(const struct partition *p, struct str rack, int64_t offset);
+
 /* The controller's answer to a proposed ISR: NONE with the committed one, or its error. */
 void partition_isr_answered(struct partition *p, enum kafka_error error, const int32_t *isr,
 			    unsigned isr_count, int32_t leader_epoch, int32_t partition_epoch);

@@ -39,7 +39,7 @@ struct replica_set {
 	int64_t no_space_said_ms;
 	struct list_node fetchers; /* fetcher.h */
 	struct replica_throttles *throttles, own_throttles;
-	uint64_t fetched_bytes, isr_shrink_count, isr_expand_count; /* for metrics */
+	uint64_t fetched_bytes, served_bytes, isr_shrink_count, isr_expand_count; /* for metrics */
 };
 
 /* A topic with partitions in the set: name -> id. */
