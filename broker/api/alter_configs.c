@@ -113,7 +113,8 @@ static void judge(struct request *r, struct alteration *a, int32_t index)
 	case CONFIG_RESOURCE_CLIENT_METRICS:
 	case CONFIG_RESOURCE_GROUP: break;
 	case CONFIG_RESOURCE_BROKER:
-		if (to->name.len)
+		/* a broker judges its own configs; the controller takes those of all */
+		if (to->name.len && r->listener_type == LISTENER_BROKER)
 			check_is_this_node(r, to);
 		break;
 	case CONFIG_RESOURCE_BROKER_LOGGER:
@@ -136,7 +137,6 @@ static void answer_incremental(struct request *r, const struct alteration *a)
 {
 	struct incremental_alter_configs_response *response = r->response;
 	const struct incremental_alter_configs_response *sent = a->sent_response;
-	int32_t from = 0;
 
 	response->responses = WIRE_ARRAY(
 		&r->arena, incremental_alter_configs_response_alter_configs_resource_response,
@@ -147,12 +147,14 @@ static void answer_incremental(struct request *r, const struct alteration *a)
 		struct incremental_alter_configs_response_alter_configs_resource_response *to =
 			&response->responses[i];
 
-		to->error_code = (int16_t)resource->error;
+		to->error_code = resource->is_sent ? KERR_UNKNOWN_SERVER_ERROR
+						   : (int16_t)resource->error;
 		to->error_message = resource->text;
-		if (resource->is_sent) {
-			assert(from < sent->responses_count);
-			*to = sent->responses[from++];
-		}
+		/* controllers answer in an order of their own */
+		for (int32_t j = 0; resource->is_sent && j < sent->responses_count; j++)
+			if (sent->responses[j].resource_type == resource->type &&
+			    str_eq(sent->responses[j].resource_name, resource->name))
+				*to = sent->responses[j];
 		to->resource_type = resource->type;
 		to->resource_name = resource->name;
 	}
@@ -162,7 +164,6 @@ static void answer_full(struct request *r, const struct alteration *a)
 {
 	struct alter_configs_response *response = r->response;
 	const struct alter_configs_response *sent = a->sent_response;
-	int32_t from = 0;
 
 	response->responses =
 		WIRE_ARRAY(&r->arena, alter_configs_response_resource_response, a->count);
@@ -171,12 +172,14 @@ static void answer_full(struct request *r, const struct alteration *a)
 		const struct resource *resource = &a->resources[i];
 		struct alter_configs_response_resource_response *to = &response->responses[i];
 
-		to->error_code = (int16_t)resource->error;
+		to->error_code = resource->is_sent ? KERR_UNKNOWN_SERVER_ERROR
+						   : (int16_t)resource->error;
 		to->error_message = resource->text;
-		if (resource->is_sent) {
-			assert(from < sent->responses_count);
-			*to = sent->responses[from++];
-		}
+		/* controllers answer in an order of their own */
+		for (int32_t j = 0; resource->is_sent && j < sent->responses_count; j++)
+			if (sent->responses[j].resource_type == resource->type &&
+			    str_eq(sent->responses[j].resource_name, resource->name))
+				*to = sent->responses[j];
 		to->resource_type = resource->type;
 		to->resource_name = resource->name;
 	}

@@ -23,6 +23,10 @@ struct control_trip *control_trip_new(struct request *r, enum control_op_kind ki
 	t->op.request = r->body;
 	t->op.response = r->response;
 	t->op.arena = &t->arena;
+	t->op.principal = r->principal;
+	t->op.client_host = r->client_host;
+	t->op.client_id = r->client_id;
+	t->op.stays_here = r->listener_type == LISTENER_CONTROLLER;
 	t->op.done = control_trip_done;
 	return t;
 }

@@ -9,9 +9,10 @@
  *	t->op.request = ...;		// the request's body and response, unless set
  *	control_trip_go(t);
  *
- * The controller fills the response. `finish` (NULL: nothing to do) runs on the connection's shard.
- * The request is held from control_trip_go() until `finish` has returned. What the controller
- * allocates is in an arena of the trip, which the request's takes over. */
+ * The controller fills the response; what came to the controllers' listener it refuses where it is
+ * not the active one, all else goes to whoever is. `finish` (NULL: nothing to do) runs on the
+ * connection's shard. The request is held from control_trip_go() until `finish` has returned. What
+ * the controller allocates is in an arena of the trip, which the request's takes over. */
 #ifndef KAVKA_BROKER_API_CONTROL_TRIP_H
 #define KAVKA_BROKER_API_CONTROL_TRIP_H
 

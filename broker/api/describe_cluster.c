@@ -1,4 +1,5 @@
 /* DescribeCluster and ApiVersions: what this broker and its cluster are. */
+#include "api/control_trip.h"
 #include "api/describe.h"
 #include "api/handlers.h"
 #include "config/config.h"
@@ -11,17 +12,71 @@ enum endpoint_type { ENDPOINT_BROKERS = 1, ENDPOINT_CONTROLLERS = 2 };
 static enum kafka_error cluster_check(const struct request *r, const char **text)
 {
 	const struct describe_cluster_request *request = r->body;
+	bool is_broker = r->listener_type == LISTENER_BROKER;
 
-	if (request->endpoint_type == ENDPOINT_BROKERS)
+	if (request->endpoint_type == (is_broker ? ENDPOINT_BROKERS : ENDPOINT_CONTROLLERS))
 		return KERR_NONE;
-	if (request->endpoint_type == ENDPOINT_CONTROLLERS) {
-		*text = "The request was sent to an endpoint of type BROKER, but we wanted an "
-			"endpoint "
-			"of type CONTROLLER";
+	if (request->endpoint_type == ENDPOINT_CONTROLLERS ||
+	    request->endpoint_type == ENDPOINT_BROKERS) {
+		*text = is_broker
+				? "The request was sent to an endpoint of type BROKER, but we "
+				  "wanted an endpoint of type CONTROLLER"
+				: "The request was sent to an endpoint of type CONTROLLER, but we "
+				  "wanted an endpoint of type BROKER";
 		return r->version == 0 ? KERR_INVALID_REQUEST : KERR_MISMATCHED_ENDPOINT_TYPE;
 	}
 	*text = "Unsupported endpoint type";
 	return r->version == 0 ? KERR_INVALID_REQUEST : KERR_UNSUPPORTED_ENDPOINT_TYPE;
+}
+
+static void controllers_finish(struct control_trip *t)
+{
+	struct describe_cluster_response *response = t->request->response;
+
+	response->controller_id = t->op.node_id;
+}
+
+/* To the controllers' listener: the controllers there are, and the active one. */
+static void describe_controllers(struct request *r)
+{
+	const struct describe_cluster_request *request = r->body;
+	struct describe_cluster_response *response = r->response;
+	const struct image *image = r->shard->image;
+	struct str listener = str_of(r->listener);
+	const struct image_controller *node;
+	struct control_trip *t;
+	int32_t count = 0;
+
+	if (image_metadata_version(image) < METADATA_3_7_IV0) {
+		response->error_code = KERR_UNSUPPORTED_VERSION;
+		response->error_message =
+			STR_LIT("Direct-to-controller communication is not supported with the "
+				"current MetadataVersion.");
+		return;
+	}
+	if (request->include_cluster_authorized_operations)
+		response->cluster_authorized_operations = CLUSTER_OPERATIONS_ALL;
+	for (node = image_controller_next(image, -1); node;
+	     node = image_controller_next(image, node->id))
+		count++;
+	response->endpoint_type = ENDPOINT_CONTROLLERS;
+	response->brokers = WIRE_ARRAY(&r->arena, describe_cluster_response_broker, count);
+	for (node = image_controller_next(image, -1); node;
+	     node = image_controller_next(image, node->id)) {
+		for (uint32_t i = 0; i < node->endpoint_count; i++) {
+			struct describe_cluster_response_broker *out;
+
+			if (!str_eq(node->endpoints[i].name, listener))
+				continue;
+			out = &response->brokers[response->brokers_count++];
+			out->broker_id = node->id;
+			out->host = str_dup(&r->arena, node->endpoints[i].host);
+			out->port = node->endpoints[i].port;
+			break;
+		}
+	}
+	t = control_trip_new(r, CONTROL_LEADER, controllers_finish);
+	control_trip_go(t);
 }
 
 void handle_describe_cluster(struct request *r)
@@ -34,7 +89,9 @@ void handle_describe_cluster(struct request *r)
 	response->error_code = (int16_t)cluster_check(r, &text);
 	response->cluster_id = str_of(r->shard->broker->cluster_id_text);
 	response->error_message = str_of(text);
-	if (response->error_code) {
+	if (response->error_code == KERR_NONE && r->listener_type == LISTENER_CONTROLLER)
+		describe_controllers(r);
+	if (response->error_code || r->listener_type == LISTENER_CONTROLLER) {
 		request_done(r);
 		return;
 	}

@@ -23,7 +23,16 @@
 	X(API_ALTER_PARTITION_REASSIGNMENTS, handle_alter_partition_reassignments) \
 	X(API_LIST_PARTITION_REASSIGNMENTS, handle_list_partition_reassignments) \
 	X(API_DESCRIBE_QUORUM, handle_describe_quorum) \
+	X(API_ADD_RAFT_VOTER, handle_add_raft_voter) \
+	X(API_REMOVE_RAFT_VOTER, handle_remove_raft_voter) \
 	X(API_UPDATE_FEATURES, handle_update_features) \
+	X(API_ENVELOPE, handle_envelope) \
+	X(API_BROKER_REGISTRATION, handle_broker_registration) \
+	X(API_BROKER_HEARTBEAT, handle_broker_heartbeat) \
+	X(API_CONTROLLER_REGISTRATION, handle_controller_registration) \
+	X(API_ALTER_PARTITION, handle_alter_partition) \
+	X(API_ASSIGN_REPLICAS_TO_DIRS, handle_assign_replicas_to_dirs) \
+	X(API_ALLOCATE_PRODUCER_IDS, handle_allocate_producer_ids) \
 	X(API_UNREGISTER_BROKER, handle_unregister_broker) \
 	X(API_DESCRIBE_CLIENT_QUOTAS, handle_describe_client_quotas) \
 	X(API_ALTER_CLIENT_QUOTAS, handle_alter_client_quotas) \

@@ -80,8 +80,9 @@ static void auto_create_done(struct control_op *op)
 	struct create_topics_response *response = op->response;
 	const struct create_topics_response_creatable_topic_result *result = response->topics;
 
-	assert(response->topics_count == 1);
-	if (result->error_code && result->error_code != KERR_TOPIC_ALREADY_EXISTS)
+	if (response->topics_count != 1) /* another node's words */
+		say_warn("topic %s was asked for, but the controller says nothing of it", a->name);
+	else if (result->error_code && result->error_code != KERR_TOPIC_ALREADY_EXISTS)
 		say_warn("topic %s was asked for and could not be created: %s %.*s", a->name,
 			 kafka_error_name(result->error_code), STR(result->error_message));
 	auto_create_free(a);

@@ -41,31 +41,6 @@ static bool session_is_valid(struct controller *c, int32_t id)
 		       config_i64(c->config, CONFIG_BROKER_SESSION_TIMEOUT_MS) * 1000;
 }
 
-void brokers_register_controller(struct change *ch)
-{
-	const struct controller_options *o = &ch->c->options;
-	struct register_controller_record r;
-
-	WIRE_INIT(register_controller_record, &r);
-	r.controller_id = o->node_id;
-	r.incarnation_id = ch->c->incarnation_id;
-	r.end_points = WIRE_ARRAY(ch->arena, register_controller_record_controller_endpoint, 1);
-	r.end_points_count = 1;
-	r.end_points[0].name = o->endpoint.name;
-	r.end_points[0].host = o->endpoint.host;
-	r.end_points[0].port = o->endpoint.port;
-	r.end_points[0].security_protocol = o->endpoint.security_protocol;
-	r.features =
-		WIRE_ARRAY(ch->arena, register_controller_record_controller_feature, feature_count);
-	r.features_count = (int32_t)feature_count;
-	for (size_t i = 0; i < feature_count; i++) {
-		r.features[i].name = str_of(features[i].name);
-		r.features[i].min_supported_version = features[i].min;
-		r.features[i].max_supported_version = features[i].max;
-	}
-	change_add(ch, &register_controller_record_desc, 0, &r);
-}
-
 bool broker_takes_replicas(const struct image_broker *b)
 {
 	return b && !b->in_controlled_shutdown &&

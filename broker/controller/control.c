@@ -4,6 +4,8 @@
 #include "base/say.h"
 #include "controller/control_int.h"
 
+#include <stdio.h>
+
 #define SAY_PLACE "broker/controller"
 
 static void control_pump(struct control *c);
@@ -41,7 +43,7 @@ static void control_fire(struct timer *timer, struct shard *on UNUSED)
 	control_pump(c);
 }
 
-static void control_fatal(struct control *c, const struct err *err)
+void control_fatal(struct control *c, const struct err *err)
 {
 	if (c->is_fatal)
 		return;
@@ -59,6 +61,8 @@ static void control_schedule(struct control *c)
 
 	deadline = MIN(deadline, controller_deadline_us(c->controller));
 	deadline = MIN(deadline, lifecycle_deadline_us(c));
+	deadline = MIN(deadline, enrolment_deadline_us(c));
+	deadline = MIN(deadline, forward_deadline_us(c));
 	deadline = MIN(deadline, snapshots_deadline_us(c));
 	if (deadline == INT64_MAX || c->is_fatal)
 		return;
@@ -83,6 +87,11 @@ void control_return(struct control *c UNUSED, struct control_op *op)
 	shard_post(op->home, &op->task);
 }
 
+static bool control_may_forward(const struct control *c, const struct control_op *op)
+{
+	return !op->stays_here && !c->is_fatal && c->life.state != LIFE_STOPPED;
+}
+
 /* What is committed becomes visible: first the image, then the answers that speak of it. */
 static bool control_deliver(struct control *c)
 {
@@ -97,7 +106,11 @@ static bool control_deliver(struct control *c)
 	}
 	while ((op = controller_take_done(c->controller)) != NULL) {
 		any = true;
-		control_return(c, op);
+		/* whoever leads now may carry it out */
+		if (op->error == KERR_NOT_CONTROLLER && control_may_forward(c, op))
+			forward_submit(c, op);
+		else
+			control_return(c, op);
 	}
 	return any;
 }
@@ -116,7 +129,9 @@ static void control_pump(struct control *c)
 			rc = raft_failed(c->raft, &err);
 		if (rc < 0)
 			control_fatal(c, &err);
+		forward_tick(c);
 		lifecycle_tick(c);
+		enrolment_tick(c);
 	} while (control_deliver(c));
 	snapshots_tick(c);
 	raft_flush(c->raft);
@@ -125,13 +140,30 @@ static void control_pump(struct control *c)
 
 /* ---- Operations ------------------------------------------------------------------------------ */
 
-static void control_run(struct control *c, struct control_op *op)
+void control_run_here(struct control *c, struct control_op *op)
 {
-	if (op->kind == CONTROL_PRODUCER_ID)
-		producer_ids_take(c, op);
+	if (op->kind == CONTROL_ADD_VOTER || op->kind == CONTROL_REMOVE_VOTER)
+		voters_submit(c, op);
 	else
 		controller_submit(c->controller, op);
+}
+
+static void control_run(struct control *c, struct control_op *op)
+{
 	control_pump_soon(c);
+	switch (op->kind) {
+	case CONTROL_PRODUCER_ID: producer_ids_take(c, op); return;
+	case CONTROL_LEADER:
+		op->error = KERR_NONE;
+		op->node_id = raft_leader_id(c->raft);
+		control_return(c, op);
+		return;
+	default: break;
+	}
+	if (controller_is_active(c->controller) || !control_may_forward(c, op))
+		control_run_here(c, op);
+	else
+		forward_submit(c, op);
 }
 
 static void op_arrived(struct task *task, struct shard *on)
@@ -143,7 +175,7 @@ static void op_arrived(struct task *task, struct shard *on)
 		return;
 	}
 	/* The broker has ended but for this request, whose connection is gone. */
-	op->error = KERR_NOT_CONTROLLER;
+	control_op_fail(op, KERR_NOT_CONTROLLER, STR_NULL);
 	op->task.run = op_return;
 	shard_post(op->home, &op->task);
 }
@@ -151,6 +183,7 @@ static void op_arrived(struct task *task, struct shard *on)
 void control_submit(struct shard *from, struct control_op *op)
 {
 	op->home = from;
+	op->until_us = 0;
 	op->task.run = op_arrived;
 	shard_post(shard_control(from->broker), &op->task);
 }
@@ -158,6 +191,7 @@ void control_submit(struct shard *from, struct control_op *op)
 void control_submit_own(struct control *c, struct control_op *op)
 {
 	op->home = NULL;
+	op->until_us = 0;
 	control_run(c, op);
 }
 
@@ -244,6 +278,8 @@ int control_start(struct control **out, const struct control_options *options, s
 	c->timer.fire = control_fire;
 	c->pump_task.run = control_pump_run;
 	list_init(&c->auto_creates);
+	list_init(&c->voter_trips);
+	forward_init(c);
 	control_copy_options(c, options);
 	rc = control_open_raft(c, err);
 	if (rc == 0)
@@ -255,6 +291,7 @@ int control_start(struct control **out, const struct control_options *options, s
 		return rc;
 	}
 	lifecycle_init(c);
+	enrolment_init(c);
 	producer_ids_init(c);
 	snapshots_init(c);
 	control_pump_soon(c);
@@ -270,9 +307,12 @@ void control_close(struct control *c)
 		return;
 	shard_timer_stop(c->shard, &c->timer);
 	controller_abandon(c->controller, KERR_NOT_CONTROLLER);
+	voters_abandon(c, KERR_NOT_CONTROLLER);
 	while ((op = controller_take_done(c->controller)) != NULL)
 		control_return(c, op);
+	forward_abandon(c, KERR_NOT_CONTROLLER);
 	producer_ids_fini(c);
+	enrolment_fini(c);
 	lifecycle_fini(c);
 	snapshots_fini(c);
 	control_close_raft(c);
@@ -288,6 +328,29 @@ void control_set_config(struct control *c, const struct config *config)
 {
 	c->options.config = config;
 	controller_set_config(c->controller, config);
+}
+
+struct str control_listener_name(const struct control *c)
+{
+	size_t count;
+	const char *const *names =
+		config_list(c->options.config, CONFIG_CONTROLLER_LISTENER_NAMES, &count);
+
+	if (!str_is_null(c->options.controller_endpoint.name))
+		return c->options.controller_endpoint.name;
+	return count ? str_of(names[0]) : STR_LIT("CONTROLLER");
+}
+
+int16_t control_listener_protocol(const struct control *c)
+{
+	struct str name = control_listener_name(c);
+	enum security_protocol protocol;
+	char text[256];
+
+	snprintf(text, sizeof(text), "%.*s", STR(name));
+	if (!config_listener_protocol(c->options.config, text, &protocol))
+		return 0;
+	return (int16_t)protocol;
 }
 
 int32_t control_leader_id(const struct control *c)

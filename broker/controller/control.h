@@ -1,5 +1,7 @@
-/* The control plane of a node, on shard 0: the metadata log (raft), the controller that writes it,
- * the loader that turns it into images, and the registration of this node's broker.
+/* The control plane of a node, on shard 0: the metadata log (raft), the controller that writes it
+ * when this node leads the quorum, the loader that turns the log into images wherever it does not,
+ * the way to the active controller when that is another node, and the registration of this node's
+ * broker and controller with it.
  *
  *	control_start()		opens and replays the metadata log, takes part in the quorum
  *	  on_image ...		once per committed batch of records, also while replaying at start
@@ -26,6 +28,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "metadata/image.h"
+#include "wire/desc.h"
 #include "wire/errors.h"
 
 struct control;
@@ -109,7 +112,13 @@ enum control_op_kind {
 	CONTROL_UNREGISTER_BROKER,
 	CONTROL_ALLOCATE_PRODUCER_IDS, /* a block of 1000 for a broker */
 	CONTROL_DESCRIBE_QUORUM,
-	CONTROL_PRODUCER_ID, /* one fresh id of this broker's block; request/response NULL */
+	CONTROL_LIST_REASSIGNMENTS,  /* ListPartitionReassignments */
+	CONTROL_REGISTER_CONTROLLER, /* ControllerRegistration */
+	CONTROL_ADD_VOTER,           /* AddRaftVoter */
+	CONTROL_REMOVE_VOTER,        /* RemoveRaftVoter */
+	/* Not of an API: request and response are NULL. */
+	CONTROL_PRODUCER_ID, /* one fresh id of this broker's block */
+	CONTROL_LEADER,      /* who the active controller is, as far as this node knows */
 	CONTROL_OP_COUNT,
 };
 
@@ -124,23 +133,39 @@ struct control_op {
 	struct arena *arena;
 	void (*done)(struct control_op *op); /* on the shard that submitted it */
 	/* On env_mono_us(); 0: none. An operation that has not begun by then is not done at all:
-	 * REQUEST_TIMED_OUT. One that has begun goes on until its records are committed. */
+	 * REQUEST_TIMED_OUT. One that has begun goes on until its records are committed. Where the
+	 * controller is another node, 60 s are the end of all waiting. */
 	int64_t deadline_us;
+
+	/* Whose request it is: then it goes to another node in an Envelope, and is authorized
+	 * there. principal NULL: this node's own. */
+	const char *principal;   /* "User:alice" */
+	const char *client_host; /* "/127.0.0.1" */
+	struct str client_id;
+	/* It came from another node, or to the controllers' listener: NOT_CONTROLLER, rather than
+	 * to be passed on. */
+	bool stays_here;
 
 	/* Results beside the response. The error is for the whole operation; each kind has also put
 	 * it into the response at every place where the API has one. */
 	enum kafka_error error;
 	int64_t producer_id; /* CONTROL_PRODUCER_ID */
+	int32_t node_id;     /* CONTROL_LEADER; -1: none is known */
 
 	/* control's own */
 	struct task task;
 	struct shard *home;
 	struct control_op *next;
 	int64_t commit_offset;
+	int64_t until_us; /* end of the attempts to reach a controller; 0: not begun */
 };
 
 /* Any shard. `done` comes in a later turn of `from`, always, exactly once. */
 void control_submit(struct shard *from, struct control_op *op);
+
+/* Whether `error` is in any place of the response where the API has an error code. */
+bool control_response_has_error(const struct message_desc *m, const void *response,
+				enum kafka_error error);
 
 /* Any shard: creates the topic with the broker's defaults (internal topics with theirs), unless it
  * exists, is being created, or its name is not allowed. No answer: look into a later image. */

@@ -4,15 +4,16 @@
 
 #include "controller/control.h"
 #include "controller/controller.h"
+#include "shard/channel.h"
 #include "wire/codec.h"
 
 #include "base/list.h"
 
 enum life {
-	LIFE_STARTING, /* no active controller yet */
-	LIFE_REGISTERING,
-	LIFE_CAUGHT_UP, /* registered, on_caught_up was called */
-	LIFE_UNFENCING, /* control_unfence was called */
+	LIFE_STARTING,    /* not registered yet */
+	LIFE_CATCHING_UP, /* registered; the image does not say so yet */
+	LIFE_CAUGHT_UP,   /* on_caught_up was called */
+	LIFE_UNFENCING,   /* control_unfence was called */
 	LIFE_RUNNING,
 	LIFE_STOPPING,
 	LIFE_STOPPED,
@@ -23,12 +24,15 @@ enum life {
 struct lifecycle {
 	enum life state;
 	struct uuid incarnation_id;
-	int64_t broker_epoch; /* -1: not registered */
+	int64_t broker_epoch; /* -1: not registered, or not any more */
 	struct control_op op;
 	struct arena arena; /* of the request under way */
 	bool is_busy;
-	int64_t next_us; /* when the next request is due */
+	int64_t next_us;           /* when the next request is due */
+	int64_t register_until_us; /* the first registration must have succeeded by then */
+	int64_t last_answer_us;    /* of a controller, or when the stop began */
 	int64_t stop_deadline_us;
+	int refusals; /* of registrations, one after the other */
 	struct uuid *offline_dirs;
 	size_t offline_count, offline_cap;
 };
@@ -42,6 +46,28 @@ struct producer_ids {
 	struct arena arena;
 	bool is_busy;
 	struct control_op *first, **last; /* who waits for it */
+};
+
+/* This node's controller in the metadata: said to the active one until the image has it. */
+struct enrolment {
+	struct control_op op;
+	struct arena arena;
+	bool is_busy;
+	int64_t next_us, wait_us;
+};
+
+enum forward_way { WAY_LIFE, WAY_PARTITIONS, WAY_CLIENTS, WAY_COUNT };
+
+/* What goes to the active controller, which is another node. */
+struct forward {
+	struct channel *channels[WAY_COUNT]; /* NULL: not needed yet */
+	int32_t node_id;                     /* where they lead; -1: nowhere */
+	char *host;
+	uint16_t port;
+	struct list_node waiting; /* to be sent, perhaps again */
+	struct list_node sent;
+	int32_t correlation_id; /* of what is in envelopes */
+	int64_t answered_us;    /* when there was an answer */
 };
 
 struct snapshots {
@@ -73,8 +99,11 @@ struct control {
 	struct task pump_task;
 	bool pump_posted, is_closed, is_fatal;
 	struct lifecycle life;
+	struct enrolment enrolment;
+	struct forward forward;
 	struct producer_ids ids;
 	struct list_node auto_creates; /* under way */
+	struct list_node voter_trips;  /* AddRaftVoter, RemoveRaftVoter */
 	struct snapshots *snapshots;   /* outlives control while its work runs */
 	struct slice *bootstrap;
 	size_t bootstrap_count;
@@ -91,6 +120,33 @@ void control_wake(void *ctx);
 /* control_raft.c: raft, and its way to the other nodes and back. */
 MUST_USE int control_open_raft(struct control *c, struct err *err);
 void control_close_raft(struct control *c);
+
+/* The process must end; operations under way fail. */
+void control_fatal(struct control *c, const struct err *err);
+/* Runs an operation if this node is the active controller; else it fails, or waits for whoever is.
+ */
+void control_run_here(struct control *c, struct control_op *op);
+/* The controllers' listener (the first of controller.listener.names), and what is spoken there. */
+struct str control_listener_name(const struct control *c);
+int16_t control_listener_protocol(const struct control *c);
+
+/* control_forward.c */
+void forward_init(struct control *c);
+void forward_submit(struct control *c, struct control_op *op); /* takes it until it has an answer */
+void forward_tick(struct control *c);
+int64_t forward_deadline_us(const struct control *c);
+/* Fails all of it, and closes the connections. */
+void forward_abandon(struct control *c, enum kafka_error error);
+
+/* control_voters.c: AddRaftVoter and RemoveRaftVoter, which raft itself answers. */
+void voters_submit(struct control *c, struct control_op *op);
+void voters_abandon(struct control *c, enum kafka_error error);
+
+/* enrolment.c */
+void enrolment_init(struct control *c);
+void enrolment_fini(struct control *c);
+void enrolment_tick(struct control *c);
+int64_t enrolment_deadline_us(const struct control *c);
 
 /* lifecycle.c */
 void lifecycle_init(struct control *c);

@@ -7,7 +7,6 @@
 #include <inttypes.h>
 
 #define SAY_PLACE "broker/controller"
-#define LOAD_BYTES (1024 * 1024) /* of the log, read at once */
 
 static const struct {
 	op_run run;
@@ -17,6 +16,8 @@ static const struct {
 #define X(kind, name, atomic) [kind] = {name##_run, name##_fail, atomic},
 	CONTROLLER_OPS(X)
 #undef X
+		[CONTROL_ADD_VOTER] = {.fail = add_voter_fail},
+	[CONTROL_REMOVE_VOTER] = {.fail = remove_voter_fail},
 };
 
 static void queue_init(struct op_queue *q)
@@ -103,6 +104,11 @@ bool controller_is_active(const struct controller *c)
 	return c->is_active;
 }
 
+struct uuid controller_incarnation_id(const struct controller *c)
+{
+	return c->incarnation_id;
+}
+
 int64_t controller_record_bytes(const struct controller *c)
 {
 	return c->record_bytes;
@@ -126,7 +132,7 @@ struct uuid new_id(struct env *env)
 
 /* ---- Images ---------------------------------------------------------------------------------- */
 
-static void controller_commit_image(struct controller *c, const struct image *image)
+void controller_commit_image(struct controller *c, const struct image *image)
 {
 	image_unref(c->committed);
 	c->committed = image;
@@ -144,68 +150,6 @@ const struct image *controller_take_image(struct controller *c)
 struct control_op *controller_take_done(struct controller *c)
 {
 	return queue_pop(&c->done);
-}
-
-/* ---- Loading --------------------------------------------------------------------------------- */
-
-static int load_batch(struct controller *c, const struct batch *b, struct arena *scratch,
-		      struct err *err)
-{
-	struct record_iter it;
-	struct record record;
-	int rc;
-
-	if (batch_is_control(b))
-		return 0;
-	rc = record_iter_init(&it, b, NULL, METADATA_BATCH_BYTES_MAX);
-	while (rc == 0) {
-		rc = record_next(&it, &record);
-		if (rc <= 0)
-			break;
-		rc = delta_replay_bytes(&c->tip, record.value, record.offset, scratch, err);
-		arena_reset(scratch);
-		if (rc < 0)
-			return rc;
-	}
-	return rc < 0 ? err_sys(err, rc, "metadata batch at %" PRId64, b->base_offset) : 0;
-}
-
-int controller_load(struct controller *c, struct err *err)
-{
-	struct arena scratch;
-	int64_t loaded = c->tip_end;
-	int32_t epoch = 0;
-	int64_t timestamp_ms = -1;
-	int rc = 0;
-
-	arena_init(&scratch);
-	while (rc == 0 && c->tip_end < raft_high_watermark(c->raft)) {
-		struct slice bytes;
-		const uint8_t *data;
-		struct batch b;
-		size_t len;
-
-		rc = raft_read(c->raft, c->tip_end, LOAD_BYTES, &bytes, err);
-		if (rc < 0 || !bytes.data)
-			break;
-		data = bytes.data;
-		len = bytes.len;
-		while (rc == 0 && batch_next(&b, &data, &len) > 0) {
-			rc = load_batch(c, &b, &scratch, err);
-			c->tip_end = batch_next_offset(&b);
-			c->record_bytes += (int64_t)b.size_bytes;
-			epoch = b.partition_leader_epoch;
-			timestamp_ms = b.max_timestamp;
-		}
-		slice_unref(&bytes);
-	}
-	arena_fini(&scratch);
-	if (rc < 0 || c->tip_end == loaded || delta_in_transaction(&c->tip))
-		return rc;
-	image_unref(c->last);
-	c->last = delta_publish(&c->tip, c->tip_end - 1, epoch, timestamp_ms);
-	controller_commit_image(c, image_ref(c->last));
-	return 0;
 }
 
 /* ---- Changes --------------------------------------------------------------------------------- */
@@ -251,6 +195,19 @@ static void change_undo(struct change *ch)
 	change_begin_batch(ch);
 }
 
+/* A disk that does not take records is no place to lead from: another voter shall. */
+static void controller_step_down(struct controller *c, int rc)
+{
+	struct err err = {0};
+
+	if (rc == E_TOO_LARGE || raft_voters(c->raft)->voters_count < 2 ||
+	    raft_failed(c->raft, NULL) < 0)
+		return;
+	say_error("the metadata log cannot be written: resigning");
+	if (raft_resign(c->raft, &err) < 0)
+		say_error("%s", err_message(&err));
+}
+
 /* Appends what was collected; the tip's image waits for its commit. */
 static void change_append(struct change *ch)
 {
@@ -261,12 +218,15 @@ static void change_append(struct change *ch)
 		return;
 	c->record_bytes += (int64_t)batch_builder_bytes(&ch->batch);
 	ch->rc = raft_append(c->raft, &ch->batch, &ch->last_offset, &ch->err);
-	if (ch->rc < 0)
+	if (ch->rc < 0) {
+		controller_step_down(c, ch->rc);
 		return;
+	}
 	change_begin_batch(ch);
 	c->tip_end = ch->last_offset + 1;
 	if (delta_in_transaction(&c->tip))
 		return;
+	delta_set_kraft_version(&c->tip, raft_kraft_version(c->raft));
 	image_unref(c->last);
 	c->last = delta_publish(&c->tip, ch->last_offset, raft_epoch(c->raft), ch->timestamp_ms);
 	p = xcalloc(1, sizeof(*p));
@@ -319,11 +279,17 @@ static enum kafka_error error_of_failure(int rc)
 	return KERR_UNKNOWN_SERVER_ERROR;
 }
 
+void control_op_fail(struct control_op *op, enum kafka_error error, struct str text)
+{
+	op->error = error;
+	if (op_kinds[op->kind].fail)
+		op_kinds[op->kind].fail(op, error, text);
+}
+
 static void op_finish(struct controller *c, struct control_op *op, enum kafka_error error,
 		      struct str text)
 {
-	op->error = error;
-	op_kinds[op->kind].fail(op, error, text);
+	control_op_fail(op, error, text);
 	queue_push(&c->done, op);
 }
 
@@ -380,9 +346,8 @@ void controller_abandon(struct controller *c, enum kafka_error error)
 
 /* ---- Taking over and giving up --------------------------------------------------------------- */
 
-/* Runs `work` as a change of the controller's own. */
-static int controller_change(struct controller *c, bool is_atomic, void (*work)(struct change *ch),
-			     struct err *err)
+int controller_change(struct controller *c, bool is_atomic, void (*work)(struct change *ch),
+		      struct err *err)
 {
 	struct arena arena;
 	struct change ch;
@@ -457,8 +422,12 @@ static void bootstrap(struct change *ch)
 /* From a version on, controllers are in the metadata as brokers are. */
 static bool controller_registers(const struct controller *c)
 {
-	return image_metadata_version(delta_image(&c->tip)) >= METADATA_3_7_IV0 &&
-	       !str_is_null(c->options.endpoint.host);
+	const struct image *image = delta_image(&c->tip);
+	const struct image_controller *self = image_controller(image, c->options.node_id);
+
+	return image_metadata_version(image) >= METADATA_3_7_IV0 &&
+	       !str_is_null(c->options.endpoint.host) &&
+	       !(self && uuid_eq(self->incarnation_id, c->incarnation_id));
 }
 
 static int controller_activate(struct controller *c, struct err *err)
@@ -467,6 +436,7 @@ static int controller_activate(struct controller *c, struct err *err)
 
 	c->is_active = true;
 	c->active_epoch = raft_epoch(c->raft);
+	c->next_fence_check_us = c->next_no_op_us = c->next_balance_us = c->next_unclean_us = 0;
 	say_info("node %d is the active controller at epoch %d", c->options.node_id,
 		 c->active_epoch);
 	if (delta_in_transaction(&c->tip))
@@ -487,7 +457,9 @@ static void controller_resign(struct controller *c)
 {
 	struct pending_image *p;
 
+	say_info("node %d is not the active controller any more", c->options.node_id);
 	c->is_active = false;
+	c->track_count = 0;
 	LIST_FOREACH (&c->pending, p, struct pending_image, link)
 		pending_free(p);
 	delta_reset(&c->tip, c->committed);
@@ -521,86 +493,4 @@ int controller_settle(struct controller *c, struct err *err)
 	while (c->waiting.first && c->waiting.first->commit_offset < high_watermark)
 		queue_push(&c->done, queue_pop(&c->waiting));
 	return rc;
-}
-
-/* ---- Time ------------------------------------------------------------------------------------ */
-
-static void fence_stale(struct change *ch)
-{
-	brokers_fence_stale(ch);
-}
-
-static void write_no_op(struct change *ch)
-{
-	struct no_op_record r;
-
-	WIRE_INIT(no_op_record, &r);
-	change_add(ch, &no_op_record_desc, 0, &r);
-}
-
-#define BALANCE_MAX 1000 /* elections at once */
-
-static void balance(struct change *ch)
-{
-	struct controller *c = ch->c;
-
-	if (partitions_balance(ch, BALANCE_MAX))
-		c->next_balance_us = env_mono_us(c->env) + 10 * 1000;
-}
-
-/* Idle records tell observers that the controller lives. A quorum of one has none to tell, and each
- * is an fsync: written only when the config asks for them. */
-static int64_t no_op_interval_us(const struct controller *c)
-{
-	if (config_source_of(c->config, CONFIG_METADATA_MAX_IDLE_INTERVAL_MS) ==
-	    CONFIG_SOURCE_DEFAULT)
-		return 0;
-	return config_i64(c->config, CONFIG_METADATA_MAX_IDLE_INTERVAL_MS) * 1000;
-}
-
-static void controller_run(struct controller *c, void (*work)(struct change *ch))
-{
-	struct err err;
-
-	if (controller_change(c, false, work, &err) < 0)
-		say_error("periodic work failed: %s", err_message(&err));
-}
-
-void controller_tick(struct controller *c)
-{
-	int64_t now_us = env_mono_us(c->env);
-	int64_t no_op_us = no_op_interval_us(c);
-
-	if (!c->is_active)
-		return;
-	if (now_us >= c->next_fence_check_us) {
-		c->next_fence_check_us =
-			now_us + config_i64(c->config, CONFIG_BROKER_SESSION_TIMEOUT_MS) * 1000 / 8;
-		controller_run(c, fence_stale);
-	}
-	if (no_op_us > 0 && now_us >= c->next_no_op_us) {
-		c->next_no_op_us = now_us + no_op_us;
-		controller_run(c, write_no_op);
-	}
-	if (config_bool(c->config, CONFIG_AUTO_LEADER_REBALANCE_ENABLE) &&
-	    now_us >= c->next_balance_us) {
-		c->next_balance_us =
-			now_us +
-			config_i64(c->config, CONFIG_LEADER_IMBALANCE_CHECK_INTERVAL_SECONDS) *
-				1000 * 1000;
-		controller_run(c, balance);
-	}
-}
-
-int64_t controller_deadline_us(const struct controller *c)
-{
-	int64_t deadline = c->next_fence_check_us;
-
-	if (!c->is_active)
-		return INT64_MAX;
-	if (no_op_interval_us(c) > 0)
-		deadline = MIN(deadline, c->next_no_op_us);
-	if (config_bool(c->config, CONFIG_AUTO_LEADER_REBALANCE_ENABLE))
-		deadline = MIN(deadline, c->next_balance_us);
-	return deadline;
 }

@@ -2,10 +2,11 @@
  * (control_op) and on time, writes records through raft, and answers when they are committed.
  *
  *	controller_new()
- *	controller_load()	what others wrote, or an earlier life: replay up to the high
- *watermark controller_submit()	runs an operation against the newest state, committed or not
+ *	controller_settle()	after the high watermark moved: loads what others wrote, or an
+ *				earlier life, takes over or gives up, and finds which images and
+ *				which answers are due
+ *	controller_submit()	runs an operation against the newest state, committed or not
  *	controller_tick()	what is due: fencing, elections, idle records
- *	controller_settle()	after the high watermark moved: which images, which answers are due
  *	controller_take_image(), controller_take_done()
  *
  * The state is an image (metadata/image.h): `tip` has everything that was appended; each append
@@ -41,17 +42,19 @@ struct controller *controller_new(const struct controller_options *options,
 void controller_free(struct controller *c);
 void controller_set_config(struct controller *c, const struct config *config);
 
-/* Replays the committed log from where it stopped. 0, E_CORRUPT (a record that cannot be replayed),
- * or raft_read()'s errors: all fatal. */
-MUST_USE int controller_load(struct controller *c, struct err *err);
-
-/* Takes over when raft leads and everything committed is loaded; gives up when raft does not. Fatal
- * errors as above. */
+/* Replays the committed log from where it stopped, or from a snapshot where that is gone. Takes
+ * over when raft leads and everything is loaded; gives up when raft does not lead that epoch any
+ * more: what was not committed is forgotten, and what waited for it fails with NOT_CONTROLLER.
+ * E_CORRUPT (a record that cannot be replayed), or raft_read()'s errors: all fatal. */
 MUST_USE int controller_settle(struct controller *c, struct err *err);
 bool controller_is_active(const struct controller *c);
+/* Of this process, as it is in RegisterControllerRecord. */
+struct uuid controller_incarnation_id(const struct controller *c);
 
 /* Runs the operation; it comes out of controller_take_done() later. */
 void controller_submit(struct controller *c, struct control_op *op);
+/* Puts the error wherever the response has a place for one, and into op->error. */
+void control_op_fail(struct control_op *op, enum kafka_error error, struct str text);
 /* Fails everything that waits. */
 void controller_abandon(struct controller *c, enum kafka_error error);
 

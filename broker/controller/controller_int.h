@@ -48,8 +48,10 @@ struct controller {
 	const struct image *last;      /* the tip as of the last append */
 	const struct image *committed; /* newest committed outside of a metadata transaction */
 	bool has_new_image;
-	int64_t tip_end;          /* offset after what the tip has */
-	int64_t record_bytes;     /* loaded and appended so far */
+	int64_t tip_end;      /* offset after what the tip has */
+	int64_t record_bytes; /* loaded and appended so far */
+	int32_t loaded_epoch; /* of the last batch that was loaded */
+	int64_t loaded_ms;
 	struct list_node pending; /* images, ascending offsets */
 	struct op_queue waiting;  /* ascending commit_offset */
 	struct op_queue done;
@@ -57,8 +59,13 @@ struct controller {
 	struct broker_track *tracks;
 	size_t track_count, track_cap;
 
-	int64_t next_fence_check_us, next_no_op_us, next_balance_us;
+	int64_t next_fence_check_us, next_no_op_us, next_balance_us, next_unclean_us;
 };
+
+/* controller_load.c: replays what is committed and not loaded yet. */
+MUST_USE int controller_load(struct controller *c, struct err *err);
+/* Takes the image: it is the newest one that is committed. */
+void controller_commit_image(struct controller *c, const struct image *image);
 
 /* The records of one operation on their way into the log; each is replayed into the tip at once. */
 struct change {
@@ -75,6 +82,9 @@ struct change {
 	struct err err;
 };
 
+/* Runs `work` as a change of the controller's own. */
+MUST_USE int controller_change(struct controller *c, bool is_atomic,
+			       void (*work)(struct change *ch), struct err *err);
 /* Adds a record (the generated struct). Failures are kept for the end. */
 void change_add(struct change *ch, const struct message_desc *desc, int16_t version,
 		const void *record);
@@ -145,6 +155,8 @@ void partitions_move_leaders(struct change *ch, int32_t remove, int32_t add, int
 void partitions_leave_dir(struct change *ch, int32_t broker_id, struct uuid dir);
 /* Moves leaderships back to the preferred replicas, at most `max`; true if there are more. */
 bool partitions_balance(struct change *ch, int max);
+/* Elects whoever is there for partitions without a leader whose topic allows unclean elections. */
+bool partitions_elect_unclean(struct change *ch, int max);
 bool partitions_lead_any(const struct image *image, int32_t broker_id);
 /* The effective min.insync.replicas and unclean.leader.election.enable of a topic. */
 int32_t topic_min_isr(const struct change *ch, const struct image_topic *topic);
@@ -179,12 +191,18 @@ typedef void (*op_fail)(struct control_op *op, enum kafka_error error, struct st
 	X(CONTROL_HEARTBEAT, heartbeat, false) \
 	X(CONTROL_UNREGISTER_BROKER, unregister_broker, false) \
 	X(CONTROL_ALLOCATE_PRODUCER_IDS, allocate_producer_ids, true) \
-	X(CONTROL_DESCRIBE_QUORUM, describe_quorum, true)
+	X(CONTROL_DESCRIBE_QUORUM, describe_quorum, true) \
+	X(CONTROL_LIST_REASSIGNMENTS, list_reassignments, true) \
+	X(CONTROL_REGISTER_CONTROLLER, register_controller, true)
 
 #define X(kind, name, atomic) \
 	void name##_run(struct change *ch, struct control_op *op); \
 	void name##_fail(struct control_op *op, enum kafka_error error, struct str text);
 CONTROLLER_OPS(X)
 #undef X
+
+/* Those that raft runs (control_voters.c). */
+void add_voter_fail(struct control_op *op, enum kafka_error error, struct str text);
+void remove_voter_fail(struct control_op *op, enum kafka_error error, struct str text);
 
 #endif

@@ -469,6 +469,34 @@ bool partitions_balance(struct change *ch, int max)
 	return b.has_more;
 }
 
+static bool elect_unclean_one(struct change *ch, const struct image_topic *topic,
+			      const struct image_partition *p, void *ctx)
+{
+	struct balance *b = ctx;
+	struct partition_change change;
+
+	if (p->leader != NO_LEADER || p->replicas.count == 0 ||
+	    !topic_unclean_election(ch, topic->name))
+		return false;
+	if (b->left == 0) {
+		b->has_more = true;
+		return false;
+	}
+	partition_change_init(&change, ch, topic, p);
+	if (!partition_change_add(&change))
+		return false;
+	b->left--;
+	return true;
+}
+
+bool partitions_elect_unclean(struct change *ch, int max)
+{
+	struct balance b = {max, false};
+
+	partitions_each(ch, elect_unclean_one, &b);
+	return b.has_more;
+}
+
 bool partitions_lead_any(const struct image *image, int32_t broker_id)
 {
 	for (const struct image_topic *t = image_topic_next(image, STR_NULL); t;

@@ -1,12 +1,41 @@
-/* DescribeQuorum: what the leader knows of the voters. */
+/* DescribeQuorum: what the leader knows of the voters. How AddRaftVoter and RemoveRaftVoter fail.
+ */
 #include "controller/controller_int.h"
+
+/* A place for each partition asked for. */
+static void topics_of(struct arena *arena, const struct describe_quorum_request *r,
+		      struct describe_quorum_response *response)
+{
+	response->topics = WIRE_ARRAY(arena, describe_quorum_response_topic_data, r->topics_count);
+	response->topics_count = r->topics_count;
+	for (int32_t i = 0; i < r->topics_count; i++) {
+		const struct describe_quorum_request_topic_data *from = &r->topics[i];
+		struct describe_quorum_response_topic_data *to = &response->topics[i];
+
+		to->topic_name = from->topic_name;
+		to->partitions_count = from->partitions_count;
+		to->partitions = WIRE_ARRAY(arena, describe_quorum_response_partition_data,
+					    from->partitions_count);
+		for (int32_t j = 0; j < from->partitions_count; j++)
+			to->partitions[j].partition_index = from->partitions[j].partition_index;
+	}
+}
 
 void describe_quorum_fail(struct control_op *op, enum kafka_error error, struct str text)
 {
+	const struct describe_quorum_request *r = op->request;
 	struct describe_quorum_response *response = op->response;
 
-	response->error_code = (int16_t)error;
-	response->error_message = text;
+	if (error != KERR_NOT_CONTROLLER) {
+		response->error_code = (int16_t)error;
+		response->error_message = text;
+		return;
+	}
+	/* It is the quorum's leader that answers, and where that is not, partitions say so. */
+	topics_of(op->arena, r, response);
+	for (int32_t i = 0; i < response->topics_count; i++)
+		for (int32_t j = 0; j < response->topics[i].partitions_count; j++)
+			response->topics[i].partitions[j].error_code = KERR_NOT_LEADER_OR_FOLLOWER;
 }
 
 /* Fills in the voters, or the observers, as the leader sees them; gives how many there are. `out`
@@ -72,22 +101,14 @@ void describe_quorum_run(struct change *ch, struct control_op *op)
 	const struct describe_quorum_request *r = op->request;
 	struct describe_quorum_response *response = op->response;
 
-	response->topics =
-		WIRE_ARRAY(op->arena, describe_quorum_response_topic_data, r->topics_count);
-	response->topics_count = r->topics_count;
-	for (int32_t i = 0; i < r->topics_count; i++) {
-		const struct describe_quorum_request_topic_data *from = &r->topics[i];
+	topics_of(op->arena, r, response);
+	for (int32_t i = 0; i < response->topics_count; i++) {
 		struct describe_quorum_response_topic_data *to = &response->topics[i];
 
-		to->topic_name = from->topic_name;
-		to->partitions_count = from->partitions_count;
-		to->partitions = WIRE_ARRAY(op->arena, describe_quorum_response_partition_data,
-					    from->partitions_count);
-		for (int32_t j = 0; j < from->partitions_count; j++) {
+		for (int32_t j = 0; j < to->partitions_count; j++) {
 			struct describe_quorum_response_partition_data *p = &to->partitions[j];
 
-			p->partition_index = from->partitions[j].partition_index;
-			if (!str_is(from->topic_name, METADATA_TOPIC) || p->partition_index != 0) {
+			if (!str_is(to->topic_name, METADATA_TOPIC) || p->partition_index != 0) {
 				p->error_code = KERR_UNKNOWN_TOPIC_OR_PARTITION;
 				continue;
 			}
@@ -98,4 +119,20 @@ void describe_quorum_run(struct change *ch, struct control_op *op)
 		}
 	}
 	nodes_of(ch, response);
+}
+
+void add_voter_fail(struct control_op *op, enum kafka_error error, struct str text)
+{
+	struct add_raft_voter_response *response = op->response;
+
+	response->error_code = (int16_t)error;
+	response->error_message = text;
+}
+
+void remove_voter_fail(struct control_op *op, enum kafka_error error, struct str text)
+{
+	struct remove_raft_voter_response *response = op->response;
+
+	response->error_code = (int16_t)error;
+	response->error_message = text;
 }

@@ -1,4 +1,5 @@
-/* AlterPartitionReassignments: replicas on their way to other brokers. */
+/* AlterPartitionReassignments, ListPartitionReassignments: replicas on their way to other brokers.
+ */
 #include "base/mem.h"
 #include "controller/controller_int.h"
 
@@ -182,4 +183,86 @@ void alter_reassignments_run(struct change *ch, struct control_op *op)
 			response->responses[i].partitions[j].error_message = refusal.text;
 		}
 	}
+}
+
+/* ---- ListPartitionReassignments -------------------------------------------------------------- */
+
+void list_reassignments_fail(struct control_op *op, enum kafka_error error, struct str text)
+{
+	struct list_partition_reassignments_response *response = op->response;
+
+	response->error_code = (int16_t)error;
+	response->error_message = text;
+}
+
+static bool is_ongoing(const struct image_partition *p)
+{
+	return p && (p->adding.count > 0 || p->removing.count > 0);
+}
+
+static int32_t *ids_in(struct arena *arena, struct node_list list, int32_t *count)
+{
+	*count = (int32_t)list.count;
+	return (int32_t *)(uintptr_t)node_list_copy(arena, list.ids, list.count).ids;
+}
+
+static void
+list_fill(struct arena *arena, const struct image_partition *p,
+	  struct list_partition_reassignments_response_ongoing_partition_reassignment *to)
+{
+	to->partition_index = p->index;
+	to->replicas = ids_in(arena, p->replicas, &to->replicas_count);
+	to->adding_replicas = ids_in(arena, p->adding, &to->adding_replicas_count);
+	to->removing_replicas = ids_in(arena, p->removing, &to->removing_replicas_count);
+}
+
+/* One topic: the partitions asked for (NULL: all) that are on their way. Topics without one are not
+ * in the answer. */
+static void list_topic(struct control_op *op, const struct image_topic *topic,
+		       const int32_t *indexes, int32_t count)
+{
+	struct list_partition_reassignments_response *response = op->response;
+	struct list_partition_reassignments_response_ongoing_topic_reassignment *to =
+		&response->topics[response->topics_count];
+	int32_t ongoing = 0;
+
+	if (!topic)
+		return;
+	if (!indexes)
+		count = topic->partition_count;
+	for (int32_t i = 0; i < count; i++)
+		ongoing += is_ongoing(image_partition(topic, indexes ? indexes[i] : i));
+	if (ongoing == 0)
+		return;
+	to->name = str_dup(op->arena, topic->name);
+	to->partitions = WIRE_ARRAY(
+		op->arena, list_partition_reassignments_response_ongoing_partition_reassignment,
+		ongoing);
+	for (int32_t i = 0; i < count; i++) {
+		const struct image_partition *p = image_partition(topic, indexes ? indexes[i] : i);
+
+		if (is_ongoing(p))
+			list_fill(op->arena, p, &to->partitions[to->partitions_count++]);
+	}
+	response->topics_count++;
+}
+
+void list_reassignments_run(struct change *ch, struct control_op *op)
+{
+	const struct list_partition_reassignments_request *request = op->request;
+	struct list_partition_reassignments_response *response = op->response;
+	int32_t count = request->topics_count >= 0 ? request->topics_count
+						   : (int32_t)image_topic_count(tip(ch));
+
+	response->topics = WIRE_ARRAY(
+		op->arena, list_partition_reassignments_response_ongoing_topic_reassignment, count);
+	for (int32_t i = 0; i < request->topics_count; i++)
+		list_topic(op, image_topic_by_name(tip(ch), request->topics[i].name),
+			   request->topics[i].partition_indexes,
+			   request->topics[i].partition_indexes_count);
+	if (request->topics_count >= 0)
+		return;
+	for (const struct image_topic *t = image_topic_next(tip(ch), STR_NULL); t;
+	     t = image_topic_next(tip(ch), t->name))
+		list_topic(op, t, NULL, 0);
 }

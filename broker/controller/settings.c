@@ -24,27 +24,63 @@ void update_features_fail(struct control_op *op, enum kafka_error error, struct 
 	response->error_message = text;
 }
 
+static bool ranges_have(const struct image_feature_range *ranges, uint32_t count, struct str name,
+			int16_t level, int16_t *min, int16_t *max)
+{
+	*min = *max = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		if (str_eq(ranges[i].name, name)) {
+			*min = ranges[i].min;
+			*max = ranges[i].max;
+		}
+	}
+	return level == 0 || (level >= *min && level <= *max);
+}
+
+/* Every controller must know the level, and be known: what a voter that has not registered can do
+ * nobody knows. */
+static struct refusal check_controllers(struct change *ch, struct control_op *op, struct str name,
+					int16_t level)
+{
+	const struct voters_record *voters = raft_voters(ch->c->raft);
+	int16_t min, max;
+
+	if (metadata_version(ch) < METADATA_3_7_IV0)
+		return ACCEPTED;
+	for (int32_t i = 0; i < voters->voters_count; i++) {
+		int32_t id = voters->voters[i].voter_id;
+
+		if (id != ch->c->options.node_id && !image_controller(tip(ch), id))
+			return REFUSED(KERR_INVALID_UPDATE_VERSION,
+				       "Invalid update version %d for feature %.*s. Controller %d "
+				       "has not registered, and may not support this feature",
+				       level, STR(name), id);
+	}
+	for (const struct image_controller *n = image_controller_next(tip(ch), -1); n;
+	     n = image_controller_next(tip(ch), n->id))
+		if (!ranges_have(n->features, n->feature_count, name, level, &min, &max))
+			return REFUSED(KERR_INVALID_UPDATE_VERSION,
+				       "Invalid update version %d for feature %.*s. Controller %d "
+				       "only supports versions %d-%d",
+				       level, STR(name), n->id, min, max);
+	return ACCEPTED;
+}
+
 /* Every node, also a fenced one, must know the level. */
 static struct refusal check_nodes(struct change *ch, struct control_op *op, struct str name,
 				  int16_t level)
 {
+	int16_t min, max;
+
 	for (const struct image_broker *b = image_broker_next(tip(ch), -1); b;
 	     b = image_broker_next(tip(ch), b->id)) {
-		int16_t min = 0, max = 0;
-
-		for (uint32_t i = 0; i < b->feature_count; i++) {
-			if (str_eq(b->features[i].name, name)) {
-				min = b->features[i].min;
-				max = b->features[i].max;
-			}
-		}
-		if (level != 0 && (level < min || level > max))
+		if (!ranges_have(b->features, b->feature_count, name, level, &min, &max))
 			return REFUSED(KERR_INVALID_UPDATE_VERSION,
 				       "Invalid update version %d for feature %.*s. Broker %d only "
 				       "supports versions %d-%d",
 				       level, STR(name), b->id, min, max);
 	}
-	return ACCEPTED;
+	return check_controllers(ch, op, name, level);
 }
 
 static struct refusal check_downgrade(struct control_op *op, struct str name, int16_t from,
