@@ -75,6 +75,8 @@ MUST_USE int control_start(struct control **out, const struct control_options *o
 void control_unfence(struct control *c);
 /* on_stopped comes at the latest after `timeout_ms`, also when the controlled shutdown failed. */
 void control_stop(struct control *c, int64_t timeout_ms);
+/* After on_stopped: if this node leads the quorum, another voter shall. */
+void control_leave_quorum(struct control *c);
 /* Closes the files and frees. Operations under way were failed before on_stopped. */
 void control_close(struct control *c);
 

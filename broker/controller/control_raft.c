@@ -275,6 +275,17 @@ int control_open_raft(struct control *c, struct err *err)
 	return rc;
 }
 
+void control_leave_quorum(struct control *c)
+{
+	struct err err = {0};
+
+	if (raft_role(c->raft) != RAFT_LEADER || raft_failed(c->raft, NULL) < 0)
+		return;
+	if (raft_resign(c->raft, &err) < 0)
+		say_warn("leaving the quorum: %s", err_message(&err));
+	control_pump_soon(c);
+}
+
 void control_close_raft(struct control *c)
 {
 	struct control_net *net = c->net;

@@ -84,6 +84,17 @@ static void images_caught_up(struct server *server)
 	control_unfence(server->control);
 }
 
+void images_begin(struct server *server)
+{
+	listener_set_start(&server->controller_set);
+	if (config_is_broker(server->config))
+		return;
+	/* It has no partitions to lose: the shards see the log as it is read. */
+	server->is_caught_up = true;
+	atomic_store(&server->state, SERVER_RUNNING);
+	uv_sem_post(&server->ready);
+}
+
 /* The doors open when every shard knows that this broker is unfenced: a client that asked earlier
  * would be told of a cluster without brokers, and some do not ask again for minutes. */
 static void images_open_doors(struct server *server)
@@ -138,7 +149,9 @@ void server_on_caught_up(void *ctx)
 {
 	struct server *server = ctx;
 
-	assert(server->latest && !server->is_caught_up);
+	if (server->is_caught_up)
+		return; /* no broker: images_begin() */
+	assert(server->latest);
 	say_info("metadata is read up to offset %lld: opening the partitions",
 		 (long long)image_offset(server->latest));
 	server->is_caught_up = true;

@@ -286,9 +286,10 @@ static int server_listen(struct server *server, const struct listener *l, int *p
 					    CONFIG_SOURCE_STATIC_BROKER
 				    ? config_i32(server->config, CONFIG_SOCKET_RECEIVE_BUFFER_BYTES)
 				    : -1;
-	int rc;
-
 	struct listener_ctx *ctx = &server->listeners[server->listener_count++];
+	struct listener_set *set =
+		l->is_controller ? &server->controller_set : &server->listener_set;
+	int rc;
 
 	*ctx = (struct listener_ctx){.name = l->name, .is_controller = l->is_controller};
 	if (l->protocol == SECURITY_SASL_PLAINTEXT || l->protocol == SECURITY_SASL_SSL)
@@ -301,11 +302,9 @@ static int server_listen(struct server *server, const struct listener *l, int *p
 		if (rc < 0)
 			return rc;
 	}
-	rc = listener_add(&server->listener_set, l->name, l->host, l->port, backlog, receive_bytes,
-			  port, err);
+	rc = listener_add(set, l->name, l->host, l->port, backlog, receive_bytes, port, err);
 	if (rc == -EADDRINUSE && l->port_optional)
-		rc = listener_add(&server->listener_set, l->name, l->host, 0, backlog,
-				  receive_bytes, port, err);
+		rc = listener_add(set, l->name, l->host, 0, backlog, receive_bytes, port, err);
 	return rc;
 }
 
@@ -509,7 +508,10 @@ static void server_start_control(struct server_shard *s, void *arg)
 		ids[i] = server->dirs[i]->meta.directory_id;
 	options.metadata_dir_id = server_dir_at(server, options.metadata_dir)->meta.directory_id;
 	begin->rc = control_start(&server->control, &options, begin->err);
-	s->shard.control = begin->rc == 0 ? server->control : NULL;
+	if (begin->rc < 0)
+		return;
+	s->shard.control = server->control;
+	images_begin(server);
 }
 
 /* ---- Start and stop ------------------------------------------------------------------------- */
@@ -533,11 +535,12 @@ static int64_t server_memory_max(const struct config *config)
 
 static void server_ready_line(const struct server *server)
 {
-	const struct image_endpoint *e = server->endpoints;
+	bool is_broker = config_is_broker(server->config);
+	const struct image_endpoint *e = is_broker ? server->endpoints
+						   : &server->controller_endpoint;
 
-	printf("kavka broker %d is ready on %.*s:%u, data in %s, cluster id %s, started in %lld "
-	       "ms\n",
-	       server->broker.node_id, STR(e->host), e->port, server->dirs[0]->path,
+	printf("kavka %s %d is ready on %.*s:%u, data in %s, cluster id %s, started in %lld ms\n",
+	       is_broker ? "broker" : "controller", server->broker.node_id, STR(e->host), e->port, server->dirs[0]->path,
 	       server->broker.cluster_id_text, (long long)(clock_mono_ms() - server->started_ms));
 	fflush(stdout);
 }
@@ -565,6 +568,7 @@ static int server_start(struct server *server, const struct server_options *opti
 		return rc;
 	listener_set_init(&server->listener_set, &server->shards[0], server_accepted, server);
 	listener_set_limit(&server->listener_set, server->config);
+	listener_set_init(&server->controller_set, &server->shards[0], server_accepted, server);
 	rc = server_bind(server, err);
 	if (rc == 0)
 		rc = server_open_dirs(server, options->config_file, err);
@@ -602,6 +606,7 @@ static void server_fini(struct server *server)
 		shard_fini(&server->shards[i]);
 	}
 	listener_set_fini(&server->listener_set);
+	listener_set_fini(&server->controller_set);
 	for (unsigned i = 0; i < server->listener_count; i++)
 		tls_context_unref(server->listeners[i].tls);
 	image_unref(server->latest);

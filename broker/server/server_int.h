@@ -56,7 +56,8 @@ struct server {
 	struct replica_throttles throttles;
 
 	/* shard 0 only */
-	struct listener_set listener_set;
+	struct listener_set listener_set;   /* for clients and brokers: max.connections counts */
+	struct listener_set controller_set; /* for the quorum, and for brokers of its cluster */
 	unsigned next_shard; /* for the next connection */
 	struct control *control;
 	const struct image *latest; /* newest image given by control, before the shards */
@@ -93,6 +94,10 @@ void server_abandon(struct server *server);
 
 /* ---- images.c: metadata images on their way to the shards (shard 0) ---------------------------
  */
+
+/* Once the control plane is there: opens the doors of the controllers, which everything else may
+ * need; a node that is no broker is ready then. */
+void images_begin(struct server *server);
 
 /* control's callbacks. */
 void server_on_image(void *ctx, const struct image *image);

@@ -26,6 +26,14 @@ static void stop_listening(struct server_shard *s, void *arg UNUSED)
 		listener_set_stop(&s->server->listener_set);
 }
 
+/* The other controllers and brokers were needed until here. */
+static void stop_quorum(struct server_shard *s, void *arg UNUSED)
+{
+	control_leave_quorum(s->server->control);
+	if (s->server->controller_set.started)
+		listener_set_stop(&s->server->controller_set);
+}
+
 static void stop_control(struct server_shard *s, void *arg UNUSED)
 {
 	control_stop(s->server->control, CONTROLLED_SHUTDOWN_MS);
@@ -143,6 +151,7 @@ void server_stop(struct server *server)
 	shard_call(&server->shards[0], stop_control, NULL);
 	uv_sem_wait(&server->control_stopped);
 	atomic_store(&server->state, SERVER_SHUTTING_DOWN);
+	shard_call(&server->shards[0], stop_quorum, NULL);
 	server_each_shard(server, stop_conns, NULL);
 	server_each_shard(server, stop_replicas, ok);
 	stop_requests(server);
