@@ -561,6 +561,153 @@ static void test_followers_move_the_high_watermark(void **state)
 	call_free(c);
 }
 
+/* A follower in sync: "shared" has two records, and broker 2 fetches what comes after them. */
+static struct partition *shared(struct node *n, struct fetch_call *f, int32_t max_wait_ms)
+{
+	struct slice batch = world_batch(2, 10, 1700000000000);
+	struct append_result result;
+	struct partition *p;
+
+	world_topic(&n->world, "shared", world_id(2));
+	world_partition(&n->world, world_id(2), 0, 1, 3);
+	world_broker_in_rack(&n->world, 1, 1, 9092, STR_LIT("east"));
+	world_broker_in_rack(&n->world, 2, 1, 9093, STR_LIT("west"));
+	world_broker_in_rack(&n->world, 3, 1, 9094, STR_LIT("west"));
+	node_apply(n);
+	p = node_partition(n, world_id(2), 0);
+	partition_append(p, batch, APPEND_CLIENT, 1, &n->world.arena, &result);
+	slice_unref(&batch);
+	fetch_init(f, max_wait_ms, 1);
+	f->body.session_epoch = -1;
+	f->topic.topic_id = world_id(2);
+	return p;
+}
+
+static void as_follower(struct fetch_call *f, int32_t id, int64_t high_watermark)
+{
+	f->body.replica_state.replica_id = id;
+	f->body.replica_state.replica_epoch = 1;
+	fetch_add(f, 0, 2)->current_leader_epoch = 0;
+	f->partitions[0].last_fetched_epoch = 0;
+	f->partitions[0].high_watermark = high_watermark;
+}
+
+static void test_followers_learn_the_high_watermark_at_once(void **state)
+{
+	struct node *n = *state;
+	struct fetch_call f, other;
+	struct partition *p = shared(n, &f, 500);
+	struct call *c, *d;
+
+	as_follower(&f, 2, 0);
+	c = call_start(n, 0, API_FETCH, 18, &f.body);
+	assert_false(c->is_done);
+	other = f;
+	other.topic.partitions = other.partitions;
+	other.body.topics = &other.topic;
+	other.body.replica_state.replica_id = 3;
+	d = call_start(n, 1, API_FETCH, 18, &other.body);
+	assert_int_equal(partition_high_watermark(p), 2);
+	assert_true(c->is_done);
+	assert_true(d->is_done); /* its own fetch was what was missing */
+	assert_int_equal(answer(c, 0)->high_watermark, 2);
+	assert_int_equal(answer(d, 0)->high_watermark, 2);
+	assert_int_equal(count_records(answer(c, 0), 0), 0);
+	call_free(c);
+	call_free(d);
+	/* Apache's followers do not care, nor does who knows it already. */
+	f.partitions[0].high_watermark = INT64_MAX;
+	c = call_start(n, 0, API_FETCH, 18, &f.body);
+	assert_false(c->is_done);
+	node_wait(n, 500);
+	assert_true(c->is_done);
+	call_free(c);
+}
+
+static int setup_racks(void **state)
+{
+	const char *override = "replica.selector.class="
+			       "org.apache.kafka.common.replica.RackAwareReplicaSelector";
+
+	*state = xcalloc(1, sizeof(struct node));
+	node_init(*state, 1, 1, &override, 1);
+	return 0;
+}
+
+static int32_t preferred_in(struct node *n, struct fetch_call *f, const char *rack)
+{
+	struct call *c;
+	int32_t preferred;
+
+	f->body.rack_id = str_of(rack);
+	c = call_now(n, 0, API_FETCH, 13, &f->body);
+	preferred = answer(c, 0)->preferred_read_replica;
+	assert_int_equal(answer(c, 0)->error_code, KERR_NONE);
+	if (preferred >= 0)
+		assert_int_equal(count_records(answer(c, 0), 0), 0);
+	call_free(c);
+	return preferred;
+}
+
+static void test_consumers_are_sent_to_their_rack(void **state)
+{
+	struct node *n = *state;
+	struct fetch_call f;
+	struct partition *p = shared(n, &f, 0);
+
+	fetch_add(&f, 0, 0);
+	assert_int_equal(preferred_in(n, &f, "west"), -1); /* nothing is known of them yet */
+	partition_follower_fetched(p, 2, true, 1, 0, 2, 1);
+	assert_int_equal(preferred_in(n, &f, "west"), 2);
+	partition_follower_fetched(p, 3, true, 2, 0, 2, 1);
+	assert_int_equal(preferred_in(n, &f, "west"), 3);  /* it has more */
+	assert_int_equal(preferred_in(n, &f, "east"), -1); /* that is here */
+	assert_int_equal(preferred_in(n, &f, "north"), -1);
+	f.partitions[0].fetch_offset = 2;
+	partition_follower_fetched(p, 2, true, 2, 0, 2, 1);
+	world_isr(&n->world, world_id(2), 0, (int32_t[]){1, 2}, 2);
+	node_apply(n);
+	assert_int_equal(preferred_in(n, &f, "west"), 2); /* 3 is not in sync any more */
+}
+
+static void test_throttled_followers_wait(void **state)
+{
+	struct node *n = *state;
+	const struct config_entry rate = {STR_LIT("leader.replication.throttled.rate"),
+					  STR_LIT("100")};
+	struct fetch_call f;
+	struct partition *p = shared(n, &f, 0);
+	struct config *config = config_with_dynamic(n->world.config, &rate, 1, NULL, 0);
+	struct call *c;
+
+	for (unsigned i = 0; i < n->broker.shard_count; i++)
+		replica_set_configure(n->shards[i].shard.replicas, config);
+	config_unref(config);
+	world_topic_config(&n->world, "shared", "leader.replication.throttled.replicas", "*");
+	world_isr(&n->world, world_id(2), 0, (int32_t[]){1, 3}, 2);
+	node_apply(n);
+	assert_true(p->is_leader_throttled);
+	as_follower(&f, 2, INT64_MAX);
+	f.partitions[0].fetch_offset = 0;
+	f.partitions[0].last_fetched_epoch = -1;
+	c = call_now(n, shard_owner(&n->broker, world_id(2), 0)->index, API_FETCH, 18, &f.body);
+	assert_int_equal(count_records(answer(c, 0), 0), 2);
+	call_free(c);
+	c = call_now(n, shard_owner(&n->broker, world_id(2), 0)->index, API_FETCH, 18, &f.body);
+	assert_int_equal(count_records(answer(c, 0), 0), 0);
+	call_free(c);
+	/* A member of the ISR is never held up. */
+	f.body.replica_state.replica_id = 3;
+	c = call_now(n, shard_owner(&n->broker, world_id(2), 0)->index, API_FETCH, 18, &f.body);
+	assert_int_equal(count_records(answer(c, 0), 0), 2);
+	call_free(c);
+	node_wait(n, 10000);
+	f.body.replica_state.replica_id = 2;
+	c = call_now(n, shard_owner(&n->broker, world_id(2), 0)->index, API_FETCH, 18, &f.body);
+	assert_int_equal(count_records(answer(c, 0), 0), 2);
+	call_free(c);
+}
+
 int main(void)
 {
 #define ONE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -579,6 +726,10 @@ int main(void)
 		ONE(test_session_forgets),
 		ONE(test_session_epochs),
 		ONE(test_followers_move_the_high_watermark),
+		ONE(test_followers_learn_the_high_watermark_at_once),
+		cmocka_unit_test_setup_teardown(test_consumers_are_sent_to_their_rack, setup_racks,
+						teardown),
+		ONE(test_throttled_followers_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -146,7 +146,8 @@ static inline void world_partition(struct world *w, struct uuid id, int32_t inde
 }
 
 /* Registers a broker, or another life of it. */
-static inline void world_broker(struct world *w, int32_t id, int64_t epoch, uint16_t port)
+static inline void world_broker_in_rack(struct world *w, int32_t id, int64_t epoch, uint16_t port,
+					struct str rack)
 {
 	struct register_broker_record_broker_endpoint endpoint = {STR_LIT("PLAINTEXT"),
 								  STR_LIT("localhost"), port, 0};
@@ -159,7 +160,13 @@ static inline void world_broker(struct world *w, int32_t id, int64_t epoch, uint
 	r.end_points = &endpoint;
 	r.end_points_count = 1;
 	r.fenced = false;
+	r.rack = rack;
 	world_replay(w, REGISTER_BROKER_RECORD, &r);
+}
+
+static inline void world_broker(struct world *w, int32_t id, int64_t epoch, uint16_t port)
+{
+	world_broker_in_rack(w, id, epoch, port, STR_NULL);
 }
 
 static inline void world_lead(struct world *w, struct uuid id, int32_t index, int32_t leader)
