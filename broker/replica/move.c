@@ -124,6 +124,13 @@ static int move_swap(struct partition *p, struct err *err)
 	return 0;
 }
 
+static void move_pay(struct replica_set *set, size_t bytes)
+{
+	throttle_pay(&set->throttles->move, (int64_t)bytes,
+		     config_i64(set->config, CONFIG_REPLICA_ALTER_LOG_DIRS_IO_MAX_BYTES_PER_SECOND),
+		     env_mono_us(set->options.env));
+}
+
 static int move_copy(struct partition *p, struct err *err)
 {
 	struct log_append_info info;
@@ -141,7 +148,7 @@ static int move_copy(struct partition *p, struct err *err)
 			   log_end_offset(p->log), &records, err);
 	rc = log_warmer_tried(p->future_warmer, p->set->pool, rc);
 	if (rc == E_COLD)
-		return 0;	/* at a later tick */
+		return 0; /* at a later tick */
 	if (rc < 0)
 		return rc;
 	if (!records.data)
@@ -149,6 +156,8 @@ static int move_copy(struct partition *p, struct err *err)
 			       (long long)log_end_offset(p->future));
 	rc = log_append_follower(p->future, (uint8_t *)(uintptr_t)records.data, records.len,
 				 INT32_MAX, &info, err);
+	if (rc == 0)
+		move_pay(p->set, records.len);
 	slice_unref(&records);
 	return rc;
 }
@@ -160,7 +169,8 @@ bool partition_move_step(struct partition *p)
 
 	if (!p->log || !p->future)
 		return false;
-	if (log_warmer_is_busy(p->future_warmer))
+	if (log_warmer_is_busy(p->future_warmer) ||
+	    throttle_wait_us(&p->set->throttles->move, env_mono_us(p->set->options.env)) > 0)
 		return true;
 	if (log_end_offset(p->future) < log_end_offset(p->log))
 		rc = move_copy(p, &err);

@@ -357,6 +357,11 @@ static void replica_set_sweep(struct replica_set *set)
 	}
 }
 
+static int64_t replica_set_move_wait_ms(const struct replica_set *set)
+{
+	return throttle_wait_us(&set->throttles->move, env_mono_us(set->options.env)) / 1000 + 1;
+}
+
 int64_t replica_set_tick(struct replica_set *set)
 {
 	int64_t now_ms = replica_now_ms(set);
@@ -373,7 +378,7 @@ int64_t replica_set_tick(struct replica_set *set)
 		if (p->log && now_ms >= p->tick_at_ms)
 			p->tick_at_ms = now_ms + log_tick(p->log);
 		if (partition_move_step(p))
-			wait_ms = 1;
+			wait_ms = MIN(wait_ms, replica_set_move_wait_ms(set));
 		if (p->log)
 			wait_ms = MIN(wait_ms, p->tick_at_ms - now_ms);
 		if (checks_isr)
@@ -453,10 +458,24 @@ int replica_set_close(struct replica_set *set, bool *clean)
 	return result;
 }
 
+/* What was paid for at another rate is forgiven. */
+static void replica_set_change_rate(const struct config *old, const struct config *new,
+				    enum config_key key, struct throttle *throttle)
+{
+	if (config_i64(old, key) != config_i64(new, key))
+		throttle_forgive(throttle);
+}
+
 void replica_set_configure(struct replica_set *set, const struct config *config)
 {
 	const struct config *old = set->config;
 
+	replica_set_change_rate(old, config, CONFIG_LEADER_REPLICATION_THROTTLED_RATE,
+				&set->throttles->leader);
+	replica_set_change_rate(old, config, CONFIG_FOLLOWER_REPLICATION_THROTTLED_RATE,
+				&set->throttles->follower);
+	replica_set_change_rate(old, config, CONFIG_REPLICA_ALTER_LOG_DIRS_IO_MAX_BYTES_PER_SECOND,
+				&set->throttles->move);
 	set->config = config_ref(config);
 	config_unref(old);
 	set->clean_scan_at_ms = 0;

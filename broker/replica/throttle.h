@@ -31,7 +31,12 @@ static inline int64_t throttle_wait_us(struct throttle *t, int64_t now_us)
 	return until_us > now_us ? until_us - now_us : 0;
 }
 
-/* A debt of more than a minute is forgiven: a rate that was raised meanwhile should have effect. */
+static inline void throttle_forgive(struct throttle *t)
+{
+	atomic_store_explicit(&t->paid_until_us, 0, memory_order_relaxed);
+}
+
+/* More than that is forgiven: nothing should stand still for hours. */
 #define THROTTLE_DEBT_US_MAX ((int64_t)60 * 1000000)
 
 static inline void throttle_pay(struct throttle *t, int64_t bytes, int64_t bytes_per_second,
