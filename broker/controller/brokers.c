@@ -32,13 +32,16 @@ void brokers_activate(struct controller *c)
 			track_of(c, b->id)->contact_us = now_us;
 }
 
+static int64_t session_us(const struct controller *c)
+{
+	return config_i64(c->config, CONFIG_BROKER_SESSION_TIMEOUT_MS) * 1000;
+}
+
 static bool session_is_valid(struct controller *c, int32_t id)
 {
 	struct broker_track *t = track_of(c, id);
 
-	return t->contact_us >= 0 &&
-	       env_mono_us(c->env) - t->contact_us <
-		       config_i64(c->config, CONFIG_BROKER_SESSION_TIMEOUT_MS) * 1000;
+	return t->contact_us >= 0 && env_mono_us(c->env) - t->contact_us < session_us(c);
 }
 
 bool broker_takes_replicas(const struct image_broker *b)
@@ -128,17 +131,16 @@ static enum kafka_error check_features(const struct change *ch,
 	return KERR_NONE;
 }
 
-static enum kafka_error check_registration(struct change *ch,
-					   const struct broker_registration_request *r)
+static enum kafka_error check_registration(struct change *ch, const struct control_op *op)
 {
+	const struct broker_registration_request *r = op->request;
 	const struct image_broker *old = image_broker(tip(ch), r->broker_id);
 	const char *wrong = NULL;
 
 	if (!str_eq(r->cluster_id, ch->c->options.cluster_id))
 		return KERR_INCONSISTENT_CLUSTER_ID;
-	/* This node's own broker is this process: the one before it is gone. */
-	if (old && r->broker_id != ch->c->options.node_id &&
-	    !uuid_eq(old->incarnation_id, r->incarnation_id) &&
+	/* What this process says of itself is so: the one before it is gone. */
+	if (old && op->home && !uuid_eq(old->incarnation_id, r->incarnation_id) &&
 	    session_is_valid(ch->c, r->broker_id))
 		return KERR_DUPLICATE_BROKER_REGISTRATION;
 	if (r->is_migrating_zk_broker)
@@ -196,7 +198,7 @@ void register_broker_run(struct change *ch, struct control_op *op)
 	const struct image_broker *old = image_broker(tip(ch), r->broker_id);
 	struct register_broker_record record;
 
-	op->error = check_registration(ch, r);
+	op->error = check_registration(ch, op);
 	if (op->error) {
 		say_warn("registration of broker %d refused: %s", r->broker_id,
 			 kafka_error_name(op->error));
@@ -331,6 +333,9 @@ static void broker_move(struct change *ch, int32_t id, enum broker_state to)
 	case BROKER_SHUT_DOWN:
 		say_info("broker %d is fenced", id);
 		broker_fence(ch, id);
+		/* told to go: the next process of this id need not wait for the session's end */
+		if (to == BROKER_SHUT_DOWN)
+			track_of(ch->c, id)->contact_us = -1;
 		break;
 	case BROKER_UNFENCED:
 		say_info("broker %d is unfenced", id);
@@ -367,9 +372,9 @@ static void broker_lose_dirs(struct change *ch, const struct broker_heartbeat_re
 	record.broker_id = b->id;
 	record.broker_epoch = b->epoch;
 	record.log_dirs_count = (int32_t)kept;
-	change_add(ch, &broker_registration_change_record_desc, 2, &record);
 	for (int32_t j = 0; j < r->offline_log_dirs_count; j++)
 		partitions_leave_dir(ch, r->broker_id, r->offline_log_dirs[j]);
+	change_add(ch, &broker_registration_change_record_desc, 2, &record);
 }
 
 static bool dirs_eq(const struct uuid *a, uint32_t a_count, const struct uuid *b, int32_t b_count)
@@ -430,17 +435,44 @@ void heartbeat_run(struct change *ch, struct control_op *op)
 	response->should_shut_down = next == BROKER_SHUT_DOWN;
 }
 
-bool brokers_fence_stale(struct change *ch)
+/* The broker of this process lives as long as its controller. */
+static bool has_session(const struct controller *c, const struct image_broker *b)
 {
-	for (const struct image_broker *b = image_broker_next(tip(ch), -1); b;
-	     b = image_broker_next(tip(ch), b->id)) {
-		if (b->fenced || b->id == ch->c->options.node_id || session_is_valid(ch->c, b->id))
-			continue;
-		say_info("broker %d is fenced: its session has timed out", b->id);
-		broker_fence(ch, b->id);
-		return true;
+	return !b->fenced && !(c->options.has_broker && b->id == c->options.node_id);
+}
+
+int64_t brokers_expiry_us(struct controller *c)
+{
+	const struct image *image = delta_image(&c->tip);
+	int64_t first_us = INT64_MAX;
+
+	for (const struct image_broker *b = image_broker_next(image, -1); b;
+	     b = image_broker_next(image, b->id))
+		if (has_session(c, b))
+			first_us = MIN(first_us, track_of(c, b->id)->contact_us + session_us(c));
+	return first_us;
+}
+
+void brokers_excuse(struct controller *c, int64_t silence_us)
+{
+	for (size_t i = 0; i < c->track_count; i++)
+		if (c->tracks[i].contact_us >= 0)
+			c->tracks[i].contact_us += silence_us;
+}
+
+void brokers_fence_stale(struct change *ch)
+{
+	const struct image_broker *b = image_broker_next(tip(ch), -1);
+
+	while (b && ch->rc == 0) {
+		int32_t id = b->id;
+
+		if (has_session(ch->c, b) && !session_is_valid(ch->c, id)) {
+			say_info("broker %d is fenced: its session has timed out", id);
+			broker_fence(ch, id);
+		}
+		b = image_broker_next(tip(ch), id);
 	}
-	return false;
 }
 
 /* ---- Producer ids ---------------------------------------------------------------------------- */

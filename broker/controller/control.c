@@ -249,6 +249,7 @@ static int control_open_controller(struct control *c, struct err *err)
 		.config = c->options.config,
 		.node_id = c->options.node_id,
 		.cluster_id = c->options.cluster_id,
+		.has_broker = c->options.is_broker,
 		.endpoint = c->options.controller_endpoint,
 	};
 	const struct image *image;

@@ -436,7 +436,7 @@ static int controller_activate(struct controller *c, struct err *err)
 
 	c->is_active = true;
 	c->active_epoch = raft_epoch(c->raft);
-	c->next_fence_check_us = c->next_no_op_us = c->next_balance_us = c->next_unclean_us = 0;
+	c->last_tick_us = c->next_no_op_us = c->next_balance_us = c->next_unclean_us = 0;
 	say_info("node %d is the active controller at epoch %d", c->options.node_id,
 		 c->active_epoch);
 	if (delta_in_transaction(&c->tip))

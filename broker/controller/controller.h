@@ -29,6 +29,7 @@ struct controller_options {
 	const struct config *config;
 	int32_t node_id;
 	struct str cluster_id;
+	bool has_broker; /* the broker of this id is in this process */
 	/* What this controller registers with; host null: it is not served. */
 	struct image_endpoint endpoint;
 	/* What the first leader begins with, values of metadata records; borrowed. */
@@ -59,7 +60,7 @@ void control_op_fail(struct control_op *op, enum kafka_error error, struct str t
 void controller_abandon(struct controller *c, enum kafka_error error);
 
 void controller_tick(struct controller *c);
-int64_t controller_deadline_us(const struct controller *c); /* on env_mono_us() */
+int64_t controller_deadline_us(struct controller *c); /* on env_mono_us() */
 
 /* The newest committed image if it was not taken before (gives a reference), else NULL. */
 const struct image *controller_take_image(struct controller *c);

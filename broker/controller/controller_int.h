@@ -59,7 +59,8 @@ struct controller {
 	struct broker_track *tracks;
 	size_t track_count, track_cap;
 
-	int64_t next_fence_check_us, next_no_op_us, next_balance_us, next_unclean_us;
+	int64_t next_no_op_us, next_balance_us, next_unclean_us;
+	int64_t last_tick_us; /* 0: none since it took over */
 };
 
 /* controller_load.c: replays what is committed and not loaded yet. */
@@ -109,8 +110,12 @@ struct uuid new_id(struct env *env);
 void brokers_register_controller(struct change *ch);
 struct broker_track *track_of(struct controller *c, int32_t id);
 void brokers_activate(struct controller *c);
-/* Fences one broker whose session has ended; false if there is none. */
-bool brokers_fence_stale(struct change *ch);
+/* Fences the brokers whose sessions have ended. */
+void brokers_fence_stale(struct change *ch);
+/* When the next session ends unless its broker is heard of; INT64_MAX: there is none. */
+int64_t brokers_expiry_us(struct controller *c);
+/* This node heard nobody for so long, by its own fault. */
+void brokers_excuse(struct controller *c, int64_t silence_us);
 /* A broker that may get new replicas: registered, not shutting down, with a directory for them. */
 bool broker_takes_replicas(const struct image_broker *b);
 /* The directory that a new replica on that broker gets in its record. */

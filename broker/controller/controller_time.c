@@ -5,10 +5,10 @@
 
 #define SAY_PLACE "broker/controller"
 
-static void fence_stale(struct change *ch)
-{
-	brokers_fence_stale(ch);
-}
+/* While brokers have sessions this looks at the clock so often, and to be so late is no accident.
+ */
+#define TICK_US_MAX (500 * 1000)
+#define LATE_US (500 * 1000)
 
 static void write_no_op(struct change *ch)
 {
@@ -79,6 +79,19 @@ static bool is_due(int64_t *next_us, int64_t now_us, int64_t period_us)
 
 #define PERIOD_US(c, key, unit_us) (config_i64((c)->config, (key)) * (unit_us))
 
+/* A node that was stopped for a while (SIGSTOP, a slow disk) finds heartbeats in its sockets that
+ * came in time: brokers do not pay for its own silence. */
+static void check_sessions(struct controller *c, int64_t now_us)
+{
+	int64_t silence_us = now_us - c->last_tick_us;
+
+	if (c->last_tick_us && silence_us > TICK_US_MAX + LATE_US)
+		brokers_excuse(c, silence_us - TICK_US_MAX);
+	c->last_tick_us = now_us;
+	if (now_us >= brokers_expiry_us(c))
+		controller_run(c, brokers_fence_stale);
+}
+
 void controller_tick(struct controller *c)
 {
 	int64_t now_us = env_mono_us(c->env);
@@ -86,9 +99,7 @@ void controller_tick(struct controller *c)
 
 	if (!c->is_active)
 		return;
-	if (is_due(&c->next_fence_check_us, now_us,
-		   PERIOD_US(c, CONFIG_BROKER_SESSION_TIMEOUT_MS, 1000) / 8))
-		controller_run(c, fence_stale);
+	check_sessions(c, now_us);
 	if (no_op_us > 0 && is_due(&c->next_no_op_us, now_us, no_op_us))
 		controller_run(c, write_no_op);
 	if (config_bool(c->config, CONFIG_AUTO_LEADER_REBALANCE_ENABLE) &&
@@ -100,12 +111,15 @@ void controller_tick(struct controller *c)
 		controller_run(c, elect_unclean);
 }
 
-int64_t controller_deadline_us(const struct controller *c)
+int64_t controller_deadline_us(struct controller *c)
 {
-	int64_t deadline = MIN(c->next_fence_check_us, c->next_unclean_us);
+	int64_t deadline = c->next_unclean_us, expiry_us;
 
 	if (!c->is_active)
 		return INT64_MAX;
+	expiry_us = brokers_expiry_us(c);
+	if (expiry_us != INT64_MAX)
+		deadline = MIN(deadline, MIN(expiry_us, c->last_tick_us + TICK_US_MAX));
 	if (no_op_interval_us(c) > 0)
 		deadline = MIN(deadline, c->next_no_op_us);
 	if (config_bool(c->config, CONFIG_AUTO_LEADER_REBALANCE_ENABLE))
