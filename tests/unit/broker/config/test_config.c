@@ -13,7 +13,8 @@
 #undef assert
 #include "base/check.h"
 
-#define SERVER "process.roles=broker,controller\nnode.id=7\n" \
+#define SERVER \
+	"process.roles=broker,controller\nnode.id=7\n" \
 	"controller.listener.names=CONTROLLER\n" \
 	"controller.quorum.voters=7@localhost:9093\n" \
 	"listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093\n"
@@ -31,7 +32,9 @@ static int load_with(struct config **out, const char *text, const char *override
 	char path[] = "/tmp/kavka-config-XXXXXX";
 	int fd = mkstemp(path), rc;
 	struct config_load_options options = {
-		.path = path, .overrides = &override, .override_count = override != NULL,
+		.path = path,
+		.overrides = &override,
+		.override_count = override != NULL,
 		.warn = warn,
 	};
 
@@ -151,7 +154,8 @@ static void families(void **state)
 static void bad_values(void **state)
 {
 	(void)state;
-	refused(SERVER "log.segment.bytes=5\n", ":6: Invalid value 5 for configuration "
+	refused(SERVER "log.segment.bytes=5\n",
+		":6: Invalid value 5 for configuration "
 		"log.segment.bytes: Value must be at least 1048576 (valid: [1048576,...])");
 	refused(SERVER "num.partitions=x\n", "Not a number of type INT");
 	refused(SERVER "num.partitions=3000000000\n", "Not a number of type INT");
@@ -169,7 +173,8 @@ static void bad_values(void **state)
 
 static void bad_listeners(void **state)
 {
-#define ROLES "node.id=1\nprocess.roles=broker,controller\ncontroller.listener.names=C\n" \
+#define ROLES \
+	"node.id=1\nprocess.roles=broker,controller\ncontroller.listener.names=C\n" \
 	"controller.quorum.voters=1@h:1\n"
 	(void)state;
 	refused(ROLES "listeners=PLAINTEXT://h:1,C://h:1\n", "different port");
@@ -194,7 +199,8 @@ static void bad_listeners(void **state)
 		"inter.broker.listener.name=I\nlistener.security.protocol.map=I:PLAINTEXT\n",
 		"Controller listener with name C");
 	refused(ROLES "listeners=PLAINTEXT://h:1,C://h:2\n"
-		      "advertised.listeners=PLAINTEXT://h:1,C://0.0.0.0:2\n", "0.0.0.0");
+		      "advertised.listeners=PLAINTEXT://h:1,C://0.0.0.0:2\n",
+		"0.0.0.0");
 }
 
 static void listener_forms(void **state)
@@ -227,30 +233,37 @@ static void listener_forms(void **state)
 static void unknown_names(void **state)
 {
 	struct config *c = load(SERVER "log.retention.hour=1\nsuper.users=User:a\nssl.provider=x\n"
-				"replica.selector.class=y\n", NULL);
+				       "remote.log.storage.manager.class.path=y\n",
+				NULL);
 
 	(void)state;
 	assert_non_null(strstr(warnings, ":6: unknown config 'log.retention.hour' (did you mean "
-			       "'log.retention.hours'?)"));
+					 "'log.retention.hours'?)"));
 	assert_null(strstr(warnings, "super.users"));
 	assert_non_null(
-		strstr(warnings, "without effect in kavka: ssl.provider, replica.selector"));
+		strstr(warnings, "without effect in kavka: ssl.provider, remote.log.storage"));
 	assert_string_equal(config_text(c, "super.users"), "User:a");
 	config_unref(c);
 }
 
-#define E(n, v) {STR_LIT(n), STR_LIT(v)}
+#define E(n, v) \
+	{ \
+		STR_LIT(n), STR_LIT(v) \
+	}
 
 static void topics(void **state)
 {
 	struct config *c = load(SERVER "log.retention.minutes=2\nmin.insync.replicas=2\n", NULL);
 	const struct config_entry overrides[] = {
-		E("cleanup.policy", "compact"), E("segment.bytes", "1048576"),
-		E("max.message.bytes", "junk"), E("compression.type", "zstd"),
+		E("cleanup.policy", "compact"),
+		E("segment.bytes", "1048576"),
+		E("max.message.bytes", "junk"),
+		E("compression.type", "zstd"),
 	};
 	const struct config_entry tiered[] = {E("remote.storage.enable", "true")};
 	const struct config_entry lags[] = {
-		E("min.compaction.lag.ms", "5"), E("max.compaction.lag.ms", "4"),
+		E("min.compaction.lag.ms", "5"),
+		E("max.compaction.lag.ms", "4"),
 	};
 	struct topic_config t;
 	struct err err = {0};
@@ -272,11 +285,13 @@ static void topics(void **state)
 	assert_string_equal(err.text, "Unknown topic config name: nope");
 	assert_int_equal(config_check(CONFIG_RESOURCE_TOPIC,
 				      STR_LIT("leader.replication.throttled.replicas"),
-				      STR_LIT("0:1,1:x"), &err), E_INVALID);
+				      STR_LIT("0:1,1:x"), &err),
+			 E_INVALID);
 	assert_non_null(strstr(err.text, "Invalid value [0:1, 1:x] for"));
 	assert_int_equal(config_check_topic(c, tiered, 1, &err), E_INVALID);
-	assert_int_equal(config_check(CONFIG_RESOURCE_TOPIC, STR_LIT("cleanup.policy"), STR_LIT(""),
-				      &err), 0);
+	assert_int_equal(
+		config_check(CONFIG_RESOURCE_TOPIC, STR_LIT("cleanup.policy"), STR_LIT(""), &err),
+		0);
 	config_unref(c);
 }
 
@@ -356,7 +371,8 @@ static void lists(void **state)
 			 0);
 	assert_true(str_is(out, "compact"));
 	assert_int_equal(config_list_append(&arena, CONFIG_RESOURCE_TOPIC, STR_LIT("segment.bytes"),
-					    STR_NULL, STR_LIT("1"), &out, &err), E_INVALID);
+					    STR_NULL, STR_LIT("1"), &out, &err),
+			 E_INVALID);
 	arena_fini(&arena);
 }
 
@@ -407,12 +423,18 @@ static void table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(table), cmocka_unit_test(no_file),
-		cmocka_unit_test(no_file_with_listeners), cmocka_unit_test(file_and_overrides),
-		cmocka_unit_test(families), cmocka_unit_test(bad_values),
-		cmocka_unit_test(bad_listeners), cmocka_unit_test(listener_forms),
-		cmocka_unit_test(unknown_names), cmocka_unit_test(topics),
-		cmocka_unit_test(describe), cmocka_unit_test(lists),
+		cmocka_unit_test(table),
+		cmocka_unit_test(no_file),
+		cmocka_unit_test(no_file_with_listeners),
+		cmocka_unit_test(file_and_overrides),
+		cmocka_unit_test(families),
+		cmocka_unit_test(bad_values),
+		cmocka_unit_test(bad_listeners),
+		cmocka_unit_test(listener_forms),
+		cmocka_unit_test(unknown_names),
+		cmocka_unit_test(topics),
+		cmocka_unit_test(describe),
+		cmocka_unit_test(lists),
 		cmocka_unit_test(dynamic_checks),
 	};
 
