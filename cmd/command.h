@@ -40,6 +40,8 @@ enum complete {
 	COMPLETE_TOPIC,		/* asks the cluster */
 	COMPLETE_GROUP,		/* asks the cluster */
 	COMPLETE_PROFILE,
+	COMPLETE_LAB,
+	COMPLETE_NODE,		/* of the lab */
 	COMPLETE_CONFIG,	/* of what the line is about: topic, broker, group */
 	COMPLETE_CLIENT_CONFIG,
 	COMPLETE_REQUEST,	/* of the protocol: "Metadata" */

@@ -6,6 +6,7 @@
  * cluster, with a short limit of time and without any complaint. */
 #include "cmd/command.h"
 #include "cmd/connect.h"
+#include "cmd/lab/offered.h"
 #include "cmd/print.h"
 
 #include "base/buf.h"
@@ -93,6 +94,17 @@ static void complete_from_cluster(struct completion *c, enum complete what)
 	connect_complete(what, &args, complete_offer, c);
 }
 
+static void complete_from_lab(struct completion *c, enum complete what)
+{
+	const char *name = complete_given(c->run, "name", 0);
+	const char *dir = complete_given(c->run, "dir", 0);
+
+	if (what == COMPLETE_LAB)
+		offered_labs(&c->run->arena, complete_offer, c);
+	else
+		offered_nodes(&c->run->arena, name, dir, complete_offer, c);
+}
+
 /* A key that may come now: "KEY=" where a value follows. */
 static void complete_key(struct completion *c, const char *key, const char *text)
 {
@@ -161,6 +173,8 @@ static void complete_value(struct completion *c, enum complete what, const char 
 	case COMPLETE_TOPIC:
 	case COMPLETE_GROUP:
 	case COMPLETE_PROFILE: complete_from_cluster(c, what); break;
+	case COMPLETE_LAB:
+	case COMPLETE_NODE: complete_from_lab(c, what); break;
 	case COMPLETE_CONFIG: complete_configs(c); break;
 	case COMPLETE_CLIENT_CONFIG: complete_client_configs(c); break;
 	case COMPLETE_REQUEST: complete_requests(c); break;

@@ -6,18 +6,14 @@
 #define AT(field) offsetof(struct lab_args, field)
 
 #define OPTS_LAB \
-	{"name", OPT_STRING, AT(name), .arg = "name", \
+	{"name", OPT_STRING, AT(name), .arg = "name", .complete = COMPLETE_LAB, \
 	 .help = "Which lab, where there are several; without it the lab is called lab."}, \
-	{ \
-		"dir", OPT_STRING, AT(dir), .arg = "directory", .complete = COMPLETE_FILE, \
-					    .help = "Where the lab is kept; without it below " \
-						    "$XDG_STATE_HOME/kavka/labs or " \
-						    "~/.local/state/kavka/labs." \
-	}
+	{"dir", OPT_STRING, AT(dir), .arg = "directory", .complete = COMPLETE_FILE, \
+	 .help = "Where the lab is kept; without it below $XDG_STATE_HOME/kavka/labs or " \
+		 "~/.local/state/kavka/labs."}
+
 #define OPT_QUIET \
-	{ \
-		"quiet", OPT_FLAG, AT(output.quiet), .help = "Print data and errors only." \
-	}
+	{"quiet", OPT_FLAG, AT(output.quiet), .help = "Print data and errors only."}
 
 static const struct opt up_opts[] = {
 	OPTS_LAB,
@@ -35,6 +31,9 @@ static const struct opt up_opts[] = {
 	{"port", OPT_INT, AT(port), .arg = "port", .min = 0, .max = 65535,
 	 .help = "The port of the first broker, the others follow; 0: any that are free. Without "
 		 "it 9092, 9192 and so on, the first where all are free."},
+	{"direct", OPT_FLAG, AT(direct),
+	 .help = "Clients connect to the brokers themselves, at full speed: they cannot be slowed "
+		 "or cut off."},
 	{"no-profile", OPT_FLAG, AT(no_profile), .help = "Leave the profiles as they are."},
 	OPT_END,
 };
@@ -60,15 +59,12 @@ static const struct opt log_opts[] = {
 	OPT_END,
 };
 
+/* `usage` NULL: no words; else they are nodes. */
 #define LAB_SUB(id, text, usage, rows, others) \
 	static const struct command lab_##id##_command = { \
-		.name = #id, \
-		.also = others, \
-		.summary = text, \
-		.words = usage, \
-		.opts = rows, \
-		.args_size = sizeof(struct lab_args), \
-		.run = lab_##id##_run, \
+		.name = #id, .also = others, .summary = text, .words = usage, \
+		.complete_words = (usage) ? COMPLETE_NODE : COMPLETE_NONE, .opts = rows, \
+		.args_size = sizeof(struct lab_args), .run = lab_##id##_run, \
 	}
 
 LAB_SUB(up, "start a lab; the first time, make it", NULL, up_opts, "create new");
@@ -90,23 +86,10 @@ LAB_SUB(reset, "end all nodes and delete the lab", NULL, quiet_opts, "delete des
 LAB_SUB(list, "show all labs", NULL, list_opts, "ls");
 
 static const struct command *const lab_subs[] = {
-	&lab_up_command,
-	&lab_ps_command,
-	&lab_stop_command,
-	&lab_kill_command,
-	&lab_start_command,
-	&lab_restart_command,
-	&lab_pause_command,
-	&lab_resume_command,
-	&lab_partition_command,
-	&lab_heal_command,
-	&lab_slow_command,
-	&lab_log_command,
-	&lab_add_command,
-	&lab_down_command,
-	&lab_reset_command,
-	&lab_list_command,
-	NULL,
+	&lab_up_command, &lab_ps_command, &lab_stop_command, &lab_kill_command,
+	&lab_start_command, &lab_restart_command, &lab_pause_command, &lab_resume_command,
+	&lab_partition_command, &lab_heal_command, &lab_slow_command, &lab_log_command,
+	&lab_add_command, &lab_down_command, &lab_reset_command, &lab_list_command, NULL,
 };
 
 static const struct opt lab_opts[] = {OPT_END};

@@ -47,7 +47,7 @@ struct lab_args {
 	const char *name, *dir, *racks, *rack;
 	struct opt_list configs;
 	int64_t brokers, controllers, port, lines;
-	bool follow, no_profile;
+	bool follow, no_profile, direct;
 };
 
 /* ---- state.c ---- */

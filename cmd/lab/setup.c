@@ -100,10 +100,11 @@ static int port_first(const struct lab_args *args, unsigned count, int *out, str
 	return 0;
 }
 
-static int door_choose(const struct lab *lab, struct lab_door *door, int port, struct err *err)
+static int door_choose(const struct lab *lab, struct lab_door *door, int port, bool is_direct,
+		       struct err *err)
 {
 	door->port = port ? port : port_any(lab);
-	door->node_port = port_any(lab);
+	door->node_port = is_direct ? door->port : port_any(lab);
 	if (!door->port || !door->node_port)
 		return err_set(err, -EADDRINUSE, "no free ports between %d and %d", PORT_LOW,
 			       PORT_HIGH);
@@ -111,16 +112,16 @@ static int door_choose(const struct lab *lab, struct lab_door *door, int port, s
 }
 
 static int node_choose_ports(const struct lab *lab, struct lab_node *node, int client_port,
-			     struct err *err)
+			     bool is_direct, struct err *err)
 {
 	int rc = 0;
 
 	if (node->is_broker)
-		rc = door_choose(lab, &node->doors[DOOR_CLIENT], client_port, err);
+		rc = door_choose(lab, &node->doors[DOOR_CLIENT], client_port, is_direct, err);
 	if (rc == 0 && node->is_broker)
-		rc = door_choose(lab, &node->doors[DOOR_INTERNAL], 0, err);
+		rc = door_choose(lab, &node->doors[DOOR_INTERNAL], 0, false, err);
 	if (rc == 0 && node->is_controller)
-		rc = door_choose(lab, &node->doors[DOOR_CONTROLLER], 0, err);
+		rc = door_choose(lab, &node->doors[DOOR_CONTROLLER], 0, false, err);
 	return rc;
 }
 
@@ -381,7 +382,8 @@ int setup_lab(struct lab *lab, const struct lab_args *args, struct err *err)
 		struct lab_node *node = node_add(lab, is_broker, !is_broker || controllers == 0);
 
 		node->rack = is_broker ? rack_at(lab, args->racks, i) : NULL;
-		rc = node_choose_ports(lab, node, port && is_broker ? port + (int)i : 0, err);
+		rc = node_choose_ports(lab, node, port && is_broker ? port + (int)i : 0,
+				       args->direct, err);
 	}
 	voters = lab_voters(lab);
 	for (unsigned i = 0; i < lab->node_count && rc == 0; i++)
@@ -391,6 +393,8 @@ int setup_lab(struct lab *lab, const struct lab_args *args, struct err *err)
 
 int setup_more(struct lab *lab, const struct lab_args *args, struct err *err)
 {
+	const struct lab_door *first = &lab->nodes[0].doors[DOOR_CLIENT];
+	bool is_direct = first->port == first->node_port;
 	int rc = 0, port = 0;
 
 	if (lab->node_count + args->brokers >= LAB_ENDS_MAX)
@@ -403,7 +407,7 @@ int setup_more(struct lab *lab, const struct lab_args *args, struct err *err)
 
 		port++;
 		node->rack = rack_at(lab, args->rack, i);
-		rc = node_choose_ports(lab, node, port_is_free(port) ? port : 0, err);
+		rc = node_choose_ports(lab, node, port_is_free(port) ? port : 0, is_direct, err);
 		if (rc == 0)
 			rc = node_make(lab, node, NULL, err);
 	}

@@ -49,9 +49,9 @@ static int up_check(const struct run *run, const struct lab *lab, const struct l
 			       "the lab %s has %u controllers of their own already (kavka lab "
 			       "reset deletes it)",
 			       lab->name, controllers);
-	if (opt_given_count(run, "config racks port") > 0)
+	if (opt_given_count(run, "config racks port direct") > 0)
 		return err_set(err, E_EXISTS,
-			       "the lab %s is there already, with its configs, racks and ports "
+			       "the lab %s is there already, as it was made "
 			       "(kavka lab reset deletes it)",
 			       lab->name);
 	return 0;
