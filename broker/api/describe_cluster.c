@@ -5,6 +5,8 @@
 #include "config/config.h"
 #include "metadata/features.h"
 
+#include <stdatomic.h>
+
 /* ---- DescribeCluster ------------------------------------------------------------------------ */
 
 enum endpoint_type { ENDPOINT_BROKERS = 1, ENDPOINT_CONTROLLERS = 2 };
@@ -184,7 +186,9 @@ static void versions_features(struct request *r, struct api_versions_response *r
 		&r->arena, api_versions_response_finalized_feature_key, feature_count);
 	for (size_t i = 0; i < feature_count; i++) {
 		struct str name = str_of(features[i].name);
-		int16_t level = image_feature_level(image, name);
+		int16_t level = str_is(name, KRAFT_VERSION_FEATURE)
+					? atomic_load(&r->shard->broker->kraft_version)
+					: image_feature_level(image, name);
 		struct api_versions_response_supported_feature_key *supported;
 		struct api_versions_response_finalized_feature_key *final;
 

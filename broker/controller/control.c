@@ -4,6 +4,8 @@
 #include "base/say.h"
 #include "controller/control_int.h"
 
+#include <stdatomic.h>
+
 #include <stdio.h>
 
 #define SAY_PLACE "broker/controller"
@@ -135,6 +137,7 @@ static void control_pump(struct control *c)
 	} while (control_deliver(c));
 	snapshots_tick(c);
 	raft_flush(c->raft);
+	atomic_store(&c->shard->broker->kraft_version, raft_kraft_version(c->raft));
 	control_schedule(c);
 }
 

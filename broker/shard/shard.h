@@ -46,6 +46,8 @@ struct broker {
 	const char *cluster_id_text;
 	int64_t started_ms;
 	struct quotas *quotas;	/* any thread; NULL: nobody is throttled */
+	/* any thread, atomic: what is finalized of kraft.version, which is not in the metadata */
+	_Atomic int16_t kraft_version;
 };
 
 struct shard {
