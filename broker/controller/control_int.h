@@ -28,6 +28,7 @@ struct lifecycle {
 	struct control_op op;
 	struct arena arena; /* of the request under way */
 	bool is_busy;
+	bool is_unheard;           /* the last heartbeat had no answer */
 	int64_t next_us;           /* when the next request is due */
 	int64_t register_until_us; /* the first registration must have succeeded by then */
 	int64_t last_answer_us;    /* of a controller, or when the stop began */

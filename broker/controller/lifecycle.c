@@ -27,9 +27,9 @@
 /* Between heartbeats that wait for something: of a controlled shutdown, or to be let in. */
 #define STEP_HERE_US (10 * 1000)
 #define STEP_US (50 * 1000)
-/* A broker that stops does not wait longer for a controller that does not answer: the whole cluster
- * may be stopping. */
-#define STOP_SILENCE_US (4 * 1000 * 1000)
+/* A broker that stops does not wait for a controller that does not answer longer than an election
+ * takes, in fetch timeouts: the whole cluster may be stopping. */
+#define STOP_SILENCE_TIMEOUTS 2
 
 #define TO(s) (1u << LIFE_##s)
 static const struct {
@@ -214,6 +214,12 @@ static void life_stopped(struct control *c)
 	c->options.on_stopped(c->options.ctx);
 }
 
+static int64_t stop_silence_us(const struct control *c)
+{
+	return config_i64(c->options.config, CONFIG_CONTROLLER_QUORUM_FETCH_TIMEOUT_MS) * 1000 *
+	       STOP_SILENCE_TIMEOUTS;
+}
+
 /* When the next heartbeat is due although the interval is not over. */
 static void life_hurry(struct control *c)
 {
@@ -227,7 +233,11 @@ static void life_heartbeat_failed(struct control *c, enum kafka_error error)
 	struct lifecycle *l = &c->life;
 
 	if (error != KERR_STALE_BROKER_EPOCH) {
-		say_warn("a heartbeat was not accepted: %s", kafka_error_name(error));
+		if (error != KERR_REQUEST_TIMED_OUT)
+			say_warn("a heartbeat was not accepted: %s", kafka_error_name(error));
+		else if (!l->is_unheard)
+			say_warn("no controller answers the heartbeats of this broker");
+		l->is_unheard = error == KERR_REQUEST_TIMED_OUT;
 		life_hurry(c);
 		return;
 	}
@@ -256,6 +266,7 @@ static void life_heartbeat_done(struct control_op *op)
 		return;
 	}
 	l->last_answer_us = env_mono_us(c->env);
+	l->is_unheard = false;
 	if (l->state == LIFE_STOPPING) {
 		if (response->should_shut_down)
 			life_stopped(c);
@@ -391,7 +402,7 @@ void lifecycle_tick(struct control *c)
 		return;
 	if (now_us >= l->stop_deadline_us ||
 	    (l->state == LIFE_STOPPING &&
-	     (c->is_fatal || now_us >= l->last_answer_us + STOP_SILENCE_US))) {
+	     (c->is_fatal || now_us >= l->last_answer_us + stop_silence_us(c)))) {
 		life_stopped(c);
 		return;
 	}
@@ -422,6 +433,6 @@ int64_t lifecycle_deadline_us(const struct control *c)
 	if (l->state == LIFE_STARTING)
 		deadline_us = MIN(deadline_us, l->register_until_us);
 	if (l->state == LIFE_STOPPING)
-		deadline_us = MIN(deadline_us, l->last_answer_us + STOP_SILENCE_US);
+		deadline_us = MIN(deadline_us, l->last_answer_us + stop_silence_us(c));
 	return l->is_busy ? deadline_us : MIN(deadline_us, l->next_us);
 }
