@@ -43,7 +43,7 @@ static void man_sentences(struct out *out, const char *text)
 	arena_fini(&a);
 }
 
-static void man_row(struct out *out, const struct opt *o)
+static void man_row(struct out *out, const struct opt *o, bool has_apache)
 {
 	out_text(out, ".It");
 	if (o->brief)
@@ -77,20 +77,20 @@ static void man_row(struct out *out, const struct opt *o)
 			out_text(out, *word ? "," : ".\n");
 		}
 	}
-	if (o->flags & OPT_OWN)
+	if (o->flags & OPT_OWN && has_apache)
 		out_text(out, "Apache's tool does not have this option.\n");
 }
 
-static void man_rows(struct out *out, const struct command *c)
+static void man_rows(struct out *out, const struct command *c, bool has_apache)
 {
 	out_text(out, ".Bl -tag -width Ds\n");
 	for (const struct opt *o = c->opts; o->name; o++) {
 		if (o->type != OPT_GONE && !(o->flags & OPT_OLD))
-			man_row(out, o);
+			man_row(out, o, has_apache);
 	}
 	for (const struct opt *o = opt_frame_rows; o->name; o++) {
 		if (!opt_has(c, o->name))
-			man_row(out, o);
+			man_row(out, o, has_apache);
 	}
 	out_text(out, ".El\n");
 }
@@ -99,10 +99,10 @@ void man_write_options(struct out *out, const struct command *c)
 {
 	for (unsigned i = 0; c->subs && c->subs[i]; i++) {
 		out_printf(out, ".Ss %s\n", c->subs[i]->name);
-		man_rows(out, c->subs[i]);
+		man_rows(out, c->subs[i], c->alias || c->subs[i]->alias);
 	}
 	if (!c->subs)
-		man_rows(out, c);
+		man_rows(out, c, c->alias);
 }
 
 void man_write_commands(struct out *out)
