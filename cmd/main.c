@@ -10,6 +10,7 @@ extern const struct command cmd_registry;
 extern const struct command cmd_lab;
 extern const struct command cmd_quorum, cmd_cluster, cmd_features;
 extern const struct command cmd_log_dirs, cmd_elect, cmd_reassign;
+extern const struct command cmd_top;
 static const struct command *const table[] = {
 	&cmd_topics,
 	&cmd_producer,
@@ -28,6 +29,7 @@ static const struct command *const table[] = {
 	&cmd_api,
 	&cmd_trace,
 	&cmd_doctor,
+	&cmd_top,
 	&cmd_dump,
 	&cmd_cat,
 	&cmd_perf,

@@ -24,7 +24,7 @@ static const struct {
 	{"The cluster", "api-versions cluster quorum features acls users tokens client-metrics "
 	 "registry"},
 	{"Servers", "broker storage lab"},
-	{"Finding out", "doctor trace api dump perf verify"},
+	{"Finding out", "top doctor trace api dump perf verify"},
 	{"This program", "profile help"},
 };
 
