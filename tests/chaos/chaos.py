@@ -23,7 +23,8 @@ def options(description):
     p = argparse.ArgumentParser(description=description,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--nodes", type=int, default=3)
-    p.add_argument("--kind", choices=("kavka", "apache"), default="kavka")
+    p.add_argument("--kind", choices=("kavka", "apache", "mixed"), default="kavka",
+                   help="mixed: odd nodes are Apache's, even ones kavka's")
     p.add_argument("--client", choices=("own", "librdkafka"), default="own")
     p.add_argument("--quorum", choices=("static", "dynamic"), default="static")
     p.add_argument("--protocol", choices=("classic", "consumer"), default="classic")
@@ -64,7 +65,8 @@ class Test:
         start = time.monotonic()
         self.cluster.start_all()
         if not self.cluster.create_topic(self.o.partitions, 90):
-            self.bad.append(("begin", "no cluster with the topic in sync within 90 s"))
+            self.bad.append(("begin", "no cluster with the topic in sync within 90 s" + "".join(
+                f"; node {n.number} ended: {n.last_words()}" for n in self.cluster.dead())))
             return False
         for role, count in (("producer", self.o.producers), ("member", self.o.members),
                             ("reader", 1), ("observer", 1)):
@@ -86,7 +88,8 @@ class Test:
             for node in self.cluster.nodes.values():
                 status = node.has_died()
                 if status is not None:
-                    self.log.add("node-died", node=node.number, status=status)
+                    self.log.add("node-died", node=node.number, kind=node.kind, status=status,
+                                 said=node.last_words())
                     time.sleep(0.5)
                     node.start()
 

@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 
+import wire
 from nodes import wait_for
 
 # kind: (weight, seconds at least, seconds at most, whom it may hit)
@@ -21,6 +22,7 @@ KINDS = {
     "pause": (4, 1, 10, ("leader", "controller", "any")),
     "stop": (2, 0.5, 5, ("leader", "controller", "any")),
     "rolling": (1, 0, 0, ("all",)),
+    "swap": (2, 0, 0, ("leader", "controller", "any")),
     "cut-off": (4, 2, 12, ("leader", "controller", "any")),
     "cut-from": (2, 2, 12, ("leader", "controller", "any")),
     "cut-to": (2, 2, 12, ("leader", "controller", "any")),
@@ -96,6 +98,10 @@ class Faults:
             thread = threading.Thread(target=self.one, args=(fault,), daemon=True)
             thread.start()
             self.threads.append(thread)
+            if fault["kind"] in ("rolling", "swap"):    # takes as long as it takes
+                begun = time.monotonic()
+                thread.join()
+                start += time.monotonic() - begun
         self.is_over.wait(max(0, start + until - time.monotonic()))
 
     def end(self):
@@ -187,6 +193,18 @@ class Faults:
             node.start()
         self.log.add("started", node=nodes)
 
+    def swap(self, fault, nodes):
+        """The node goes on as the other kind, on its own files."""
+        self.begin(fault, nodes)
+        for node in self.each(nodes):
+            if not node.stop():
+                self.log.add("stop-took-too-long", node=node.number)
+            node.kind = "apache" if node.kind == "kavka" else "kavka"
+            node.start()
+            self.log.add("swapped", node=node.number, kind=node.kind)
+            if not wait_for(90, lambda: self.is_over.is_set() or self.cluster.is_in_sync()):
+                self.log.add("rolling-not-in-sync", node=node.number)
+
     def rolling(self, fault, nodes):
         self.begin(fault, nodes)
         for node in self.each(nodes):
@@ -257,7 +275,11 @@ class Faults:
     # ---- Disks ---------------------------------------------------------------------------------
 
     def disk_full(self, fault, nodes):
-        """One of two directories is full for a while; it comes back with the node's next start."""
+        """One of two directories is full for a while; it comes back with the node's next start.
+        Not of a node that is just starting: that may well refuse to."""
+        if not wait_for(10, lambda: all(self.cluster.ask(wire.metadata, of=[n]) for n in nodes)):
+            self.log.add("skip", kind=fault["kind"], node=nodes)
+            return
         self.begin(fault, nodes)
         for node in self.each(nodes):
             node.fill_disk()

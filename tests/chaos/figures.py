@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections import Counter
 
 WINDOW_US = 60 * 1000000    # after a kill, if no other fault begins before
-FAULTS = ("kill", "kill-all", "pause", "stop", "rolling", "cut-off", "cut-from", "cut-to",
+FAULTS = ("kill", "kill-all", "pause", "stop", "swap", "rolling", "cut-off", "cut-from", "cut-to",
           "cut-pair", "cut-ring", "disk-full", "limp", "slow-net")
 
 

@@ -1,4 +1,4 @@
-"""A cluster of real processes: kavka's or Apache Kafka's, both with the same settings."""
+"""A cluster of real processes, kavka's, Apache Kafka's, or some of each, with the same settings."""
 
 import os
 import signal
@@ -61,6 +61,9 @@ class Node:
 
     def __init__(self, cluster, number):
         self.cluster, self.number = cluster, number
+        self.kind = cluster.kind
+        if cluster.kind == "mixed":
+            self.kind = ("kavka", "apache")[number % 2]
         self.host = net.address(number)
         self.dir = os.path.join(cluster.dir, f"node-{number}")
         self.small = os.path.join(self.dir, "small")
@@ -106,7 +109,7 @@ class Node:
             words += ["--initial-controllers", ",".join(
                 f"{n}@{net.address(n)}:9093:{'A' * 20}{n}A" for n in self.cluster.numbers)]
         with open(os.path.join(self.dir, "format.log"), "wb") as log:
-            return subprocess.Popen(self.cluster.format_program() + words, stdout=log,
+            return subprocess.Popen(self.cluster.format_program(self.kind) + words, stdout=log,
                                     stderr=log)
 
     def start(self):
@@ -114,10 +117,11 @@ class Node:
             if self.process and self.process.poll() is None:
                 return
             with open(os.path.join(self.dir, "log"), "ab") as log:
-                log.write(f"---- start at {time.monotonic():.3f}\n".encode())
+                log.write(f"---- {self.kind} starts at {time.monotonic():.3f}\n".encode())
                 log.flush()
                 self.process = subprocess.Popen(
-                    self.cluster.net.inside(self.number) + self.cluster.program(self.config),
+                    self.cluster.net.inside(self.number) +
+                    self.cluster.program(self.kind, self.config),
                     stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.dir)
             self.wanted = True
 
@@ -157,6 +161,13 @@ class Node:
             if status is not None:
                 self.wanted = False
             return status
+
+    def last_words(self):
+        """The end of its log."""
+        with open(os.path.join(self.dir, "log"), "rb") as f:
+            f.seek(max(0, os.path.getsize(f.name) - 4096))
+            lines = f.read().decode(errors="replace").strip().split("\n")
+        return lines[-1][:300]
 
     def limp(self, until):
         """Lets it run a tenth of the time."""
@@ -200,9 +211,9 @@ class Cluster:
         return ",".join(f"{node.host}:9092" for node in self.nodes.values())
 
     def check_programs(self):
-        if self.kind == "kavka" and not os.access(KAVKA, os.X_OK):
+        if self.kind != "apache" and not os.access(KAVKA, os.X_OK):
             sys.exit(f"chaos: no binary at {KAVKA} (build it, or set KAVKA_BUILD or KAVKA_BIN)")
-        if self.kind == "apache" and not os.path.isdir(os.path.join(CACHE, "java", "broker")):
+        if self.kind != "kavka" and not os.path.isdir(os.path.join(CACHE, "java", "broker")):
             sys.exit("chaos: no Apache Kafka here (run tests/support/peers broker)")
 
     def java(self, main):
@@ -211,13 +222,13 @@ class Cluster:
                        os.path.join(SUPPORT, "apache", "server-log4j2.properties"),
                        "-cp", jars, main]
 
-    def program(self, config):
-        if self.kind == "kavka":
+    def program(self, kind, config):
+        if kind == "kavka":
             return [KAVKA, "broker", config]
         return self.java("kafka.Kafka") + [config]
 
-    def format_program(self):
-        if self.kind == "kavka":
+    def format_program(self, kind):
+        if kind == "kavka":
             return [KAVKA, "storage", "format"]
         return self.java("kafka.tools.StorageTool") + ["format"]
 
@@ -273,11 +284,19 @@ class Cluster:
             code = self.ask(wire.create_topic, TOPIC, partitions, replicas, configs)
             return code in (0, 36)
 
+        def is_whole():
+            brokers, _ = self.ask(wire.metadata, timeout=1.0) or (set(), None)
+            return brokers == set(self.numbers) or self.dead()
+
         start = time.monotonic()
-        full = lambda: self.ask(wire.metadata, timeout=1.0)
-        wait_for(seconds, lambda: (full() or [()])[0] == set(self.numbers))
-        return (wait_for(seconds, made, 0.3) and
+        wait_for(seconds, is_whole)
+        return (not self.dead() and wait_for(seconds, made, 0.3) and
                 wait_for(max(seconds - (time.monotonic() - start), 1), self.is_in_sync))
+
+    def dead(self):
+        """The nodes that should run and do not."""
+        return [node for node in self.nodes.values()
+                if node.wanted and node.process and node.process.poll() is not None]
 
     def end(self):
         for node in self.nodes.values():
