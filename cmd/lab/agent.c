@@ -21,8 +21,10 @@
 #define AGENT_LOCK "agent.lock"
 #define NETWORK_FILE "network.properties"
 #define LINE_BYTES_MAX 1024
-/* How long nodes may take to end at `down`; then they are killed. Their data stand a kill. */
+/* How long nodes may take to end at `down`; then they are killed. Their data stand a kill. Where
+ * too few controllers are left, those that wait for them wait in vain. */
 #define PATIENCE_MS 10000
+#define PATIENCE_VAIN_MS 1000
 
 /* One who asked. */
 struct asking {
@@ -53,14 +55,15 @@ static bool agent_is_cut(void *ctx, int from, int to)
 {
 	struct agent *a = ctx;
 
-	return cuts_between(&a->cuts, from, to);
+	/* Nodes that end say good-bye to each other. */
+	return !a->is_ending && cuts_between(&a->cuts, from, to);
 }
 
 static int64_t agent_delay(void *ctx, int from, int to)
 {
 	struct agent *a = ctx;
 
-	return from == to ? 0 : a->nodes[from].delay_ms + a->nodes[to].delay_ms;
+	return from == to || a->is_ending ? 0 : a->nodes[from].delay_ms + a->nodes[to].delay_ms;
 }
 
 static const struct relay_ops agent_relay_ops = {
@@ -306,8 +309,23 @@ static void agent_end(struct agent *a)
 
 static void agent_impatient(uv_timer_t *timer)
 {
-	say_warn("some nodes have not ended after %d s: killed", PATIENCE_MS / 1000);
-	agent_node_signal_all(timer->data, SIGKILL);
+	say_warn("some nodes do not end: killed");
+	agent_node_signal_all(timer->data, false, SIGKILL);
+}
+
+/* The next thing to do at the end: brokers need their controllers to hand over what they lead. */
+static void agent_end_more(struct agent *a)
+{
+	int64_t patience_ms = lab_has_quorum(&a->lab, a->nodes) ? PATIENCE_MS : PATIENCE_VAIN_MS;
+	bool has_brokers = agent_node_any(a, true);
+
+	if (!agent_node_any(a, false)) {
+		agent_end(a);
+		return;
+	}
+	if (!has_brokers)
+		agent_node_signal_all(a, false, SIGTERM);
+	uv_timer_start(&a->patience, agent_impatient, (uint64_t)patience_ms, 0);
 }
 
 static void agent_down(struct agent *a)
@@ -315,11 +333,9 @@ static void agent_down(struct agent *a)
 	if (a->is_ending)
 		return;
 	a->is_ending = true;
-	agent_node_signal_all(a, SIGTERM);
-	if (agent_node_any(a))
-		uv_timer_start(&a->patience, agent_impatient, PATIENCE_MS, 0);
-	else
-		agent_end(a);
+	relay_changed(a->relay);
+	agent_node_signal_all(a, true, SIGTERM);
+	agent_end_more(a);
 }
 
 static void agent_signal(uv_signal_t *handle, int number)
@@ -331,8 +347,8 @@ static void agent_signal(uv_signal_t *handle, int number)
 		return;
 	}
 	agent_node_reap(a);
-	if (a->is_ending && !agent_node_any(a) && !uv_is_closing((uv_handle_t *)&a->door))
-		agent_end(a);
+	if (a->is_ending && !uv_is_closing((uv_handle_t *)&a->door))
+		agent_end_more(a);
 }
 
 /* ---- The beginning ------------------------------------------------------------------------ */

@@ -50,7 +50,8 @@ MUST_USE int agent_node_start(struct agent *a, int id, struct err *err);
 MUST_USE int agent_node_signal(struct agent *a, int id, const char *verb, struct err *err);
 /* After SIGCHLD: notes who ended and why. */
 void agent_node_reap(struct agent *a);
-bool agent_node_any(const struct agent *a);
-void agent_node_signal_all(struct agent *a, int number);
+/* Is there a process among the nodes? Only the brokers? */
+bool agent_node_any(const struct agent *a, bool of_brokers);
+void agent_node_signal_all(struct agent *a, bool of_brokers, int number);
 
 #endif

@@ -157,20 +157,24 @@ void agent_node_reap(struct agent *a)
 	}
 }
 
-bool agent_node_any(const struct agent *a)
+bool agent_node_any(const struct agent *a, bool of_brokers)
 {
 	for (unsigned i = 0; i < a->lab.node_count; i++)
-		if (a->nodes[a->lab.nodes[i].id].pid > 0)
+		if (a->nodes[a->lab.nodes[i].id].pid > 0 &&
+		    (!of_brokers || a->lab.nodes[i].is_broker))
 			return true;
 	return false;
 }
 
-void agent_node_signal_all(struct agent *a, int number)
+void agent_node_signal_all(struct agent *a, bool of_brokers, int number)
 {
 	for (unsigned i = 0; i < a->lab.node_count; i++) {
 		int id = a->lab.nodes[i].id;
 
-		if (a->nodes[id].pid <= 0)
+		if (a->nodes[id].pid <= 0 || (of_brokers && !a->lab.nodes[i].is_broker))
+			continue;
+		/* Asked twice, a broker ends at once. */
+		if (a->is_stopped_by_us[id] && number != SIGKILL)
 			continue;
 		a->is_stopped_by_us[id] = true;
 		a->is_killed_by_us[id] = a->is_killed_by_us[id] || number == SIGKILL;

@@ -143,6 +143,9 @@ struct lab_status {
 	struct cuts cuts;
 };
 
+/* Do enough controllers run for the cluster to have a leader? `nodes`: by id. */
+bool lab_has_quorum(const struct lab *lab, const struct node_status *nodes);
+
 /* Sends a line to the agent; its answer, without the "ok", to `out` (NULL: not wanted).
  * E_NOT_FOUND: the lab is not up. What the agent refused comes as it said it. */
 MUST_USE int ask(const struct lab *lab, struct out *out, struct err *err, const char *fmt, ...)

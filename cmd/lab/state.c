@@ -166,6 +166,19 @@ uint64_t lab_node_mask(const struct lab *lab)
 	return mask;
 }
 
+bool lab_has_quorum(const struct lab *lab, const struct node_status *nodes)
+{
+	unsigned all = 0, running = 0;
+
+	for (unsigned i = 0; i < lab->node_count; i++) {
+		if (!lab->nodes[i].is_controller)
+			continue;
+		all++;
+		running += nodes[lab->nodes[i].id].state == NODE_RUNNING;
+	}
+	return running > all / 2;
+}
+
 const char *lab_bootstrap(const struct lab *lab)
 {
 	const char *text = "";

@@ -7,20 +7,6 @@
 #define STOP_MS 30000
 #define KILL_MS 5000
 
-/* Do enough controllers run for the cluster to have a leader? */
-static bool quorum_is_there(const struct lab *lab, const struct lab_status *status)
-{
-	unsigned all = 0, running = 0;
-
-	for (unsigned i = 0; i < lab->node_count; i++) {
-		if (!lab->nodes[i].is_controller)
-			continue;
-		all++;
-		running += status->nodes[lab->nodes[i].id].state == NODE_RUNNING;
-	}
-	return running > all / 2;
-}
-
 /* Asks for the same of each node; what each refuses is the error, the others go on. */
 static int step_each(const struct lab *lab, uint64_t nodes, const char *verb, struct err *err)
 {
@@ -46,7 +32,7 @@ static int step_ready(struct run *run, const struct lab *lab, uint64_t nodes, st
 
 	if (rc < 0)
 		return rc;
-	if (!quorum_is_there(lab, &status)) {
+	if (!lab_has_quorum(lab, status.nodes)) {
 		output_note(run, "started, but too few controllers run for the cluster to work");
 		return 0;
 	}
