@@ -1,5 +1,6 @@
 #include "raft/raft.h"
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "raft/raft_int.h"
 
@@ -94,6 +95,9 @@ static int raft_first_role(struct raft *r, struct err *err)
 	if (state.leader_epoch < raft_last_epoch(r)) {
 		r->state = (struct quorum_state){
 			.leader_epoch = raft_last_epoch(r), .leader_id = -1, .voted_id = -1};
+	} else if (state.leader_id == r->options.node_id && FAULT(leader_again)) {
+		r->role = RAFT_LEADER;
+		r->epoch_start = log_end_offset(r->log);
 	} else if (state.leader_id == r->options.node_id) {
 		r->role = RAFT_RESIGNED;
 	} else if (state.leader_id >= 0 && raft_voter_address(r, state.leader_id, &host, &port)) {
@@ -118,6 +122,7 @@ int raft_open(struct raft **out, const struct raft_options *options, struct err 
 	arena_init(&r->old_voters_arena);
 	arena_init(&r->leader_arena);
 	arena_init(&r->scratch);
+	arena_init(&r->told_arena);
 	list_init(&r->parked);
 	r->download = (struct raft_download){.id = SNAPSHOT_NONE, .fd = -1};
 	r->leader.node_id = -1;
@@ -191,6 +196,7 @@ void raft_close(struct raft *r)
 	arena_fini(&r->old_voters_arena);
 	arena_fini(&r->leader_arena);
 	arena_fini(&r->scratch);
+	arena_fini(&r->told_arena);
 	free(r);
 }
 
@@ -290,13 +296,25 @@ void raft_receive(struct raft *r, struct raft_inbound *in)
 static int raft_answered(struct raft *r, struct raft_link *link, const void *response,
 			 struct err *err)
 {
+	const struct add_raft_voter_response *add;
+	const struct remove_raft_voter_response *removed;
+
 	switch (link->api) {
 	case API_VOTE: return raft_on_vote_response(r, link, response, err);
 	case API_BEGIN_QUORUM_EPOCH: return raft_on_begin_response(r, response, link, err);
 	case API_END_QUORUM_EPOCH: return raft_on_end_response(r, response, link, err);
 	case API_FETCH: return raft_on_fetch_response(r, link, response, err);
 	case API_API_VERSIONS: return raft_on_probe(r, response, err);
-	case API_UPDATE_RAFT_VOTER: return 0; /* if it was refused, it is said again later */
+	case API_UPDATE_RAFT_VOTER: raft_on_update_response(r, response); return 0;
+	case API_ADD_RAFT_VOTER:
+		add = response;
+		raft_on_join_response(r, (enum kafka_error)add->error_code, add->error_message);
+		return 0;
+	case API_REMOVE_RAFT_VOTER:
+		removed = response;
+		raft_on_join_response(r, (enum kafka_error)removed->error_code,
+				      removed->error_message);
+		return 0;
 	default:
 		assert(link->api == API_FETCH_SNAPSHOT);
 		return raft_on_fetch_snapshot_response(r, link, response, err);
@@ -316,6 +334,8 @@ void raft_responded(struct raft *r, uint64_t id, const void *response, int rc)
 		rc = raft_answered(r, link, response, &err);
 	} else {
 		raft_link_back_off(r, link);
+		if (link->api == API_UPDATE_RAFT_VOTER && rc == E_UNSUPPORTED)
+			raft_on_update_response(r, NULL);
 		/* a voter of an older release does not know the question */
 		if (link->api == API_VOTE && r->role == RAFT_PROSPECTIVE && rc == E_UNSUPPORTED)
 			rc = raft_become_candidate(r, &err);

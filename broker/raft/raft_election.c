@@ -1,4 +1,5 @@
 /* Elections: asking whether one would win (pre-vote), standing, granting and counting votes. */
+#include "base/fault.h"
 #include "base/say.h"
 #include "raft/raft_int.h"
 
@@ -158,6 +159,8 @@ static bool is_up_to_date(const struct raft *r, const struct vote_request_partit
 {
 	int32_t own_epoch = raft_last_epoch(r);
 
+	if (FAULT(vote_for_any_log))
+		return true;
 	if (p->last_offset_epoch != own_epoch)
 		return p->last_offset_epoch > own_epoch;
 	return p->last_offset >= log_end_offset(r->log);
@@ -171,13 +174,13 @@ static bool may_grant(const struct raft *r, const struct vote_request_partition_
 		return false;
 	if (p->pre_vote) {
 		/* who hears from a leader sees no need for another one */
-		if (r->role == RAFT_FOLLOWER && r->has_fetched)
+		if ((r->role == RAFT_FOLLOWER && r->has_fetched) || FAULT(pre_vote_refused))
 			return false;
 		return is_up_to_date(r, p);
 	}
 	if (!is_waiting)
 		return false;
-	if (r->state.voted_id >= 0)
+	if (r->state.voted_id >= 0 && !FAULT(vote_twice))
 		return r->state.voted_id == p->replica_id &&
 		       (uuid_is_zero(r->state.voted_directory_id) ||
 			uuid_eq(r->state.voted_directory_id, p->replica_directory_id));

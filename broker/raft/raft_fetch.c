@@ -1,5 +1,6 @@
 /* The leader's side of fetching: where the follower's log agrees with this one, what it gets, and
  * what its fetch offset says. */
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/say.h"
 #include "raft/raft_int.h"
@@ -136,6 +137,8 @@ static enum position check_position(const struct raft *r, int64_t offset, int32_
 		*found_epoch = MAX(earliest.epoch, 0);
 		*found_end = start;
 	}
+	if (FAULT(divergence_unseen) && offset <= log_end_offset(r->log))
+		return POSITION_VALID;
 	return *found_epoch == last_epoch && *found_end >= offset ? POSITION_VALID
 								  : POSITION_DIVERGES;
 }

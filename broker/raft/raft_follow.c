@@ -1,4 +1,5 @@
 /* The follower's side of fetching: the log as the leader has it, or a snapshot first. */
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/say.h"
 #include "raft/raft_int.h"
@@ -84,7 +85,7 @@ void raft_follow(struct raft *r)
 	if (!r->options.send || (r->role != RAFT_FOLLOWER && r->role != RAFT_UNATTACHED))
 		return;
 	/* The offset is the acknowledgement: first the disk. */
-	if (r->durable_end < log_end_offset(r->log))
+	if (r->durable_end < log_end_offset(r->log) && !FAULT(fetch_before_flush))
 		return;
 	if (r->role == RAFT_FOLLOWER && raft_link_is_ready(r, &r->leader)) {
 		bool has_timed_out = r->leader.request_id != 0;
@@ -118,6 +119,10 @@ static int follow_divergence(struct raft *r, const struct fetch_response_epoch_e
 	int64_t end = log_end_offset(r->log), own_end, offset;
 	int32_t own_epoch;
 
+	if (FAULT(truncation_skipped)) {
+		raft_link_back_off(r, &r->leader);
+		return 0;
+	}
 	log_epoch_end(r->log, from->epoch, &own_epoch, &own_end);
 	if (own_epoch < 0)
 		offset = MAX(log_start_offset(r->log), MIN(from->end_offset, end));

@@ -1,4 +1,5 @@
 /* The other nodes: who votes, how each is reached, and what is under way to it. */
+#include "base/fault.h"
 #include "base/mem.h"
 #include "raft/raft_int.h"
 
@@ -87,6 +88,14 @@ void raft_set_voters(struct raft *r, const struct voters_record *voters, int64_t
 	free(r->peers);
 	r->peers = peers;
 	r->peer_count = count;
+	for (size_t i = 0; i < r->observer_count;) {
+		const struct raft_observer *o = &r->observers[i];
+
+		if (raft_peer_find(r, o->node_id, o->directory_id))
+			r->observers[i] = r->observers[--r->observer_count];
+		else
+			i++;
+	}
 	arena_fini(&oldest);
 }
 
@@ -123,6 +132,8 @@ bool raft_voter_address(const struct raft *r, int32_t node_id, struct str *host,
 
 static int64_t link_ready_us(const struct raft *r, const struct raft_link *link)
 {
+	if (link->request_id && FAULT(request_never_late))
+		return INT64_MAX;
 	if (link->request_id)
 		return link->sent_us + r->options.request_timeout_ms * 1000;
 	return link->ready_us;
@@ -214,7 +225,7 @@ static int64_t follow_deadline_us(const struct raft *r)
 {
 	int64_t deadline_us = INT64_MAX;
 
-	if (r->durable_end < log_end_offset(r->log))
+	if (r->durable_end < log_end_offset(r->log) && !FAULT(fetch_before_flush))
 		return INT64_MAX; /* the flush's end will tell */
 	if (r->role == RAFT_FOLLOWER) {
 		deadline_us = link_ready_us(r, &r->leader);

@@ -1,4 +1,5 @@
 /* Roles: what each is on the disk, how long it lasts, and what ends it. */
+#include "base/fault.h"
 #include "base/say.h"
 #include "raft/raft_int.h"
 
@@ -56,10 +57,16 @@ static int64_t role_deadline_us(struct raft *r, enum raft_role from)
 	}
 }
 
+/* A node that comes up and knows of no leader asks soon whether it would win: that costs others
+ * nothing, and tells it who leads, if anybody does. */
 void raft_start_waiting(struct raft *r)
 {
+	int64_t wait_us = election_timeout_us(r);
+
+	if (r->role == RAFT_UNATTACHED)
+		wait_us = (wait_us - r->options.election_timeout_ms * 1000) / 8;
 	r->deadline_us = raft_is_alone(r)    ? 0
-			 : raft_may_stand(r) ? raft_now_us(r) + election_timeout_us(r)
+			 : raft_may_stand(r) ? raft_now_us(r) + wait_us
 					     : INT64_MAX;
 }
 
@@ -79,7 +86,8 @@ int raft_move(struct raft *r, enum raft_role to, struct quorum_state state, stru
 	assert(from != RAFT_LEADER || to == RAFT_RESIGNED ||
 	       state.leader_epoch > r->state.leader_epoch);
 	/* a candidate that has won at once comes to the disk as leader */
-	if (roles[to].is_durable && !(to == RAFT_CANDIDATE && raft_is_alone(r)))
+	if (roles[to].is_durable && !(to == RAFT_CANDIDATE && raft_is_alone(r)) &&
+	    !FAULT(epoch_unsaved))
 		rc = persist(r, &state, err);
 	if (rc < 0)
 		return rc;
@@ -93,6 +101,8 @@ int raft_move(struct raft *r, enum raft_role to, struct quorum_state state, stru
 	raft_links_reset(r);
 	raft_download_drop(r);
 	r->update_us = 0;
+	r->has_told = false;
+	raft_forget_told(r);
 	if (from == RAFT_LEADER) {
 		raft_drop_change(r, KERR_NOT_LEADER_OR_FOLLOWER);
 		raft_drop_observers(r);
@@ -108,7 +118,7 @@ int raft_keep_vote(struct raft *r, int32_t node_id, struct uuid directory_id, st
 
 	state.voted_id = node_id;
 	state.voted_directory_id = directory_id;
-	rc = persist(r, &state, err);
+	rc = FAULT(vote_unsaved) ? 0 : persist(r, &state, err);
 	if (rc < 0)
 		return rc;
 	r->state = state;

@@ -1,6 +1,7 @@
 /* Changes of the voters (KIP-853): AddRaftVoter, RemoveRaftVoter, UpdateRaftVoter. One at a time,
  * and by one voter, so that a majority before and a majority after have a node in common. The new
  * set counts from the moment it is in the log, agreed or not. */
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/say.h"
 #include "raft/raft_int.h"
@@ -87,7 +88,7 @@ void raft_forget_change(struct raft *r, const struct raft_inbound *in)
 
 /* ---- Checks ---------------------------------------------------------------------------------- */
 
-static const struct voters_record_voter *find_voter(const struct raft *r, int32_t node_id)
+const struct voters_record_voter *raft_voter_find(const struct raft *r, int32_t node_id)
 {
 	for (int32_t i = 0; i < r->voters->voters_count; i++) {
 		if (r->voters->voters[i].voter_id == node_id)
@@ -97,7 +98,8 @@ static const struct voters_record_voter *find_voter(const struct raft *r, int32_
 }
 
 /* May a change begin? NONE, or why not with a text. */
-static enum kafka_error check_begin(const struct raft *r, struct str cluster_id, const char **text)
+static enum kafka_error check_begin(const struct raft *r, const struct raft_inbound *in,
+				    struct str cluster_id, const char **text)
 {
 	*text = NULL;
 	if (!str_is_null(cluster_id) && !str_is_null(r->cluster_id) &&
@@ -106,10 +108,11 @@ static enum kafka_error check_begin(const struct raft *r, struct str cluster_id,
 	if (r->role != RAFT_LEADER)
 		return KERR_NOT_LEADER_OR_FOLLOWER;
 	*text = "another change of the voters is under way, or the leader has just begun";
-	if (r->change.api || r->high_watermark < 0 || r->voters_offset >= r->high_watermark)
+	if (r->change.api || r->high_watermark < 0 ||
+	    (r->voters_offset >= r->high_watermark && !FAULT(two_changes)))
 		return KERR_REQUEST_TIMED_OUT;
 	*text = "the quorum's kraft.version is 0: its voters are those of the configuration";
-	if (r->kraft_version < 1)
+	if (r->kraft_version < 1 && in->api != API_UPDATE_RAFT_VOTER)
 		return KERR_UNSUPPORTED_VERSION;
 	*text = NULL;
 	return KERR_NONE;
@@ -175,10 +178,10 @@ void raft_on_add_voter(struct raft *r, struct raft_inbound *in)
 {
 	const struct add_raft_voter_request *m = in->body;
 	const char *text;
-	enum kafka_error error = check_begin(r, m->cluster_id, &text);
+	enum kafka_error error = check_begin(r, in, m->cluster_id, &text);
 	struct raft_change *c = &r->change;
 
-	if (error == KERR_NONE && find_voter(r, m->voter_id)) {
+	if (error == KERR_NONE && raft_voter_find(r, m->voter_id)) {
 		error = KERR_DUPLICATE_VOTER;
 		text = "the node is a voter already";
 	}
@@ -257,8 +260,8 @@ void raft_on_remove_voter(struct raft *r, struct raft_inbound *in)
 {
 	const struct remove_raft_voter_request *m = in->body;
 	const char *text;
-	enum kafka_error error = check_begin(r, m->cluster_id, &text);
-	const struct voters_record_voter *voter = find_voter(r, m->voter_id);
+	enum kafka_error error = check_begin(r, in, m->cluster_id, &text);
+	const struct voters_record_voter *voter = raft_voter_find(r, m->voter_id);
 	struct err err;
 	int rc;
 
@@ -287,15 +290,19 @@ void raft_on_update_voter(struct raft *r, struct raft_inbound *in)
 {
 	const struct update_raft_voter_request *m = in->body;
 	const char *text;
-	enum kafka_error error = check_begin(r, m->cluster_id, &text);
-	const struct voters_record_voter *voter = find_voter(r, m->voter_id);
+	enum kafka_error error = check_begin(r, in, m->cluster_id, &text);
+	const struct voters_record_voter *voter = raft_voter_find(r, m->voter_id);
 	struct raft_change *c = &r->change;
 
 	if (error == KERR_NONE && m->current_leader_epoch != r->state.leader_epoch)
 		error = m->current_leader_epoch < r->state.leader_epoch ? KERR_FENCED_LEADER_EPOCH
 									: KERR_UNKNOWN_LEADER_EPOCH;
+	if (error == KERR_NONE && (m->voter_id < 0 || uuid_is_zero(m->voter_directory_id)))
+		error = KERR_INVALID_REQUEST;
+	/* static voters have no directories */
 	if (error == KERR_NONE &&
-	    (!voter || !uuid_eq(voter->voter_directory_id, m->voter_directory_id)))
+	    (!voter || (r->kraft_version > 0 &&
+			!uuid_eq(voter->voter_directory_id, m->voter_directory_id))))
 		error = KERR_VOTER_NOT_FOUND;
 	if (error != KERR_NONE) {
 		answer(r, in, error, text);
@@ -359,6 +366,11 @@ int raft_on_probe(struct raft *r, const struct api_versions_response *m, struct 
 			   "the node has not fetched the metadata log up to its end yet");
 		return 0;
 	}
+	if (r->kraft_version == 0) {
+		raft_keep_told(r, &c->voter);
+		change_end(r, KERR_NONE, NULL);
+		return 0;
+	}
 	voters = voters_without(r, c->voter.voter_id);
 	voters->voters[voters->voters_count++] = c->voter;
 	rc = append_voters(r, voters, err);
@@ -384,42 +396,4 @@ int raft_step_change(struct raft *r, struct err *err)
 		return raft_move(r, RAFT_RESIGNED, r->state, err);
 	}
 	return 0;
-}
-
-/* ---- A follower's own entry ------------------------------------------------------------------ */
-
-/* Does the voters' entry of this node say what is true? */
-static bool own_entry_is_true(const struct raft *r)
-{
-	for (int32_t i = 0; i < r->voters->voters_count; i++) {
-		if (raft_is_self(r, &r->voters->voters[i]))
-			return raft_endpoint_is_current(r, &r->voters->voters[i]);
-	}
-	return true;
-}
-
-bool raft_send_update(struct raft *r)
-{
-	struct update_raft_voter_request *m;
-	int64_t now_us = raft_now_us(r);
-
-	if (r->kraft_version < 1 || !r->is_voter || now_us < r->update_us ||
-	    str_is_null(r->endpoint_host))
-		return false;
-	r->update_us = now_us + r->options.fetch_timeout_ms * 2000;
-	if (own_entry_is_true(r))
-		return false;
-	m = WIRE_NEW(&r->scratch, update_raft_voter_request);
-	m->cluster_id = r->cluster_id;
-	m->current_leader_epoch = r->state.leader_epoch;
-	m->voter_id = r->options.node_id;
-	m->voter_directory_id = r->options.directory_id;
-	m->listeners = WIRE_ARRAY(&r->scratch, update_raft_voter_request_listener, 1);
-	m->listeners_count = 1;
-	m->listeners[0].name = r->endpoint_name;
-	m->listeners[0].host = r->endpoint_host;
-	m->listeners[0].port = (uint16_t)r->options.endpoint.port;
-	m->kraft_version_feature.max_supported_version = KRAFT_VERSION_MAX;
-	raft_link_send(r, &r->leader, API_UPDATE_RAFT_VOTER, m);
-	return true;
 }

@@ -18,6 +18,7 @@ struct inode {
 	unsigned refs; /* names, durable names, handles, undone steps */
 	bool is_dir;
 	struct content seen, durable;
+	struct content dropped; /* as it was when an fsync failed: counts as clean, and is not */
 	int64_t mtime_ms;
 };
 
@@ -46,6 +47,9 @@ struct sim_disk {
 	bool is_off;
 };
 
+/* What becomes of unsynced writes. */
+enum crash_kind { CRASH_TEARS, CRASH_LOSES_ALL };
+
 static struct sim_disk *(*find_disk)(struct env *env);
 
 /* ---- Inodes and names ------------------------------------------------------------------------ */
@@ -62,6 +66,7 @@ static void inode_unref(struct inode *i)
 		return;
 	free(i->seen.data);
 	free(i->durable.data);
+	free(i->dropped.data);
 	free(i);
 }
 
@@ -174,14 +179,45 @@ static void content_copy(struct content *to, const struct content *from)
 	to->len = from->len;
 }
 
-/* Any of the changed sectors, and any length between the two. */
-static void inode_tear(struct sim_disk *d, struct inode *i)
+static bool sector_eq(const struct content *a, const struct content *b, size_t pos, size_t end)
+{
+	size_t a_len = MIN(a->len, end), b_len = MIN(b->len, end);
+
+	if (a_len <= pos || b_len <= pos)
+		return a_len <= pos && b_len <= pos;
+	return a_len == b_len && memcmp(a->data + pos, b->data + pos, a_len - pos) == 0;
+}
+
+/* What an fsync brings to the platter after one that failed: sectors written since. */
+static void content_sync_rest(struct inode *i)
+{
+	struct content now = {0};
+
+	content_copy(&now, &i->seen);
+	for (size_t pos = 0; pos < now.len; pos += SECTOR_BYTES) {
+		size_t end = MIN(now.len, pos + SECTOR_BYTES);
+		size_t old = i->durable.len > pos ? MIN(i->durable.len, end) - pos : 0;
+
+		if (!sector_eq(&i->seen, &i->dropped, pos, end))
+			continue;
+		memset(now.data + pos, 0, end - pos);
+		if (old)
+			memcpy(now.data + pos, i->durable.data + pos, old);
+	}
+	free(i->durable.data);
+	i->durable = now;
+}
+
+/* Of the changed sectors: any, all or none; and any length between the two. */
+static void inode_tear(struct sim_disk *d, struct inode *i, enum crash_kind kind)
 {
 	struct content *seen = &i->seen, *durable = &i->durable;
 	size_t low = MIN(seen->len, durable->len), high = MAX(seen->len, durable->len), len = low;
 	uint8_t *data = xcalloc(high + 1, 1);
 
-	if (high > low) {
+	if (kind == CRASH_LOSES_ALL) {
+		len = durable->len;
+	} else if (high > low) {
 		uint64_t choice = rng_below(d->options.rng, 3);
 
 		len = choice == 0   ? seen->len
@@ -189,7 +225,7 @@ static void inode_tear(struct sim_disk *d, struct inode *i)
 				    : low + rng_below(d->options.rng, high - low + 1);
 	}
 	for (size_t pos = 0; pos < len; pos += SECTOR_BYTES) {
-		bool is_new = rng_below(d->options.rng, 2);
+		bool is_new = kind == CRASH_TEARS && rng_below(d->options.rng, 2);
 		const struct content *from = is_new ? seen : durable;
 
 		if (pos < from->len)
@@ -199,11 +235,14 @@ static void inode_tear(struct sim_disk *d, struct inode *i)
 	free(seen->data);
 	*seen = (struct content){data, len};
 	content_copy(durable, seen);
+	free(i->dropped.data);
+	i->dropped = (struct content){0};
 }
 
 void sim_disk_crash(struct sim_disk *d)
 {
-	size_t kept = d->step_count ? rng_below(d->options.rng, d->step_count + 1) : 0;
+	enum crash_kind kind = rng_below(d->options.rng, 3) ? CRASH_TEARS : CRASH_LOSES_ALL;
+	size_t kept = kind == CRASH_TEARS ? rng_below(d->options.rng, d->step_count + 1) : 0;
 
 	for (size_t i = 0; i < kept; i++)
 		step_apply(d, &d->steps[i]);
@@ -217,7 +256,7 @@ void sim_disk_crash(struct sim_disk *d)
 	}
 	for (size_t i = 0; i < d->seen.count; i++) {
 		if (!d->seen.items[i].inode->is_dir)
-			inode_tear(d, d->seen.items[i].inode);
+			inode_tear(d, d->seen.items[i].inode, kind);
 	}
 	d->is_off = true;
 }
@@ -355,10 +394,15 @@ static int op_fsync(struct env *env, int fd)
 	struct inode *i = handle_inode(d, fd);
 	int rc = disk_fault(d, SIM_FSYNC);
 
-	if (rc < 0 || !i)
-		return rc < 0 ? rc : -EBADF;
-	content_copy(&i->durable, &i->seen);
-	return 0;
+	if (!i)
+		return d->is_off ? -EIO : -EBADF;
+	if (rc < 0)
+		content_copy(&i->dropped, &i->seen);
+	else if (i->dropped.data)
+		content_sync_rest(i);
+	else
+		content_copy(&i->durable, &i->seen);
+	return rc;
 }
 
 static void inode_stat(const struct inode *i, struct env_stat *out)

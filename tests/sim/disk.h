@@ -3,7 +3,8 @@
  * A file has two contents: what a reader sees, and what is on the platter, which fsync brings up to
  * date. A directory has two lists of names in the same way; its changes become durable in their
  * order, all with sim_disk's fsync_dir, and any number of them from the front on a crash. A crash
- * keeps of each unsynced file any of its changed sectors, as real disks do.
+ * keeps of each unsynced file any of its changed sectors, as real disks do; one in three keeps
+ * nothing that was not synced.
  *
  * Faults are asked of `fault` before each operation. After a failed fsync the file's pages count as
  * clean: the next fsync succeeds, and a crash may lose them all the same.

@@ -9,6 +9,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#define SAY_PLACE "sim"
+/* Ticks in a row without a moment between them: nobody waits so impatiently. */
+#define SPINS_MAX 100
+
 /* ---- The nodes' environment ------------------------------------------------------------------ */
 
 struct work {
@@ -68,7 +72,7 @@ static void node_work(struct env *env, struct env_work *work)
 	n->works = w;
 	world_at(&n->cluster->world,
 		 world_now_us(&n->cluster->world) + 100 +
-			 (int64_t)world_below(&n->cluster->world, 5000),
+			 (int64_t)world_below(&n->cluster->world, n->cluster->work_us_max),
 		 work_run, free, w);
 }
 
@@ -103,6 +107,10 @@ static void tick_run(void *ctx)
 	struct err err = {0};
 
 	if (n->raft && n->incarnation == t->incarnation && n->tick_us == t->at_us) {
+		n->spins = t->at_us <= n->last_tick_us + 1 ? n->spins + 1 : 0;
+		n->last_tick_us = t->at_us;
+		if (n->spins > SPINS_MAX)
+			fail(n->cluster, "node %u wants a tick all the time", n->index + 1);
 		n->tick_us = INT64_MAX;
 		if (raft_tick(n->raft, &err) == 0 || n->raft)
 			node_look(n);
@@ -143,7 +151,7 @@ void node_start(struct node *n)
 		.cluster_id = STR_LIT("sim"),
 		.bootstrap = bootstrap,
 		.bootstrap_count = c->nodes,
-		.election_timeout_ms = 1000,
+		.election_timeout_ms = c->election_timeout_ms,
 		.fetch_timeout_ms = 2000,
 		.election_backoff_max_ms = 1000,
 		.request_timeout_ms = 2000,
@@ -164,6 +172,7 @@ void node_start(struct node *n)
 		bootstrap[i] = (struct raft_address){STR_LIT("sim"), (uint16_t)(i + 1)};
 	sim_disk_power_on(n->disk);
 	n->incarnation++;
+	n->is_doomed = false;
 	n->tick_us = INT64_MAX;
 	n->high_watermark = -1;
 	if (raft_open(&n->raft, &options, &err) < 0) {
@@ -175,6 +184,11 @@ void node_start(struct node *n)
 		return;
 	}
 	n->applied = MAX(raft_log_start(n->raft), 0);
+	say_debug("%.3f node %u is up: epoch %d, log %" PRId64 "..%" PRId64
+		  ", newest snapshot %" PRId64 "-%d",
+		  (double)world_now_us(&c->world) / 1e6, n->index + 1, raft_epoch(n->raft),
+		  raft_log_start(n->raft), raft_log_end(n->raft),
+		  raft_latest_snapshot(n->raft).end_offset, raft_latest_snapshot(n->raft).epoch);
 	if (raft_tick(n->raft, &err) == 0 || n->raft)
 		node_look(n);
 }
@@ -187,7 +201,7 @@ void node_crash(struct node *n, const char *why)
 
 	if (!raft)
 		return;
-	if (is_verbose())
+	if (run_is_verbose())
 		printf("%10.3f node %u crashes: %s\n", (double)world_now_us(&c->world) / 1e6,
 		       n->index + 1, why);
 	c->crashes++;
@@ -271,6 +285,9 @@ void node_snapshot(struct node *n)
 		return;
 	}
 	n->cluster->snapshots++;
+	say_debug("%.3f node %u has a snapshot %" PRId64 "-%d",
+		  (double)world_now_us(&n->cluster->world) / 1e6, n->index + 1, id.end_offset,
+		  id.epoch);
 	raft_snapshot_written(n->raft, id);
 	if (raft_clean(n->raft, &err) < 0)
 		node_crash(n, "clean");

@@ -129,6 +129,8 @@ static void inbound_answer(struct raft_inbound *in, const void *response)
 	back->from = p->to;
 	back->to = p->from;
 	back->is_response = true;
+	if (in->api == API_VOTE && world_chance(&p->cluster->world, p->cluster->vote_crash))
+		i->node->is_doomed = !p->cluster->is_peaceful;
 	back->bytes = encode(p->cluster, p->api->response, p->version, response, &rc);
 	if (rc < 0)
 		fail(p->cluster, "%s response cannot be said in version %d", p->api->name,

@@ -1,8 +1,6 @@
 /* Simulated metadata quorums: the Raft core of several nodes, with its log and snapshots, on model
  * disks and a bad network. See README.md.
  *
- *	quorum [--seed N] [--seeds COUNT] [--seconds N] [--verbose]
- *
  * What must hold after every step: an epoch has one leader; what one node calls agreed is the same
  * on all nodes, for ever; a node's high watermark never goes back while it runs. In the end, when
  * all faults stop: there is a leader, it takes records, and every voter and observer gets them. */
@@ -14,39 +12,19 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define SAY_PLACE "sim"
 #define PEACE_LIMIT_US (120 * 1000 * 1000)
 
-static struct {
-	bool verbose;
-	int64_t seconds;
-	char failure[512];
-	jmp_buf escape;
-} run;
-
 void fail(struct cluster *c, const char *fmt, ...)
 {
 	va_list args;
-	size_t len;
 
 	va_start(args, fmt);
-	vsnprintf(run.failure, sizeof(run.failure), fmt, args);
-	va_end(args);
-	len = strlen(run.failure);
-	snprintf(run.failure + len, sizeof(run.failure) - len, " (at %.3f s)",
-		 (double)(world_now_us(&c->world) - 1000000) / 1e6);
-	longjmp(run.escape, 1);
-}
-
-bool is_verbose(void)
-{
-	return run.verbose;
+	run_fail(world_now_us(&c->world), fmt, args);
 }
 
 /* ---- What must hold -------------------------------------------------------------------------- */
@@ -125,6 +103,10 @@ static void node_apply(struct node *n)
 		data = bytes.data;
 		len = bytes.len;
 		while (batch_next(&b, &data, &len) > 0) {
+			if (!batch_crc_ok(&b))
+				fail(n->cluster,
+				     "node %u has agreed on a damaged batch at %" PRId64,
+				     n->index + 1, b.base_offset);
 			check_batch(n, &b);
 			n->applied = batch_next_offset(&b);
 			n->applied_epoch = b.partition_leader_epoch;
@@ -143,6 +125,11 @@ void node_look(struct node *n)
 
 	if (!n->raft)
 		return;
+	if (n->is_doomed) {
+		node_crash(n, "after a vote");
+		n->up_at_us = world_now_us(&c->world) + 1000;
+		return;
+	}
 	if (raft_failed(n->raft, &err) < 0) {
 		node_crash(n, err.text);
 		return;
@@ -294,6 +281,10 @@ static void cluster_init(struct cluster *c, uint64_t seed)
 					  .slow = (uint32_t)world_below(w, 5000)};
 	c->disk_fault = world_below(w, 3) ? 0 : (uint32_t)world_below(w, 200);
 	c->fsync_fault = world_below(w, 3) ? 0 : (uint32_t)world_below(w, 2000);
+	c->vote_crash = world_below(w, 4) ? 0 : 300000;
+	/* so short that several stand at once */
+	c->election_timeout_ms = world_below(w, 4) ? 1000 : 100;
+	c->work_us_max = world_below(w, 3) ? 5000 : 200000;
 	for (unsigned i = 0; i < c->voters; i++)
 		c->static_voters[i] = (struct quorum_voter){(int32_t)i + 1, "sim", (int32_t)i + 1};
 	for (unsigned i = 0; i < c->nodes; i++)
@@ -367,18 +358,13 @@ static void cluster_peace(struct cluster *c)
 	}
 }
 
-/* Returns whether all held. */
-static bool run_seed(uint64_t seed, uint64_t *trace)
+static void run_seed(uint64_t seed, int64_t seconds, uint64_t *trace)
 {
 	static struct cluster c;
 	int64_t end_us;
 
-	if (setjmp(run.escape)) {
-		printf("seed %" PRIu64 ": FAILED: %s\n", seed, run.failure);
-		return false;
-	}
 	cluster_init(&c, seed);
-	end_us = world_now_us(&c.world) + run.seconds * 1000000;
+	end_us = world_now_us(&c.world) + seconds * 1000000;
 	while (world_now_us(&c.world) < end_us) {
 		int64_t next_us =
 			world_now_us(&c.world) + 20000 + (int64_t)world_below(&c.world, 100000);
@@ -389,7 +375,7 @@ static bool run_seed(uint64_t seed, uint64_t *trace)
 	}
 	cluster_peace(&c);
 	*trace = c.world.trace;
-	if (run.verbose)
+	if (run_is_verbose())
 		printf("seed %" PRIu64 ": %u voters, %u nodes, %s: %zu batches up to %" PRId64
 		       ", %" PRIu64 " elections, %" PRIu64 " crashes, %" PRIu64
 		       " snapshots, %" PRIu64 " loaded, %" PRIu64 " voters added\n",
@@ -397,46 +383,9 @@ static bool run_seed(uint64_t seed, uint64_t *trace)
 		       agreed_end(&c), c.elections, c.crashes, c.snapshots, c.downloads,
 		       c.voter_changes);
 	cluster_fini(&c);
-	return true;
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t first = 1, count = 200, failed = 0, trace = 0, again = 0;
-
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	run.seconds = 60;
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--verbose") == 0) {
-			run.verbose = true;
-		} else if (i + 1 < argc && strcmp(argv[i], "--seed") == 0) {
-			first = strtoull(argv[++i], NULL, 10);
-			count = 1;
-		} else if (i + 1 < argc && strcmp(argv[i], "--seeds") == 0) {
-			count = strtoull(argv[++i], NULL, 10);
-		} else if (i + 1 < argc && strcmp(argv[i], "--seconds") == 0) {
-			run.seconds = strtoll(argv[++i], NULL, 10);
-		} else {
-			fprintf(stderr, "usage: quorum [--seed N] [--seeds COUNT] [--seconds N] "
-					"[--verbose]\n");
-			return 2;
-		}
-	}
-	say_setup(&(struct say_options){.level = run.verbose && count == 1 ? SAY_DEBUG : SAY_NONE});
-	for (uint64_t seed = first; seed < first + count; seed++) {
-		if (!run_seed(seed, &trace)) {
-			printf("again with: %s --seed %" PRIu64 " --seconds %" PRId64
-			       " --verbose\n",
-			       argv[0], seed, run.seconds);
-			failed++;
-			continue;
-		}
-		/* one seed, one history: or a failure could not be looked at again */
-		if (seed == first && (!run_seed(seed, &again) || again != trace)) {
-			printf("seed %" PRIu64 ": FAILED: two runs differ\n", seed);
-			failed++;
-		}
-	}
-	printf("%" PRIu64 " passed, %" PRIu64 " failed\n", count - MIN(failed, count), failed);
-	return failed ? 1 : 0;
+	return run_main(&(struct run_program){"sim_quorum", 60, run_seed}, argc, argv);
 }

@@ -5,6 +5,7 @@
 #define KAVKA_TESTS_SIM_QUORUM_H
 
 #include "sim/disk.h"
+#include "sim/run.h"
 #include "sim/world.h"
 
 #include "config/config.h"
@@ -20,15 +21,18 @@ struct node {
 	struct env env;
 	struct env_ops ops;
 	struct sim_disk *disk;
-	struct raft *raft;         /* NULL: down */
-	unsigned incarnation;      /* of the process: older messages and works are void */
-	int64_t tick_us;           /* of the tick that is planned */
+	struct raft *raft;    /* NULL: down */
+	unsigned incarnation; /* of the process: older messages and works are void */
+	int64_t tick_us;      /* of the tick that is planned */
+	int64_t last_tick_us;
+	unsigned spins;            /* ticks since the last one that waited */
 	int64_t applied;           /* next offset to read */
 	int64_t high_watermark;    /* last seen in this life */
 	int32_t applied_epoch;     /* of the last batch read */
 	struct list_node inbounds; /* that are not answered yet */
 	struct work *works;        /* under way */
 	int64_t up_at_us;          /* when it is started again */
+	bool is_doomed;            /* loses power at the end of this event */
 };
 
 /* One of the batches that some node called agreed. */
@@ -45,6 +49,9 @@ struct cluster {
 	bool knows_pre_vote;
 	bool is_peaceful;
 	uint32_t disk_fault, fsync_fault;
+	uint32_t vote_crash; /* power goes right after a vote */
+	int64_t election_timeout_ms;
+	uint64_t work_us_max; /* how long an fsync takes */
 	struct quorum_voter static_voters[WORLD_NODES_MAX];
 	struct node node[WORLD_NODES_MAX];
 	int32_t leader_of[EPOCHS_MAX];
@@ -65,7 +72,6 @@ struct inbound {
 
 /* Ends the run of this seed: something does not hold. */
 void fail(struct cluster *c, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
-bool is_verbose(void);
 
 /* nodes.c */
 void node_init(struct node *n, struct cluster *c, unsigned index);
