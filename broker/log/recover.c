@@ -1,6 +1,7 @@
 /* Recovery: every batch from the recovery point on is read and checked; indexes, producers and
  * epochs are built again; the log ends before the first batch that is damaged or cut. */
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/say.h"
 #include "log/log_int.h"
 #include "wire/old_batch.h"
@@ -12,7 +13,8 @@
 /* A whole, sound batch that may stand here. */
 static bool batch_fits(const struct segment *s, const struct batch *b, int64_t next_offset)
 {
-	return batch_check(b) == 0 && batch_any_crc_ok(b) && b->base_offset >= next_offset &&
+	return batch_check(b) == 0 && (batch_any_crc_ok(b) || FAULT(crc_unchecked)) &&
+	       b->base_offset >= next_offset &&
 	       batch_last_offset(b) - s->base_offset <= INT32_MAX;
 }
 
@@ -84,7 +86,7 @@ static int recover_segment(struct log *log, struct segment *s, int64_t limit_off
 		log->recovery.truncated_bytes += size_before - s->size_bytes;
 		log->size_bytes -= size_before - s->size_bytes;
 		rc = segment_fd(s);
-		if (rc >= 0)
+		if (rc >= 0 && !FAULT(tail_kept))
 			rc = log_env(log)->ops->truncate(log_env(log), rc, s->size_bytes);
 		/* after another crash it must not stand behind what is written next */
 		if (rc == 0)
@@ -117,6 +119,11 @@ int log_recover(struct log *log, int64_t from_offset, struct err *err)
 		int64_t limit = is_last ? INT64_MAX : log->segments[i + 1]->base_offset;
 
 		rc = recover_segment(log, log->segments[i], limit, &epochs_changed, &is_cut, err);
+		/* The end of a segment can be lost although the next one was written: a roll does
+		 * not wait for the disk. Behind the hole nothing counts; only the cleaner makes
+		 * such ones on purpose. */
+		if (rc == 0 && !is_last && !log->config.cleanup_compact && log->end_offset < limit)
+			is_cut = true;
 		if (rc == 0 && is_cut && !is_last) {
 			unsigned count = (unsigned)(log->segment_count - i - 1);
 

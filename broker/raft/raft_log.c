@@ -1,4 +1,5 @@
 /* The metadata log: opening, appending, flushing, the high watermark. */
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/say.h"
 #include "raft/raft_int.h"
@@ -138,6 +139,25 @@ static int raft_read_quorum(struct raft *r, struct err *err)
 	return rc;
 }
 
+/* Of a cleaning that did not come to its end: segments may have come back whose epochs are
+ * forgotten. Nobody could be told where they part from another log, so they count no more. */
+static int raft_log_drop_unknown(struct raft *r, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < r->snapshots.count; i++) {
+		int64_t start = log_start_offset(r->log);
+		int64_t end = r->snapshots.items[i].id.end_offset;
+
+		if (start == log_end_offset(r->log) || log_epoch_at(r->log, start) >= 0)
+			break;
+		if (end > start)
+			rc = log_follow_start(r->log, end, err);
+	}
+	raft_snapshots_drop_before(r, log_start_offset(r->log));
+	return rc;
+}
+
 int raft_log_open(struct raft *r, struct err *err)
 {
 	struct log_pool_options pool = {0};
@@ -166,9 +186,9 @@ int raft_log_open(struct raft *r, struct err *err)
 		return err_set(err, E_CORRUPT,
 			       "%s: the log starts at %" PRId64 ", but no snapshot reaches it",
 			       r->dir, log_start_offset(r->log));
-	/* of a cleaning that did not come to its end */
-	raft_snapshots_drop_before(r, log_start_offset(r->log));
-	rc = raft_read_quorum(r, err);
+	rc = raft_log_drop_unknown(r, err);
+	if (rc == 0)
+		rc = raft_read_quorum(r, err);
 	/* what recovery left, and the names of the files, are durable from here on */
 	if (rc == 0)
 		rc = log_flush(r->log, err);
@@ -205,7 +225,7 @@ int raft_append_batch(struct raft *r, struct batch_builder *batch, int64_t *last
 	if (rc == 0) {
 		*last_offset = info.last_offset;
 		/* A roll leaves the end of the old segment to somebody's flush: this one's. */
-		if (info.has_rolled)
+		if (info.has_rolled && !FAULT(roll_unsynced))
 			rc = log_flush(r->log, err);
 		if (rc == 0 && info.has_rolled)
 			r->durable_end = log_end_offset(r->log);
@@ -241,6 +261,17 @@ bool raft_endpoint_is_current(const struct raft *r, const struct voters_record_v
 	       v->kraft_version_feature.max_supported_version == KRAFT_VERSION_MAX;
 }
 
+void raft_own_entry(const struct raft *r, struct arena *arena, struct voters_record_voter *v)
+{
+	v->endpoints = WIRE_ARRAY(arena, voters_record_endpoint, 1);
+	v->endpoints_count = 1;
+	v->endpoints[0].name = r->endpoint_name;
+	v->endpoints[0].host = r->endpoint_host;
+	v->endpoints[0].port = r->options.endpoint.port;
+	v->kraft_version_feature.min_supported_version = 0;
+	v->kraft_version_feature.max_supported_version = KRAFT_VERSION_MAX;
+}
+
 /* The voters with this node's own entry as it is now; false if the log has them like that. */
 static bool raft_voters_renew(struct raft *r, struct arena *arena, struct voters_record **out)
 {
@@ -253,13 +284,7 @@ static bool raft_voters_renew(struct raft *r, struct arena *arena, struct voters
 		if (!raft_is_self(r, v) || str_is_null(r->endpoint_host) ||
 		    raft_endpoint_is_current(r, v))
 			continue;
-		v->endpoints = WIRE_ARRAY(arena, voters_record_endpoint, 1);
-		v->endpoints_count = 1;
-		v->endpoints[0].name = r->endpoint_name;
-		v->endpoints[0].host = r->endpoint_host;
-		v->endpoints[0].port = r->options.endpoint.port;
-		v->kraft_version_feature.min_supported_version = 0;
-		v->kraft_version_feature.max_supported_version = KRAFT_VERSION_MAX;
+		raft_own_entry(r, arena, v);
 		is_new = true;
 	}
 	*out = voters;
@@ -328,6 +353,9 @@ int raft_begin_epoch(struct raft *r, struct err *err)
 		rc = raft_append_batch(r, &batch, &last_offset, err);
 	if (rc == 0 && voters)
 		raft_set_voters(r, voters, last_offset);
+	/* after a roll it is on the disk already: no flush will come to say so */
+	if (rc == 0)
+		raft_update_high_watermark(r);
 	batch_builder_fini(&batch);
 	arena_fini(&arena);
 	if (rc == 0)
@@ -353,7 +381,7 @@ int raft_append_fetched(struct raft *r, struct slice records, struct err *err)
 	if (rc == 0 && info.first_offset >= 0)
 		rc = raft_scan_batches(r, records, &end, err);
 	if (rc == 0 && info.has_rolled) {
-		rc = log_flush(r->log, err);
+		rc = FAULT(roll_unsynced) ? 0 : log_flush(r->log, err);
 		if (rc == 0)
 			r->durable_end = log_end_offset(r->log);
 	}
@@ -385,7 +413,8 @@ int raft_truncate(struct raft *r, int64_t offset, struct err *err)
 	if (rc < 0)
 		return rc;
 	raft_flush_cut(r);
-	if (r->voters_offset >= offset || r->kraft_version_offset >= offset)
+	if ((r->voters_offset >= offset || r->kraft_version_offset >= offset) &&
+	    !FAULT(truncation_keeps_voters))
 		rc = raft_read_quorum(r, err);
 	return rc;
 }
@@ -429,13 +458,14 @@ void raft_update_high_watermark(struct raft *r)
 		return;
 	ends = xcalloc(r->peer_count + 1, sizeof(*ends));
 	if (r->is_voter)
-		ends[count++] = r->durable_end;
+		ends[count++] =
+			FAULT(agreed_before_flush) ? log_end_offset(r->log) : r->durable_end;
 	for (size_t i = 0; i < r->peer_count; i++)
 		ends[count++] = r->peers[i].end_offset;
 	qsort(ends, count, sizeof(*ends), offset_cmp);
-	agreed = ends[raft_majority(r) - 1];
+	agreed = ends[FAULT(agreed_by_one) ? 0 : raft_majority(r) - 1];
 	free(ends);
-	if (agreed <= r->epoch_start || agreed <= r->high_watermark)
+	if ((agreed <= r->epoch_start && !FAULT(old_epoch_agreed)) || agreed <= r->high_watermark)
 		return;
 	r->high_watermark = agreed;
 	log_set_high_watermark(r->log, agreed);
@@ -443,7 +473,8 @@ void raft_update_high_watermark(struct raft *r)
 
 void raft_follow_high_watermark(struct raft *r, int64_t offset)
 {
-	offset = MIN(offset, log_end_offset(r->log));
+	if (!FAULT(high_watermark_unbounded))
+		offset = MIN(offset, log_end_offset(r->log));
 	if (offset <= r->high_watermark)
 		return;
 	r->high_watermark = offset;
@@ -469,7 +500,7 @@ static void raft_flush_done(struct env_work *work)
 		free(f);
 		return;
 	}
-	if (work->rc < 0) {
+	if (work->rc < 0 && !FAULT(flush_error_ignored)) {
 		err_sys(&err, work->rc, "cannot flush %s", r->dir);
 		raft_fail(r, work->rc, &err);
 	} else {
