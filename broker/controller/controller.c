@@ -216,6 +216,12 @@ static void change_append(struct change *ch)
 
 	if (ch->rc < 0 || ch->batch.record_count == 0)
 		return;
+	/* It may have lost the lead since it last settled: a node that was paused finds so. */
+	if (raft_role(c->raft) != RAFT_LEADER || raft_epoch(c->raft) != c->active_epoch) {
+		ch->rc = err_set(&ch->err, E_CLOSED, "node %d does not lead the quorum any more",
+				 c->options.node_id);
+		return;
+	}
 	c->record_bytes += (int64_t)batch_builder_bytes(&ch->batch);
 	ch->rc = raft_append(c->raft, &ch->batch, &ch->last_offset, &ch->err);
 	if (ch->rc < 0) {
@@ -274,6 +280,8 @@ static enum kafka_error error_of_failure(int rc)
 {
 	if (rc == E_TOO_LARGE)
 		return KERR_POLICY_VIOLATION;
+	if (rc == E_CLOSED)
+		return KERR_NOT_CONTROLLER;
 	if (rc == E_OFFLINE || rc > E_SHORT) /* or -errno */
 		return KERR_KAFKA_STORAGE_ERROR;
 	return KERR_UNKNOWN_SERVER_ERROR;
