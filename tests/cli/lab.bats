@@ -33,6 +33,7 @@ setup()
 teardown()
 {
 	[ "$TOOLS" = kavka ] || return 0
+	[ -n "${BATS_TEST_COMPLETED:-}" ] || { lab ps; lab log --lines 20; } >&2
 	lab heal --quiet || true
 	lab resume --quiet 2>/dev/null || true
 	lab start --quiet 2>/dev/null || true
