@@ -244,6 +244,8 @@ int control_open_raft(struct control *c, struct err *err)
 		.directory_id = c->options.metadata_dir_id,
 		.endpoint = c->options.controller_endpoint,
 		.cluster_id = c->options.cluster_id,
+		.auto_join = c->options.is_controller &&
+			     config_bool(config, CONFIG_CONTROLLER_QUORUM_AUTO_JOIN_ENABLE),
 		.election_timeout_ms =
 			config_i64(config, CONFIG_CONTROLLER_QUORUM_ELECTION_TIMEOUT_MS),
 		.fetch_timeout_ms = config_i64(config, CONFIG_CONTROLLER_QUORUM_FETCH_TIMEOUT_MS),

@@ -126,14 +126,11 @@ static struct refusal check_feature(struct change *ch, struct control_op *op,
 		return REFUSED(KERR_INVALID_UPDATE_VERSION,
 			       "The controller does not support the given upgrade type.");
 	if (str_is(u->feature, KRAFT_VERSION_FEATURE))
-		return to == raft_kraft_version(ch->c->raft)
+		return raft_upgrade(ch->c->raft, to, true, &err) == 0
 			       ? ACCEPTED
 			       : REFUSED(KERR_INVALID_UPDATE_VERSION,
-					 "Invalid update version %d for feature kraft.version. It "
-					 "is "
-					 "%d since the quorum was formatted and cannot change on a "
-					 "quorum of one",
-					 to, raft_kraft_version(ch->c->raft));
+					 "Invalid update version %d for feature kraft.version: %s",
+					 to, err.text);
 	if (to < 0)
 		return REFUSED(
 			KERR_INVALID_UPDATE_VERSION,
@@ -204,11 +201,30 @@ static void enable_elr(struct change *ch)
 	change_add(ch, &config_record_desc, 0, &r);
 }
 
+/* The level of kraft.version is the quorum's own. The record behind it makes the answer wait until
+ * the quorum has agreed. */
+static struct refusal upgrade_quorum(struct change *ch, struct control_op *op, int16_t level)
+{
+	struct no_op_record r;
+	struct err err = {0};
+
+	if (level == raft_kraft_version(ch->c->raft))
+		return ACCEPTED;
+	if (raft_upgrade(ch->c->raft, level, false, &err) < 0)
+		return REFUSED(KERR_INVALID_UPDATE_VERSION,
+			       "Invalid update version %d for feature kraft.version: %s", level,
+			       err.text);
+	WIRE_INIT(no_op_record, &r);
+	change_add(ch, &no_op_record_desc, 0, &r);
+	return ACCEPTED;
+}
+
 void update_features_run(struct change *ch, struct control_op *op)
 {
 	const struct update_features_request *r = op->request;
 	struct update_features_response *response = op->response;
 	struct refusal refusal = ACCEPTED;
+	int16_t quorum_level = -1;
 
 	for (int32_t i = 0; i < r->feature_updates_count && !refusal.error; i++) {
 		const struct update_features_request_feature_update_key *u = &r->feature_updates[i];
@@ -219,8 +235,11 @@ void update_features_run(struct change *ch, struct control_op *op)
 		struct feature_level_record record;
 
 		refusal = check_feature(ch, op, u, type);
-		if (refusal.error || u->max_version_level == now ||
-		    str_is(u->feature, KRAFT_VERSION_FEATURE))
+		if (str_is(u->feature, KRAFT_VERSION_FEATURE)) {
+			quorum_level = u->max_version_level;
+			continue;
+		}
+		if (refusal.error || u->max_version_level == now)
 			continue;
 		if (str_is(u->feature, ELR_VERSION_FEATURE) && now == 0)
 			enable_elr(ch);
@@ -229,6 +248,8 @@ void update_features_run(struct change *ch, struct control_op *op)
 		record.feature_level = u->max_version_level;
 		change_add(ch, &feature_level_record_desc, 0, &record);
 	}
+	if (quorum_level >= 0 && !refusal.error && !r->validate_only)
+		refusal = upgrade_quorum(ch, op, quorum_level);
 	ch->is_discarded = r->validate_only || refusal.error;
 	op->error = refusal.error;
 	if (refusal.error)

@@ -82,6 +82,8 @@ struct raft_options {
 	/* Who to ask for the leader (controller.quorum.bootstrap.servers). */
 	const struct raft_address *bootstrap;
 	size_t bootstrap_count;
+	/* controller.quorum.auto.join.enable: this node shall become a voter by itself. */
+	bool auto_join;
 	int64_t election_timeout_ms; /* controller.quorum.election.timeout.ms, and so on */
 	int64_t fetch_timeout_ms;
 	int64_t election_backoff_max_ms;
@@ -124,6 +126,11 @@ MUST_USE int raft_append(struct raft *r, struct batch_builder *batch, int64_t *l
 void raft_flush(struct raft *r);
 /* Leader only: gives up leading, and tells the other voters, the one most up to date first. */
 MUST_USE int raft_resign(struct raft *r, struct err *err);
+
+/* Leader only: brings the quorum to this kraft.version, from which on the log says who the voters
+ * are. E_AGAIN: a voter has not said yet what it supports, or another change is under way;
+ * E_UNSUPPORTED (a voter), E_INVALID, E_CLOSED (not the leader), or the disk's error. */
+MUST_USE int raft_upgrade(struct raft *r, int16_t version, bool only_check, struct err *err);
 
 /* ---- Messages -------------------------------------------------------------------------------- */
 

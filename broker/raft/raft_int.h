@@ -32,6 +32,8 @@ struct raft_peer {
 	int64_t last_fetch_ms, last_caught_up_ms; /* -1: never */
 	bool has_fetched;                         /* since the quorum was last checked */
 	bool has_ended;                           /* knows that this epoch is over */
+	/* Under kraft.version 0: what it said of itself in this epoch, in told_arena; or NULL. */
+	const struct voters_record_voter *told;
 };
 
 /* A node that fetches and is no voter, as the leader sees it. */
@@ -110,6 +112,8 @@ struct raft {
 	struct raft_download download;
 	struct raft_change change;
 	int64_t update_us; /* follower: when to look whether its own entry is true */
+	bool has_told;     /* follower under kraft.version 0: the leader knows of this node */
+	struct arena told_arena;
 
 	/* the voters: of the newest control record, or of the snapshot, or of the config */
 	struct arena voters_arena, old_voters_arena;
@@ -234,8 +238,21 @@ MUST_USE int raft_step_change(struct raft *r, struct err *err);
 /* No leader any more: whoever waits is told. */
 void raft_drop_change(struct raft *r, enum kafka_error error);
 void raft_forget_change(struct raft *r, const struct raft_inbound *in);
-/* Follower: tells the leader what is true of this node, if the voters say otherwise. */
+/* The entry of this id, whatever its directory is; NULL: there is none. */
+const struct voters_record_voter *raft_voter_find(const struct raft *r, int32_t node_id);
+
+/* ---- raft_self.c: what a node tells the leader of itself ---------------------------------------
+ */
+
+/* Follower: tells the leader what is true of this node, if the voters say otherwise; asks to become
+ * one of them, if it shall. False: nothing was sent. */
 bool raft_send_update(struct raft *r);
+/* NULL: the leader does not know the request. */
+void raft_on_update_response(struct raft *r, const struct update_raft_voter_response *m);
+void raft_on_join_response(struct raft *r, enum kafka_error error, struct str text);
+/* Leader under kraft.version 0: keeps what a voter said of itself. */
+void raft_keep_told(struct raft *r, const struct voters_record_voter *voter);
+void raft_forget_told(struct raft *r);
 
 /* ---- raft_peers.c -----------------------------------------------------------------------------
  */
@@ -328,6 +345,8 @@ MUST_USE int raft_truncate(struct raft *r, int64_t offset, struct err *err);
 /* Goes on from a snapshot that was fetched: nothing before it is kept. */
 MUST_USE int raft_use_fetched_snapshot(struct raft *r, struct snapshot_id id, struct err *err);
 /* Do the voters say where this node listens, and what it supports? */
+/* Fills in endpoint and versions of this node. */
+void raft_own_entry(const struct raft *r, struct arena *arena, struct voters_record_voter *v);
 bool raft_endpoint_is_current(const struct raft *r, const struct voters_record_voter *v);
 /* The high watermark as far as what is known allows (leader). */
 void raft_update_high_watermark(struct raft *r);
