@@ -135,6 +135,14 @@ struct replica_report {
 void replica_set_report(struct replica_set *set,
 			void (*line)(void *ctx, const struct replica_report *report), void *ctx);
 
+/* For metrics: since the start, and now. */
+struct replica_stats {
+	uint64_t isr_shrink_count, isr_expand_count;
+	uint64_t fetched_bytes, served_bytes; /* by our followers, to others */
+	int64_t lag_max;                      /* offsets that the slowest of our followers lacks */
+};
+void replica_set_stats(struct replica_set *set, struct replica_stats *out);
+
 /* ---- A partition --------------------------------------------------------------------------- */
 
 enum partition_role { PARTITION_OFFLINE, PARTITION_LEADER, PARTITION_FOLLOWER };

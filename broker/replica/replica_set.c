@@ -397,6 +397,19 @@ int64_t replica_set_tick(struct replica_set *set)
 
 /* ---- Reports and the end --------------------------------------------------------------------- */
 
+void replica_set_stats(struct replica_set *set, struct replica_stats *out)
+{
+	*out = (struct replica_stats){
+		.isr_shrink_count = set->isr_shrink_count,
+		.isr_expand_count = set->isr_expand_count,
+		.fetched_bytes = set->fetched_bytes,
+		.served_bytes = set->served_bytes,
+	};
+	REPLICA_SET_FOREACH(set, p)
+	if (p->follow.fetcher)
+		out->lag_max = MAX(out->lag_max, p->follow.lag);
+}
+
 void replica_set_report(struct replica_set *set,
 			void (*line)(void *ctx, const struct replica_report *report), void *ctx)
 {

@@ -48,6 +48,7 @@ struct http {
 struct scrape {
 	struct metrics *metrics;
 	struct out partitions; /* lines of each partition */
+	struct replica_stats replicas;
 	unsigned partition_count, leader_count, offline_count, under_replicated, under_min_isr;
 	struct group_counts groups;
 	bool is_controller;
@@ -110,6 +111,18 @@ static void scrape_groups(struct scrape *scrape, struct group_coordinator *group
 	scrape->groups.dead += counts.dead;
 }
 
+static void scrape_replicas(struct scrape *scrape, struct replica_set *set)
+{
+	struct replica_stats stats;
+
+	replica_set_stats(set, &stats);
+	scrape->replicas.isr_shrink_count += stats.isr_shrink_count;
+	scrape->replicas.isr_expand_count += stats.isr_expand_count;
+	scrape->replicas.fetched_bytes += stats.fetched_bytes;
+	scrape->replicas.served_bytes += stats.served_bytes;
+	scrape->replicas.lag_max = MAX(scrape->replicas.lag_max, stats.lag_max);
+}
+
 static void scrape_shard(struct server_shard *s, void *arg)
 {
 	struct scrape *scrape = arg;
@@ -125,6 +138,7 @@ static void scrape_shard(struct server_shard *s, void *arg)
 		scrape->under_replicated += p->isr.member_count < p->isr.replica_count;
 		scrape->under_min_isr += p->isr.member_count < p->min_insync;
 	}
+	scrape_replicas(scrape, s->shard.replicas);
 	scrape_groups(scrape, s->shard.groups);
 	if (s->shard.control)
 		scrape->is_controller =
@@ -150,6 +164,7 @@ static void scrape_print(struct server *server, struct scrape *scrape, struct ou
 		{"kafka_server_replicamanager_offlinereplicacount", scrape->offline_count},
 		{"kafka_server_replicamanager_underreplicatedpartitions", scrape->under_replicated},
 		{"kafka_server_replicamanager_underminisrpartitioncount", scrape->under_min_isr},
+		{"kafka_server_replicafetchermanager_maxlag", (double)scrape->replicas.lag_max},
 		{"kafka_controller_kafkacontroller_activecontrollercount", scrape->is_controller},
 		{"kafka_log_logmanager_offlinelogdirectorycount",
 		 __builtin_popcount(atomic_load(&server->dirs_offline))},
@@ -167,8 +182,22 @@ static void scrape_print(struct server *server, struct scrape *scrape, struct ou
 		 (double)atomic_load(&server->memory_bytes)},
 	};
 
+	const struct {
+		const char *name;
+		uint64_t value;
+	} counters[] = {
+		{"kafka_server_replicamanager_isrshrinks_total", scrape->replicas.isr_shrink_count},
+		{"kafka_server_replicamanager_isrexpands_total", scrape->replicas.isr_expand_count},
+		{"kafka_server_brokertopicmetrics_replicationbytesin_total",
+		 scrape->replicas.fetched_bytes},
+		{"kafka_server_brokertopicmetrics_replicationbytesout_total",
+		 scrape->replicas.served_bytes},
+	};
+
 	for (size_t i = 0; i < ARRAY_LEN(gauges); i++)
 		metrics_line(out, "gauge", gauges[i].name, NULL, gauges[i].value);
+	for (size_t i = 0; i < ARRAY_LEN(counters); i++)
+		metrics_line(out, "counter", counters[i].name, NULL, (double)counters[i].value);
 	metrics_print(scrape->metrics, out, api_name);
 	out_bytes(out, scrape->partitions.data, scrape->partitions.len);
 }

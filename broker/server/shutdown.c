@@ -3,6 +3,7 @@
 #include "server/server_int.h"
 
 #include "api/alter_isr.h"
+#include "api/assign_dirs.h"
 #include "api/fetch_session.h"
 #include "api/telemetry.h"
 #include "base/clock.h"
@@ -97,6 +98,7 @@ static void free_shard(struct server_shard *s, void *arg UNUSED)
 	fetch_sessions_free(s->shard.fetch_sessions);
 	telemetry_free(s->shard.telemetry);
 	alter_isr_free(s->shard.alter_isr);
+	assign_dirs_free(s->shard.dir_batch);
 	image_unref(s->shard.image);
 	s->shard.image = NULL;
 	s->shard.groups = NULL;
@@ -104,6 +106,7 @@ static void free_shard(struct server_shard *s, void *arg UNUSED)
 	s->shard.fetch_sessions = NULL;
 	s->shard.telemetry = NULL;
 	s->shard.alter_isr = NULL;
+	s->shard.dir_batch = NULL;
 	if (s->shard.control)
 		control_close(s->shard.control);
 	s->shard.control = NULL;
