@@ -308,11 +308,12 @@ static int raft_answered(struct raft *r, struct raft_link *link, const void *res
 	case API_UPDATE_RAFT_VOTER: raft_on_update_response(r, response); return 0;
 	case API_ADD_RAFT_VOTER:
 		add = response;
-		raft_on_join_response(r, (enum kafka_error)add->error_code, add->error_message);
+		raft_on_join_response(r, link->api, (enum kafka_error)add->error_code,
+				      add->error_message);
 		return 0;
 	case API_REMOVE_RAFT_VOTER:
 		removed = response;
-		raft_on_join_response(r, (enum kafka_error)removed->error_code,
+		raft_on_join_response(r, link->api, (enum kafka_error)removed->error_code,
 				      removed->error_message);
 		return 0;
 	default:

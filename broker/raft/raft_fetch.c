@@ -51,19 +51,31 @@ static struct raft_observer *observer_of(struct raft *r, int32_t node_id, struct
 	return &r->observers[r->observer_count++];
 }
 
+/* Who has come as far as the log was when it fetched last, was at its end then. */
+static int64_t caught_up_ms(const struct raft *r, int64_t offset, int64_t last_fetch_end,
+			    int64_t last_fetch_ms, int64_t before_ms)
+{
+	if (offset >= log_end_offset(r->log))
+		return env_wall_ms(r->options.env);
+	if (last_fetch_ms >= 0 && offset >= last_fetch_end)
+		return MAX(last_fetch_ms, before_ms);
+	return before_ms;
+}
+
 /* A valid fetch offset: what is before it is on that node's disk. */
 static void note_fetch(struct raft *r, int32_t node_id, struct uuid directory_id, int64_t offset)
 {
 	struct raft_peer *peer = raft_peer_find(r, node_id, directory_id);
-	bool is_caught_up = offset >= log_end_offset(r->log);
 	int64_t now_ms = env_wall_ms(r->options.env);
 	struct raft_observer *o;
 
 	if (peer) {
 		peer->end_offset = offset;
+		peer->last_caught_up_ms =
+			caught_up_ms(r, offset, peer->last_fetch_end, peer->last_fetch_ms,
+				     peer->last_caught_up_ms);
 		peer->last_fetch_ms = now_ms;
-		if (is_caught_up)
-			peer->last_caught_up_ms = now_ms;
+		peer->last_fetch_end = log_end_offset(r->log);
 		raft_heard_from(r, peer);
 		raft_update_high_watermark(r);
 		return;
@@ -72,9 +84,10 @@ static void note_fetch(struct raft *r, int32_t node_id, struct uuid directory_id
 		return;
 	o = observer_of(r, node_id, directory_id);
 	o->end_offset = offset;
+	o->last_caught_up_ms = caught_up_ms(r, offset, o->last_fetch_end, o->last_fetch_ms,
+					    o->last_caught_up_ms);
 	o->last_fetch_ms = now_ms;
-	if (is_caught_up)
-		o->last_caught_up_ms = now_ms;
+	o->last_fetch_end = log_end_offset(r->log);
 }
 
 bool raft_replica_at(const struct raft *r, size_t i, struct raft_replica *out)

@@ -30,6 +30,7 @@ struct raft_peer {
 	int64_t end_offset;    /* below it everything is on that node's disk; -1: unknown */
 	int64_t last_fetch_us; /* INT64_MIN: not in this epoch */
 	int64_t last_fetch_ms, last_caught_up_ms; /* -1: never */
+	int64_t last_fetch_end;                   /* where this log ended then */
 	bool has_fetched;                         /* since the quorum was last checked */
 	bool has_ended;                           /* knows that this epoch is over */
 	/* Under kraft.version 0: what it said of itself in this epoch, in told_arena; or NULL. */
@@ -42,6 +43,7 @@ struct raft_observer {
 	struct uuid directory_id;
 	int64_t end_offset;
 	int64_t last_fetch_ms, last_caught_up_ms;
+	int64_t last_fetch_end;
 };
 #define OBSERVERS_MAX 1024 /* the one not heard from for longest makes room */
 #define OBSERVER_SESSION_MS (300 * 1000)
@@ -249,7 +251,8 @@ const struct voters_record_voter *raft_voter_find(const struct raft *r, int32_t 
 bool raft_send_update(struct raft *r);
 /* NULL: the leader does not know the request. */
 void raft_on_update_response(struct raft *r, const struct update_raft_voter_response *m);
-void raft_on_join_response(struct raft *r, enum kafka_error error, struct str text);
+void raft_on_join_response(struct raft *r, enum api_key api, enum kafka_error error,
+			   struct str text);
 /* Leader under kraft.version 0: keeps what a voter said of itself. */
 void raft_keep_told(struct raft *r, const struct voters_record_voter *voter);
 void raft_forget_told(struct raft *r);

@@ -57,6 +57,7 @@ static void peer_init(struct raft *r, struct raft_peer *peer, const struct voter
 		peer->end_offset = o->end_offset;
 		peer->last_fetch_ms = o->last_fetch_ms;
 		peer->last_caught_up_ms = o->last_caught_up_ms;
+		peer->last_fetch_end = o->last_fetch_end;
 	}
 	peer->link.node_id = v->voter_id;
 	peer->link.host = e ? e->host : STR_NULL;

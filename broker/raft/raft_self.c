@@ -106,11 +106,14 @@ void raft_on_update_response(struct raft *r, const struct update_raft_voter_resp
 			 r->state.leader_epoch, kafka_error_name(m->error_code));
 }
 
-void raft_on_join_response(struct raft *r, enum kafka_error error, struct str text)
+void raft_on_join_response(struct raft *r, enum api_key api, enum kafka_error error,
+			   struct str text)
 {
-	if (error == KERR_NONE)
-		r->update_us = 0; /* after a removal there is more to ask for */
-	else
+	if (error == KERR_NONE && api == API_REMOVE_RAFT_VOTER)
+		r->update_us = 0;
+	else if (error == KERR_REQUEST_TIMED_OUT) /* not yet */
+		r->update_us = raft_now_us(r) + r->options.fetch_timeout_ms * 250;
+	if (error != KERR_NONE)
 		say_info("epoch %d: this node is no voter yet: %s %.*s", r->state.leader_epoch,
 			 kafka_error_name(error), STR(text));
 }
