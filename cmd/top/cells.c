@@ -229,7 +229,7 @@ static void broker_state(const struct top_broker *b, struct cell *out)
 
 static void broker_quorum(const struct snapshot *now, const struct top_broker *b, struct cell *out)
 {
-	bool is_leader = now->quorum_leader >= 0 ? b->is_quorum_leader : now->controller == b->id;
+	bool is_leader = (now->quorum_leader >= 0 ? now->quorum_leader : now->controller) == b->id;
 
 	if (is_leader && b->state == BROKER_UP) {
 		out->text = now->quorum_leader >= 0 ? STR_LIT("leader") : STR_LIT("controller");

@@ -63,23 +63,29 @@ static struct style alarm_style(int64_t count, enum tone tone)
 static void draw_summary(struct screen *s, const struct view *v, int64_t now_ms)
 {
 	const struct snapshot *now = model_now(v->model);
-	char time[EVENT_TIME_MAX], partitions[FIGURE_MAX];
+	bool is_wide = s->width >= 96;
+	char partitions[FIGURE_MAX], right[128];
 	unsigned x = 1;
+	size_t len;
 
-	event_time(now_ms, time);
 	figure_count(partitions, now->partition_count);
 	put_text(s, &x, 0, (struct style){.is_bold = true}, "kavka top");
-	put_text(s, &x, 0, STYLE(TONE_DIM), "  %.*s", STR(now->cluster_id));
 	put_text(s, &x, 0, alarm_style(now->broker_count - now->up_count, TONE_RED),
-		 "  %d/%d brokers up", now->up_count, now->broker_count);
-	put_text(s, &x, 0, STYLE(TONE_PLAIN), "  %d topics  %s partitions", now->topic_count,
-		 partitions);
+		 "  %d/%d brokers%s", now->up_count, now->broker_count, is_wide ? " up" : "");
 	put_text(s, &x, 0, alarm_style(now->under_replicated_count, TONE_YELLOW),
-		 "  %" PRId64 " under-replicated", now->under_replicated_count);
+		 "  %" PRId64 " under-repl%s", now->under_replicated_count,
+		 is_wide ? "icated" : "");
 	put_text(s, &x, 0, alarm_style(now->offline_count, TONE_RED), "  %" PRId64 " offline",
 		 now->offline_count);
-	if (x + sizeof(" 00:00:00 ") <= s->width)
-		put_right(s, 0, STYLE(TONE_PLAIN), time);
+	put_text(s, &x, 0, STYLE(TONE_PLAIN), "  %d topics  %s partitions", now->topic_count,
+		 partitions);
+	len = (size_t)snprintf(right, sizeof(right), "%.*s  ", MIN((int)now->cluster_id.len, 64),
+			       now->cluster_id.data ? now->cluster_id.data : "");
+	event_time(now_ms, right + len);
+	if (x + 2 + strlen(right) < s->width)
+		put_right(s, 0, STYLE(TONE_DIM), right);
+	else if (x + 2 + strlen(right + len) < s->width)
+		put_right(s, 0, STYLE(TONE_DIM), right + len);
 }
 
 static void draw_unreachable(struct screen *s, const struct view *v, int64_t now_ms)

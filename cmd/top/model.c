@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #define NAME_MAX_BYTES 300
 
@@ -94,6 +95,9 @@ void model_failed(struct top_model *m, const struct err *err, int64_t wall_ms)
 	struct snapshot *now = model_now(m);
 
 	m->err = *err;
+	/* Each try times out; why is what is behind that. */
+	if (strncmp(err->text, "timed out: ", 11) == 0)
+		memmove(m->err.text, m->err.text + 11, strlen(m->err.text + 11) + 1);
 	if (m->is_unreachable)
 		return;
 	m->is_unreachable = true;

@@ -40,17 +40,17 @@ static bool sampler_was_silent(const struct sampler *s, int32_t id)
 	return false;
 }
 
-/* What an answer, or its absence, says of the broker itself. */
+/* What an answer, or its absence, says of the broker itself: the last one counts. */
 static void ask_judge(struct sampler *s, const struct ask *ask)
 {
 	struct top_broker *b = ask->node_id >= 0 ? snapshot_broker(s->into, ask->node_id) : NULL;
 
 	if (!b)
 		return;
-	/* Not to have an API, or not to tell us, is an answer. */
-	if (ask->call.rc == 0 || ask->call.rc == E_UNSUPPORTED)
-		b->state = BROKER_UP;
-	else if (!b->reason.data && ask->call.err.text[0])
+	/* Not to have an API is an answer. */
+	b->state = ask->call.rc == 0 || ask->call.rc == E_UNSUPPORTED ? BROKER_UP : BROKER_SILENT;
+	/* That it took too long is no reason, but the same said again. */
+	if (b->state == BROKER_SILENT && ask->call.rc != E_TIMEOUT && !b->reason.data)
 		b->reason = str_dup(&s->into->arena, str_of(ask->call.err.text));
 }
 
@@ -347,7 +347,6 @@ static void sampler_take_brokers(struct sampler *s)
 	into->broker_count = count;
 	s->silent_count = 0;
 	for (int32_t i = 0; i < count; i++) {
-		all[i].is_quorum_leader = all[i].id == into->quorum_leader;
 		all[i].is_voter = id_is_among(s->voters, s->voter_count, all[i].id);
 		if (all[i].state != BROKER_SILENT)
 			continue;

@@ -27,7 +27,7 @@
 #define SAMPLER_SILENT_MS 700
 /* Metadata: of one broker, and of any, once the cluster was reached. */
 #define SAMPLER_METADATA_MS 2000
-#define SAMPLER_CLUSTER_MS 3500
+#define SAMPLER_CLUSTER_MS 3000
 /* DescribeQuorum is passed on to the leader of the quorum, which may be gone. */
 #define SAMPLER_QUORUM_MS 1000
 #define SAMPLER_SLOW_MS 5000

@@ -150,6 +150,11 @@ static void brokers_add_gone(struct snapshot *now, const struct snapshot *before
 
 static void brokers_carry(struct snapshot *now, const struct snapshot *before)
 {
+	bool is_quorum_known = now->quorum_leader >= 0;
+
+	/* While a new one is elected nobody tells: the old one stands there until then. */
+	if (!is_quorum_known)
+		now->quorum_leader = before->quorum_leader;
 	for (int32_t i = 0; i < before->broker_count; i++)
 		if (!snapshot_broker(now, before->brokers[i].id))
 			brokers_add_gone(now, before, before->brokers[i].id);
@@ -171,6 +176,8 @@ static void brokers_carry(struct snapshot *now, const struct snapshot *before)
 			b->disk_bytes = was->disk_bytes;
 			b->usable_bytes = was->usable_bytes;
 		}
+		if (was && !is_quorum_known)
+			b->is_voter = was->is_voter;
 		b->rate = b->state == BROKER_UP && before->at_us ? 0 : NAN;
 		now->up_count += b->state == BROKER_UP;
 		now->gone_count += b->state == BROKER_GONE;

@@ -33,7 +33,7 @@ struct top_broker {
 	enum broker_state state;
 	struct str reason; /* BROKER_SILENT: why; null else */
 	bool is_fenced;    /* registered, but not counted on */
-	bool is_quorum_leader, is_voter;
+	bool is_voter;
 	int64_t log_bytes;                /* of all its replicas */
 	int64_t disk_bytes, usable_bytes; /* of the file systems they are on */
 	/* settled */
@@ -104,7 +104,7 @@ struct snapshot {
 	int64_t at_us, wall_ms; /* when it was begun; at_us 0: empty */
 	struct str cluster_id;
 	int32_t controller;    /* as Metadata tells it; -1: none */
-	int32_t quorum_leader; /* -1: not known */
+	int32_t quorum_leader; /* -1: not known; carried over */
 	bool has_all_groups;   /* each broker told its groups */
 	struct top_broker *brokers;
 	int32_t broker_count;
