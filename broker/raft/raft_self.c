@@ -96,12 +96,20 @@ bool raft_send_update(struct raft *r)
 	return true;
 }
 
+/* The leader does not find the time for it now. */
+static void ask_again_soon(struct raft *r)
+{
+	r->update_us = raft_now_us(r) + r->options.fetch_timeout_ms * 250;
+}
+
 void raft_on_update_response(struct raft *r, const struct update_raft_voter_response *m)
 {
 	/* an older leader has no use for it */
 	r->has_told =
 		!m || m->error_code == KERR_NONE || m->error_code == KERR_UNSUPPORTED_VERSION;
-	if (!r->has_told)
+	if (m && m->error_code == KERR_REQUEST_TIMED_OUT)
+		ask_again_soon(r);
+	else if (!r->has_told)
 		say_info("epoch %d: the leader does not take this voter's endpoint: %s",
 			 r->state.leader_epoch, kafka_error_name(m->error_code));
 }
@@ -111,9 +119,9 @@ void raft_on_join_response(struct raft *r, enum api_key api, enum kafka_error er
 {
 	if (error == KERR_NONE && api == API_REMOVE_RAFT_VOTER)
 		r->update_us = 0;
-	else if (error == KERR_REQUEST_TIMED_OUT) /* not yet */
-		r->update_us = raft_now_us(r) + r->options.fetch_timeout_ms * 250;
-	if (error != KERR_NONE)
+	if (error == KERR_REQUEST_TIMED_OUT)
+		ask_again_soon(r);
+	else if (error != KERR_NONE)
 		say_info("epoch %d: this node is no voter yet: %s %.*s", r->state.leader_epoch,
 			 kafka_error_name(error), STR(text));
 }
