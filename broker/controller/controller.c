@@ -99,9 +99,11 @@ void controller_set_config(struct controller *c, const struct config *config)
 	c->config = config;
 }
 
+/* It may have lost the lead since it last settled: a node that was paused finds so. */
 bool controller_is_active(const struct controller *c)
 {
-	return c->is_active;
+	return c->is_active && raft_role(c->raft) == RAFT_LEADER &&
+	       raft_epoch(c->raft) == c->active_epoch;
 }
 
 struct uuid controller_incarnation_id(const struct controller *c)
@@ -216,8 +218,7 @@ static void change_append(struct change *ch)
 
 	if (ch->rc < 0 || ch->batch.record_count == 0)
 		return;
-	/* It may have lost the lead since it last settled: a node that was paused finds so. */
-	if (raft_role(c->raft) != RAFT_LEADER || raft_epoch(c->raft) != c->active_epoch) {
+	if (!controller_is_active(c)) {
 		ch->rc = err_set(&ch->err, E_CLOSED, "node %d does not lead the quorum any more",
 				 c->options.node_id);
 		return;
@@ -321,7 +322,7 @@ void controller_submit(struct controller *c, struct control_op *op)
 		op_finish(c, op, KERR_REQUEST_TIMED_OUT, STR_NULL);
 		return;
 	}
-	if (!c->is_active) {
+	if (!controller_is_active(c)) {
 		op_finish(c, op, KERR_NOT_CONTROLLER,
 			  raft_leader_id(c->raft) < 0
 				  ? STR_LIT("No controller appears to be active.")

@@ -97,8 +97,7 @@ void controller_tick(struct controller *c)
 	int64_t now_us = env_mono_us(c->env);
 	int64_t no_op_us = no_op_interval_us(c);
 
-	/* One that was paused may have lost the lead, and not settled since. */
-	if (!c->is_active || raft_role(c->raft) != RAFT_LEADER)
+	if (!controller_is_active(c))
 		return;
 	check_sessions(c, now_us);
 	if (no_op_us > 0 && is_due(&c->next_no_op_us, now_us, no_op_us))

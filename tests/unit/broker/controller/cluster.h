@@ -28,7 +28,8 @@
 struct node {
 	int32_t id;
 	bool is_up;
-	bool is_cut; /* from all others */
+	bool is_cut;    /* from all others */
+	bool is_paused; /* does nothing; what is for it waits */
 	const char *roles;
 	struct env env;
 	struct shard shard, *shards[1];
@@ -298,6 +299,19 @@ static enum control_op_kind kind_of(enum api_key api)
 	return CONTROL_REGISTER_CONTROLLER;
 }
 
+/* What a voter is asked for before it is believed. */
+static struct api_versions_response *versions_of(struct packet *p)
+{
+	struct api_versions_response *response = WIRE_NEW(&p->arena, api_versions_response);
+
+	response->supported_features =
+		WIRE_ARRAY(&p->arena, api_versions_response_supported_feature_key, 1);
+	response->supported_features_count = 1;
+	response->supported_features[0].name = STR_LIT("kraft.version");
+	response->supported_features[0].max_version = 1;
+	return response;
+}
+
 static void packet_dispatch(struct packet *p)
 {
 	const struct envelope_request *envelope = p->body;
@@ -311,12 +325,14 @@ static void packet_dispatch(struct packet *p)
 	case API_END_QUORUM_EPOCH:
 	case API_FETCH:
 	case API_FETCH_SNAPSHOT:
+	case API_UPDATE_RAFT_VOTER:
 		p->inbound.in.api = p->api;
 		p->inbound.in.body = p->body;
 		p->inbound.in.listener = STR_LIT("CONTROLLER");
 		p->inbound.done = inbound_done;
 		control_raft_receive(&p->to->shard, &p->inbound);
 		return;
+	case API_API_VERSIONS: packet_answer(p, versions_of(p)); return;
 	case API_ENVELOPE:
 		assert_int_equal(request_decode(envelope->request_data, &p->arena, &p->header,
 						&p->inner, &p->body, &err),
@@ -342,6 +358,8 @@ static bool packet_step(struct packet *p)
 {
 	bool is_lost = p->from->is_cut || p->to->is_cut;
 
+	if (p->rq && p->from->is_paused)
+		return false;
 	if (p->rq && the.now_us >= p->timeout_us) {
 		packet_end(p, E_TIMEOUT);
 		return true;
@@ -376,8 +394,10 @@ static bool cluster_turn(void)
 
 	for (int i = 1; i <= the.count; i++) {
 		struct node *n = &the.nodes[i];
-		struct task *task = n->first;
+		struct task *task = n->is_paused ? NULL : n->first;
 
+		if (n->is_paused)
+			continue;
 		n->first = NULL;
 		n->last = &n->first;
 		any = any || task;
@@ -414,13 +434,13 @@ static bool cluster_advance(int64_t end_us)
 
 		if (!is_waiting && p->due_us > the.now_us)
 			next_us = MIN(next_us, p->due_us);
-		if (p->rq)
+		if (p->rq && !p->from->is_paused)
 			next_us = MIN(next_us, MAX(p->timeout_us, the.now_us));
 	}
 	for (int i = 1; i <= the.count; i++) {
 		struct heap_node *top = heap_top(&the.nodes[i].timers);
 
-		if (!top || top->when >= next_us)
+		if (!top || top->when >= next_us || the.nodes[i].is_paused)
 			continue;
 		next_us = top->when;
 		first = &the.nodes[i];

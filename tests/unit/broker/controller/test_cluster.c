@@ -10,7 +10,8 @@ static struct node *leader(void)
 	for (int i = 1; i <= the.count; i++) {
 		struct node *n = &the.nodes[i];
 
-		if (n->is_up && !n->is_cut && control_leader_id(n->control) == n->id)
+		if (n->is_up && !n->is_cut && !n->is_paused &&
+		    control_leader_id(n->control) == n->id)
 			return n;
 	}
 	return NULL;
@@ -170,6 +171,32 @@ static void test_deposed_leader_forgets(void **state)
 	UNTIL(5000, all_have("lonely") && all_have("meanwhile"));
 	assert_int_equal(control_leader_id(old->control), new->id);
 	assert_int_equal(image_topic_count(old->image), 3);
+	cluster_fini();
+}
+
+/* The world goes on while a node sleeps; awake, it must not act on what it was. */
+static void test_paused_leader_wakes(void **state)
+{
+	struct node *old;
+	struct call call;
+
+	(void)state;
+	cluster_start(3, NULL);
+	create(&the.nodes[1], "before", 1, 3);
+	old = leader();
+	old->is_paused = true;
+	UNTIL(20000, leader() && leader() != old);
+	create(leader(), "meanwhile", 1, 2);
+	create_begin(old, &call, "asked-in-its-sleep", 1, 1);
+	cluster_run_for(12000);
+	assert_true(image_broker(leader()->image, old->id)->fenced);
+	old->is_paused = false;
+	UNTIL(20000, call.done);
+	assert_int_equal(create_error(&call), 0);
+	UNTIL(5000, all_have("asked-in-its-sleep") && all_have("meanwhile"));
+	UNTIL(5000, !image_broker(leader()->image, old->id)->fenced);
+	for (int i = 1; i <= 3; i++)
+		assert_false(image_broker(leader()->image, i)->fenced);
 	cluster_fini();
 }
 
@@ -345,6 +372,7 @@ int main(void)
 		cmocka_unit_test(test_every_node_takes_operations),
 		cmocka_unit_test(test_operation_waits_for_a_controller),
 		cmocka_unit_test(test_deposed_leader_forgets),
+		cmocka_unit_test(test_paused_leader_wakes),
 		cmocka_unit_test(test_silent_broker_loses_its_leaderships),
 		cmocka_unit_test(test_dead_controller_is_fenced_by_the_next),
 		cmocka_unit_test(test_controlled_shutdown),
