@@ -171,6 +171,10 @@ void probe_node(const struct lab_node *node, int64_t timeout_ms, struct node_vie
 MUST_USE int probe_until_ready(const struct lab *lab, uint64_t nodes, uint64_t brokers,
 			       struct err *err);
 
+/* Waits until every partition has all its replicas in sync, as brokers of `nodes` tell it.
+ * E_TIMEOUT. */
+MUST_USE int probe_until_in_sync(const struct lab *lab, uint64_t nodes, struct err *err);
+
 /* ---- listed.c ---- */
 
 /* Makes the lab's profile the current one; says so, or why not. */

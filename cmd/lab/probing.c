@@ -17,6 +17,7 @@
 #define POLL_MS 10
 #define ATTEMPT_MS 500
 #define READY_MS 30000
+#define IN_SYNC_MS 10000
 #define METADATA_VERSION 9
 #define QUORUM_VERSION 2
 
@@ -129,6 +130,57 @@ int probe_until_ready(const struct lab *lab, uint64_t nodes, uint64_t brokers, s
 				return rc;
 			if (status.nodes[node->id].pid <= 0 || clock_mono_ms() >= until_ms)
 				return ready_failed(lab, node->id, &status.nodes[node->id], err);
+			poll(NULL, 0, POLL_MS);
+		}
+	}
+	return 0;
+}
+
+/* How many partitions lack a replica; -1: no answer. */
+static int32_t node_lacking(const struct lab_node *node)
+{
+	struct metadata_response *response;
+	struct metadata_request *request;
+	int32_t lacking = -1;
+	struct arena a;
+	struct probe p;
+
+	arena_init(&a);
+	request = WIRE_NEW(&a, metadata_request);
+	request->topics_count = -1;
+	request->allow_auto_topic_creation = false;
+	if (probe_port(&p, node->doors[DOOR_CLIENT].node_port, ATTEMPT_MS) == 0) {
+		if (probe_call(&p, API_METADATA, METADATA_VERSION, request, &a, (void **)&response,
+			       NULL) == 0) {
+			lacking = 0;
+			for (int32_t t = 0; t < response->topics_count; t++) {
+				const struct metadata_response_topic *topic = &response->topics[t];
+
+				for (int32_t i = 0; i < topic->partitions_count; i++)
+					lacking += topic->partitions[i].isr_nodes_count <
+						   topic->partitions[i].replica_nodes_count;
+			}
+		}
+		probe_close(&p);
+	}
+	arena_fini(&a);
+	return lacking;
+}
+
+int probe_until_in_sync(const struct lab *lab, uint64_t nodes, struct err *err)
+{
+	int64_t until_ms = clock_mono_ms() + IN_SYNC_MS;
+	int32_t lacking = 0;
+
+	for (unsigned i = 0; i < lab->node_count; i++) {
+		if (!(nodes & END_BIT(lab->nodes[i].id)) || !lab->nodes[i].is_broker)
+			continue;
+		while ((lacking = node_lacking(&lab->nodes[i])) != 0) {
+			if (clock_mono_ms() >= until_ms)
+				return err_set(err, E_TIMEOUT,
+					       "%d partitions lack replicas after %d s (kavka "
+					       "topics --describe --under-replicated-partitions)",
+					       MAX(lacking, 0), IN_SYNC_MS / 1000);
 			poll(NULL, 0, POLL_MS);
 		}
 	}

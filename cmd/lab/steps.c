@@ -143,31 +143,43 @@ int lab_kill_run(struct run *run, void *args)
 	return end_run(run, args, "kill", "killed", KILL_MS);
 }
 
-/* One after the other, so that the cluster serves all the time. */
+static int restart_one(struct run *run, const struct lab *lab, int id, bool runs, struct err *err)
+{
+	int rc = 0;
+
+	if (runs) {
+		rc = ask(lab, NULL, err, "stop %d", id);
+		if (rc == 0)
+			rc = ask_until_ended(lab, END_BIT(id), STOP_MS, err);
+	}
+	if (rc == 0)
+		rc = ask(lab, NULL, err, "start %d", id);
+	return rc < 0 ? rc : step_ready(run, lab, END_BIT(id), err);
+}
+
+/* One after the other, so that the cluster serves all the time: where all nodes run,
+ * every partition has all its replicas in sync again before the next one goes. */
 int lab_restart_run(struct run *run, void *args)
 {
 	struct lab_status status;
 	struct lab lab;
 	struct err err = {0};
 	uint64_t nodes = 0;
+	bool is_whole;
 	int rc = step_open(run, args, &lab, &status, &err);
 
 	if (rc == 0)
 		rc = lab_words(run, &lab, lab_node_mask(&lab), &nodes, &err);
+	is_whole = rc == 0 && status.cuts.group_count == 0 &&
+		   nodes_in(&lab, &status, true, false) == lab_node_mask(&lab);
 	for (unsigned i = 0; i < lab.node_count && rc == 0; i++) {
 		int id = lab.nodes[i].id;
 
 		if (!(nodes & END_BIT(id)))
 			continue;
-		if (status.nodes[id].pid > 0) {
-			rc = ask(&lab, NULL, &err, "stop %d", id);
-			if (rc == 0)
-				rc = ask_until_ended(&lab, END_BIT(id), STOP_MS, &err);
-		}
-		if (rc == 0)
-			rc = ask(&lab, NULL, &err, "start %d", id);
-		if (rc == 0)
-			rc = step_ready(run, &lab, END_BIT(id), &err);
+		rc = restart_one(run, &lab, id, status.nodes[id].pid > 0, &err);
+		if (rc == 0 && is_whole)
+			rc = probe_until_in_sync(&lab, lab_node_mask(&lab), &err);
 		if (rc == 0)
 			step_say(&lab, END_BIT(id), "restarted");
 	}
