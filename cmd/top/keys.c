@@ -83,7 +83,7 @@ static bool keys_take(struct keys *k)
 		return true;
 	}
 	len = utf8_char_len(p, k->held_len, &bad);
-	if (len == 0 && k->held_len < 4 && p[0] >= 0xc2 && bad >= k->held_len)
+	if (len == 0 && k->held_len < 4 && p[0] >= 0xc2 && p[0] <= 0xf4 && bad >= k->held_len)
 		return false; /* more of it is to come */
 	k->pressed(k->ctx, len ? KEY_CHAR : KEY_NONE, (struct str){(const char *)p, len});
 	return true;
