@@ -75,3 +75,9 @@ void handle_remove_raft_voter(struct request *r)
 	control_trip_send(r, CONTROL_REMOVE_VOTER);
 	request_done(r);
 }
+
+void handle_unregister_controller(struct request *r)
+{
+	control_trip_send(r, CONTROL_UNREGISTER_CONTROLLER);
+	request_done(r);
+}

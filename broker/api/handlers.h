@@ -34,6 +34,7 @@
 	X(API_ASSIGN_REPLICAS_TO_DIRS, handle_assign_replicas_to_dirs) \
 	X(API_ALLOCATE_PRODUCER_IDS, handle_allocate_producer_ids) \
 	X(API_UNREGISTER_BROKER, handle_unregister_broker) \
+	X(API_UNREGISTER_CONTROLLER, handle_unregister_controller) \
 	X(API_DESCRIBE_CLIENT_QUOTAS, handle_describe_client_quotas) \
 	X(API_ALTER_CLIENT_QUOTAS, handle_alter_client_quotas) \
 	X(API_DESCRIBE_USER_SCRAM_CREDENTIALS, handle_describe_user_scram_credentials) \

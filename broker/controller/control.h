@@ -116,6 +116,7 @@ enum control_op_kind {
 	CONTROL_DESCRIBE_QUORUM,
 	CONTROL_LIST_REASSIGNMENTS,  /* ListPartitionReassignments */
 	CONTROL_REGISTER_CONTROLLER, /* ControllerRegistration */
+	CONTROL_UNREGISTER_CONTROLLER,
 	CONTROL_ADD_VOTER,           /* AddRaftVoter */
 	CONTROL_REMOVE_VOTER,        /* RemoveRaftVoter */
 	/* Not of an API: request and response are NULL. */

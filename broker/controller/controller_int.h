@@ -198,7 +198,8 @@ typedef void (*op_fail)(struct control_op *op, enum kafka_error error, struct st
 	X(CONTROL_ALLOCATE_PRODUCER_IDS, allocate_producer_ids, true) \
 	X(CONTROL_DESCRIBE_QUORUM, describe_quorum, true) \
 	X(CONTROL_LIST_REASSIGNMENTS, list_reassignments, true) \
-	X(CONTROL_REGISTER_CONTROLLER, register_controller, true)
+	X(CONTROL_REGISTER_CONTROLLER, register_controller, true) \
+	X(CONTROL_UNREGISTER_CONTROLLER, unregister_controller, true)
 
 #define X(kind, name, atomic) \
 	void name##_run(struct change *ch, struct control_op *op); \

@@ -75,3 +75,52 @@ void register_controller_run(struct change *ch, struct control_op *op)
 	change_add(ch, &register_controller_record_desc, 0, &r);
 	say_info("controller %d registered", from->controller_id);
 }
+
+/* ---- UnregisterController -------------------------------------------------------------------- */
+
+void unregister_controller_fail(struct control_op *op, enum kafka_error error, struct str text)
+{
+	struct unregister_controller_response *response = op->response;
+
+	response->error_code = (int16_t)error;
+	response->error_message = text;
+}
+
+static enum kafka_error check_unregister(struct change *ch, struct control_op *op, int32_t id,
+					 struct str *text)
+{
+	const struct voters_record *voters = raft_voters(ch->c->raft);
+
+	if (metadata_version(ch) < METADATA_4_4_IV2) {
+		*text = STR_LIT("The current MetadataVersion is too old to support the "
+				"unregistration of controllers.");
+		return KERR_UNSUPPORTED_VERSION;
+	}
+	for (int32_t i = 0; i < voters->voters_count; i++) {
+		if (voters->voters[i].voter_id != id)
+			continue;
+		*text = op_text(op, "Controller %d is a voter of the quorum", id);
+		return KERR_INVALID_REQUEST;
+	}
+	if (!image_controller(tip(ch), id)) {
+		*text = op_text(op, "Controller ID %d is not currently registered", id);
+		return KERR_CONTROLLER_ID_NOT_REGISTERED;
+	}
+	return KERR_NONE;
+}
+
+void unregister_controller_run(struct change *ch, struct control_op *op)
+{
+	const struct unregister_controller_request *from = op->request;
+	struct unregister_controller_record r;
+	struct str text = STR_NULL;
+
+	op->error = check_unregister(ch, op, from->controller_id, &text);
+	if (op->error) {
+		unregister_controller_fail(op, op->error, text);
+		return;
+	}
+	WIRE_INIT(unregister_controller_record, &r);
+	r.controller_id = from->controller_id;
+	change_add(ch, &unregister_controller_record_desc, 0, &r);
+}

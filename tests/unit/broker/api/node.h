@@ -26,6 +26,7 @@ struct node {
 	struct broker broker;
 	struct fake_shard shards[NODE_SHARDS_MAX];
 	struct shard *pointers[NODE_SHARDS_MAX];
+	bool asks_controller; /* requests come in on the controllers' listener */
 };
 
 /* One request: made, handled, and answered when `is_done`. */
@@ -278,8 +279,8 @@ static inline struct call *call_begin(struct node *n, unsigned shard, int16_t ke
 	r->api = api_by_key(key);
 	r->version = version;
 	r->client_id = STR_LIT("test");
-	r->listener = "PLAINTEXT";
-	r->listener_type = LISTENER_BROKER;
+	r->listener = n->asks_controller ? "CONTROLLER" : "PLAINTEXT";
+	r->listener_type = n->asks_controller ? LISTENER_CONTROLLER : LISTENER_BROKER;
 	r->principal = "User:ANONYMOUS";
 	r->client_host = "/127.0.0.1";
 	r->finished = call_finished;
@@ -294,8 +295,8 @@ static inline struct call *call_begin(struct node *n, unsigned shard, int16_t ke
 		fail_msg("%s", err.text);
 	r->response = message_new(r->api->response, &r->arena);
 	r->pending_count = 1;
-	assert_non_null(api_handler_of(r->api, LISTENER_BROKER));
-	api_handler_of(r->api, LISTENER_BROKER)(r);
+	assert_non_null(api_handler_of(r->api, r->listener_type));
+	api_handler_of(r->api, r->listener_type)(r);
 	return c;
 }
 
