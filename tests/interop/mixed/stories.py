@@ -208,8 +208,9 @@ def leader_lost(t, cluster, topic, written, voters):
 
 
 def led_by(cluster, side, voters):
-    """Stops leaders of the other side until one of `side` leads."""
-    for _ in range(12):
+    """Stops leaders of the other side until one of `side` leads. A leader that stops names the
+    voter that is furthest, of several the first, as its successor: 1 or 2."""
+    for _ in range(4):
         leader = cluster[cluster.quorum()["leaderId"]]
         if leader.side == side:
             return leader

@@ -14,7 +14,7 @@ STORIES = {
     "apache-joins": (stories.brokers, K, A, K),
     "voters-apache": (stories.voters, A, A, A),
     "voters-kavka": (stories.voters, K, K, K),
-    "voters-2+1": (stories.voters, A, A, K),
+    "voters-2+1": (stories.voters, K, A, A),
     "voters-1+2": (stories.voters, A, K, K),
     "moved-apache": (stories.moved, A, A),
     "moved-kavka": (stories.moved, K, K),
