@@ -176,7 +176,8 @@ class Relay:
                 continue
             number += 1
             due = time.monotonic() + self.delays.get((a, b), 0)
-            frame = frame[:header] + self.bytes_of(mac(b)) + frame[header + 6:]
+            # Not from a's link address: the bridge would look for a here from then on.
+            frame = frame[:header] + self.bytes_of(mac(b)) + own + frame[header + 12:]
             with self.ready:
                 heapq.heappush(self.queue, (due, number, frame))
                 self.ready.notify()
