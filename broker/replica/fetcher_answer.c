@@ -66,10 +66,11 @@ static void follow_diverged(struct partition *p, int32_t leader_epoch, int64_t l
 		to = MIN(MIN(own_end_offset, leader_end_offset), end_offset);
 	else
 		to = MIN(own_end_offset, end_offset);
-	say_info("%.*s-%d: diverges from broker %d: its epoch %d ends at %" PRId64
-		 ", ours ends at %" PRId64 "; cut at %" PRId64,
-		 STR(p->topic), p->index, p->leader_id, leader_epoch, leader_end_offset, end_offset,
-		 to);
+	if (to < end_offset)
+		say_info("%.*s-%d: diverges from broker %d: its epoch %d ends at %" PRId64
+			 ", ours ends at %" PRId64 "; cut at %" PRId64,
+			 STR(p->topic), p->index, p->leader_id, leader_epoch, leader_end_offset,
+			 end_offset, to);
 	rc = follow_truncate(p, to, &err);
 	if (rc < 0)
 		follow_log_failed(p, rc, &err);
