@@ -2,12 +2,14 @@
 
 import sys
 
+import formats
 import stories
 from cluster import Failed
 
 A, K = "apache", "kavka"
 STORIES = {
     # name: (story, sides of its nodes)
+    "format": (formats.formats,),
     "brokers-apache": (stories.brokers, A, A, A),
     "brokers-kavka": (stories.brokers, K, K, K),
     "kavka-joins": (stories.brokers, A, A, K),
@@ -20,7 +22,7 @@ STORIES = {
     "moved-kavka": (stories.moved, K, K),
     "moved": (stories.moved, A, K, A),
 }
-CI = ("kavka-joins", "apache-joins", "voters-2+1", "voters-1+2")
+CI = ("format", "kavka-joins", "apache-joins", "voters-2+1", "voters-1+2")
 
 
 def main():
