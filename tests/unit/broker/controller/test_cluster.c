@@ -98,7 +98,7 @@ static void test_every_node_takes_operations(void **state)
 	(void)state;
 	cluster_start(4, NULL);
 	for (int i = 1; i <= 4; i++) {
-		char name[16];
+		char name[32];
 
 		snprintf(name, sizeof(name), "topic-%d", i);
 		create(&the.nodes[i], name, 3, 3);
