@@ -59,31 +59,31 @@ static const struct opt log_opts[] = {
 	OPT_END,
 };
 
-/* `usage` NULL: no words; else they are nodes. */
-#define LAB_SUB(id, text, usage, rows, others) \
+#define LAB_SUB(id, text, usage, what, rows, others) \
 	static const struct command lab_##id##_command = { \
 		.name = #id, .also = others, .summary = text, .words = usage, \
-		.complete_words = (usage) ? COMPLETE_NODE : COMPLETE_NONE, .opts = rows, \
+		.complete_words = COMPLETE_##what, .opts = rows, \
 		.args_size = sizeof(struct lab_args), .run = lab_##id##_run, \
 	}
 
-LAB_SUB(up, "start a lab; the first time, make it", NULL, up_opts, "create new");
-LAB_SUB(ps, "show the nodes, who leads, and who sees whom", NULL, output_opts, "status describe");
-LAB_SUB(stop, "end nodes in good order (SIGTERM)", "node ...", quiet_opts, NULL);
-LAB_SUB(kill, "end nodes at once (SIGKILL)", "node ...", quiet_opts, NULL);
-LAB_SUB(start, "start nodes that ended", "[node ...]", quiet_opts, NULL);
-LAB_SUB(restart, "stop and start nodes one after the other", "[node ...]", quiet_opts, NULL);
-LAB_SUB(pause, "have nodes stand still (SIGSTOP)", "node ...", quiet_opts, "freeze");
-LAB_SUB(resume, "have them go on (SIGCONT)", "[node ...]", quiet_opts, "unpause continue");
-LAB_SUB(partition, "cut the network between groups of nodes", "group [group ...]", quiet_opts,
+LAB_SUB(up, "start a lab; the first time, make it", "[brokers]", NONE, up_opts, "create new");
+LAB_SUB(ps, "show the nodes, who leads, and who sees whom", NULL, NONE, output_opts,
+	"status describe");
+LAB_SUB(stop, "end nodes in good order (SIGTERM)", "node ...", NODE, quiet_opts, NULL);
+LAB_SUB(kill, "end nodes at once (SIGKILL)", "node ...", NODE, quiet_opts, NULL);
+LAB_SUB(start, "start nodes that ended", "[node ...]", NODE, quiet_opts, NULL);
+LAB_SUB(restart, "stop and start nodes one after the other", "[node ...]", NODE, quiet_opts, NULL);
+LAB_SUB(pause, "have nodes stand still (SIGSTOP)", "node ...", NODE, quiet_opts, "freeze");
+LAB_SUB(resume, "have them go on (SIGCONT)", "[node ...]", NODE, quiet_opts, "unpause continue");
+LAB_SUB(partition, "cut the network between groups of nodes", "group [group ...]", NODE, quiet_opts,
 	"cut split");
-LAB_SUB(heal, "mend the network: no cuts, no delays", NULL, quiet_opts, NULL);
-LAB_SUB(slow, "delay what nodes send and receive", "node ... time", quiet_opts, "delay");
-LAB_SUB(log, "show what nodes said", "[node ...]", log_opts, "logs");
-LAB_SUB(add, "add brokers", NULL, add_opts, NULL);
-LAB_SUB(down, "end all nodes, keep their data", NULL, quiet_opts, NULL);
-LAB_SUB(reset, "end all nodes and delete the lab", NULL, quiet_opts, "delete destroy rm");
-LAB_SUB(list, "show all labs", NULL, list_opts, "ls");
+LAB_SUB(heal, "mend the network: no cuts, no delays", NULL, NONE, quiet_opts, NULL);
+LAB_SUB(slow, "delay what nodes send and receive", "node ... time", NODE, quiet_opts, "delay");
+LAB_SUB(log, "show what nodes said", "[node ...]", NODE, log_opts, "logs");
+LAB_SUB(add, "add brokers", NULL, NONE, add_opts, NULL);
+LAB_SUB(down, "end all nodes, keep their data", NULL, NONE, quiet_opts, NULL);
+LAB_SUB(reset, "end all nodes and delete the lab", NULL, NONE, quiet_opts, "delete destroy rm");
+LAB_SUB(list, "show all labs", NULL, NONE, list_opts, "ls");
 
 static const struct command *const lab_subs[] = {
 	&lab_up_command, &lab_ps_command, &lab_stop_command, &lab_kill_command,

@@ -39,7 +39,7 @@ static int up_check(const struct run *run, const struct lab *lab, const struct l
 		brokers += lab->nodes[i].is_broker;
 		controllers += !lab->nodes[i].is_broker;
 	}
-	if (opt_given(run, "brokers") && brokers != args->brokers)
+	if ((opt_given(run, "brokers") || run->word_count > 0) && brokers != args->brokers)
 		return err_set(err, E_EXISTS,
 			       "the lab %s has %u brokers already (kavka lab add adds some, kavka "
 			       "lab reset deletes it)",
@@ -142,6 +142,23 @@ static int up_do(struct run *run, struct lab *lab, const struct lab_args *args, 
 	return rc;
 }
 
+/* `lab up 5` is `lab up --brokers 5`. */
+static int up_words(const struct run *run, struct lab_args *args, struct err *err)
+{
+	char *end;
+
+	if (run->word_count == 0)
+		return 0;
+	args->brokers = strtol(run->words[0], &end, 10);
+	if (*end || args->brokers < 1 || args->brokers >= LAB_ENDS_MAX)
+		return err_set(err, E_USAGE, "'%s' is no number of brokers: want 1 to %d",
+			       run->words[0], LAB_ENDS_MAX - 1);
+	if (run->word_count > 1 || opt_given(run, "brokers"))
+		return err_set(err, E_USAGE, "'%s': one number of brokers is enough",
+			       run->words[run->word_count - 1]);
+	return 0;
+}
+
 int lab_up_run(struct run *run, void *data)
 {
 	struct lab_args *args = data;
@@ -153,9 +170,8 @@ int lab_up_run(struct run *run, void *data)
 
 	if (!opt_given(run, "port"))
 		args->port = -1;
-	if (rc == 0 && run->word_count > 0)
-		rc = err_set(&err, E_USAGE, "'%s' is one word too many (--brokers, --name)",
-			     run->words[0]);
+	if (rc == 0)
+		rc = up_words(run, args, &err);
 	if (rc == 0)
 		rc = lab_locate(&lab, &run->arena, args, &err);
 	if (rc == 0)

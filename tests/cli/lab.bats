@@ -201,7 +201,7 @@ topics_of()
 }
 
 @test "lab add: another broker, which takes partitions" {
-	run -0 lab up --name more --brokers 1 --port 0 --no-profile
+	run -0 lab up 1 --name more --port 0 --no-profile
 	run -0 lab add --name more
 	out_has "node 2  127.0.0.1:"
 	[ "$(lab ps --name more --json | jq -c .sees)" = $'[1,2]\n[1,2]' ]
@@ -256,6 +256,15 @@ topics_of()
 	[ ! -e "$dir" ]
 }
 
+@test "lab: the TAB key knows subcommands, nodes and labs" {
+	run -0 kavka complete -- kavka lab pa
+	out $'partition\tcut the network between groups of nodes\npause\thave nodes stand still (SIGSTOP)'
+	run -0 kavka complete -- kavka lab stop ""
+	out $'1\trunning\n2\trunning\n3\trunning\nall'
+	run -0 kavka complete -- kavka lab ps --name ""
+	out $'lab\t'"$XDG_STATE_HOME/kavka/labs/lab"
+}
+
 @test "lab: one line says what is wrong" {
 	run -2 --separate-stderr kavka lab pauze
 	err "kavka lab: unknown subcommand 'pauze'; did you mean pause? (see kavka help lab)"
@@ -269,10 +278,12 @@ topics_of()
 	err_has "'fast' is no time: want something like 200ms or 1.5s"
 	run -5 --separate-stderr kavka lab ps --name labb
 	err_has "there is no lab 'labb'; did you mean lab?"
-	run -1 --separate-stderr kavka lab up --brokers 5
+	run -1 --separate-stderr kavka lab up 5
 	err_has "the lab lab has 3 brokers already (kavka lab add adds some"
 	run -2 --separate-stderr kavka lab up --name "$T" --config log.retention.hour=1
 	err_has "there is no config log.retention.hour of brokers"
+	run -2 --separate-stderr kavka lab up three
+	err_has "'three' is no number of brokers: want 1 to 63"
 	run -2 --separate-stderr kavka lab up --name ../x
 	err_has "a name has letters"
 }
