@@ -258,7 +258,7 @@ topics_of()
 
 @test "lab: the TAB key knows subcommands, nodes and labs" {
 	run -0 kavka complete -- kavka lab pa
-	out $'partition\tcut the network between groups of nodes\npause\thave nodes stand still (SIGSTOP)'
+	out $'pause\thave nodes stand still (SIGSTOP)\npartition\tcut the network between groups of nodes'
 	run -0 kavka complete -- kavka lab stop ""
 	out $'1\trunning\n2\trunning\n3\trunning\nall'
 	run -0 kavka complete -- kavka lab ps --name ""
