@@ -360,6 +360,39 @@ static void test_producer_ids_are_different_everywhere(void **state)
 	cluster_fini();
 }
 
+static int16_t set_share_version(struct node *n, int16_t level)
+{
+	struct update_features_request *r = WIRE_NEW(&n->arena, update_features_request);
+	struct update_features_response *response = WIRE_NEW(&n->arena, update_features_response);
+	struct call call;
+
+	r->feature_updates = WIRE_ARRAY(&n->arena, update_features_request_feature_update_key, 1);
+	r->feature_updates_count = 1;
+	r->feature_updates[0].feature = STR_LIT("share.version");
+	r->feature_updates[0].max_version_level = level;
+	r->feature_updates[0].upgrade_type = level == 0 ? 2 : 1;
+	call_begin(n, &call, CONTROL_UPDATE_FEATURES, 2, r, response);
+	UNTIL(5000, call.done);
+	return response->error_code;
+}
+
+/* A voter that was never there may not know the level. */
+static void test_features_wait_for_every_controller(void **state)
+{
+	(void)state;
+	cluster_init(3, combined, NULL);
+	node_start(&the.nodes[1]);
+	node_start(&the.nodes[2]);
+	UNTIL(20000, all_ready());
+	assert_int_equal(set_share_version(&the.nodes[1], 0), KERR_INVALID_UPDATE_VERSION);
+	node_start(&the.nodes[3]);
+	UNTIL(20000, all_ready() && image_controller(leader()->image, 3));
+	assert_int_equal(set_share_version(&the.nodes[3], 0), 0);
+	assert_int_equal(set_share_version(&the.nodes[2], 2), 0);
+	UNTIL(2000, image_feature_level(the.nodes[3].image, STR_LIT("share.version")) == 2);
+	cluster_fini();
+}
+
 static void test_registration_gives_up(void **state)
 {
 	(void)state;
@@ -383,6 +416,7 @@ int main(void)
 		cmocka_unit_test(test_unregistered_broker_comes_back),
 		cmocka_unit_test(test_snapshot_replaces_an_image),
 		cmocka_unit_test(test_producer_ids_are_different_everywhere),
+		cmocka_unit_test(test_features_wait_for_every_controller),
 		cmocka_unit_test(test_registration_gives_up),
 	};
 

@@ -5,7 +5,8 @@ static struct world w;
 
 static int setup(void **state)
 {
-	const char *overrides[] = {"broker.session.timeout.ms=9000", NULL};
+	const char *overrides[] = {"broker.session.timeout.ms=9000",
+				   "unclean.leader.election.interval.ms=2000", NULL};
 
 	(void)state;
 	world_init(&w, NULL, overrides);
@@ -25,6 +26,7 @@ static int teardown(void **state)
 /* ---- Other brokers, as their heartbeats show them -------------------------------------------- */
 
 static int64_t epochs[10];
+static uint8_t incarnation = 3; /* of the brokers' processes */
 
 static int16_t add_broker(int32_t id, const char *rack)
 {
@@ -45,7 +47,7 @@ static int16_t add_broker(int32_t id, const char *rack)
 
 	r->broker_id = id;
 	r->cluster_id = str_of(w.cluster_id);
-	r->incarnation_id = (struct uuid){{1, 2, 3, [15] = (uint8_t)id}};
+	r->incarnation_id = (struct uuid){{1, 2, incarnation, [15] = (uint8_t)id}};
 	r->rack = str_of(rack);
 	r->features = WIRE_ARRAY(&w.arena, broker_registration_request_feature, ARRAY_LEN(ranges));
 	r->features_count = ARRAY_LEN(ranges);
@@ -143,6 +145,29 @@ static void test_registration_is_checked(void **state)
 	r->broker_epoch = epochs[3];
 	call_run(&w, &call, CONTROL_HEARTBEAT, 1, r, response);
 	assert_int_equal(response->error_code, KERR_STALE_BROKER_EPOCH);
+}
+
+/* Two processes with one id: the second waits until the first is surely gone. */
+static void test_second_process_waits_for_the_session(void **state)
+{
+	(void)state;
+	three_brokers();
+	incarnation = 4;
+	world_run_for(&w, 8000);
+	assert_int_equal(add_broker(2, NULL), KERR_DUPLICATE_BROKER_REGISTRATION);
+	assert_int_equal(heartbeat(2, false, false)->error_code,
+			 0); /* the first is not disturbed */
+	world_run_for(&w, 8000);
+	assert_int_equal(add_broker(2, NULL), KERR_DUPLICATE_BROKER_REGISTRATION);
+	world_run_for(&w, 1500);
+	assert_int_equal(add_broker(2, NULL), 0);
+	assert_true(image_broker(w.image, 2)->fenced);
+	assert_int_equal(heartbeat(2, false, false)->error_code, 0);
+	/* one that was told to go is gone */
+	assert_true(heartbeat(2, false, true)->should_shut_down);
+	incarnation = 5;
+	assert_int_equal(add_broker(2, NULL), 0);
+	incarnation = 3;
 }
 
 static void test_silent_broker_is_fenced(void **state)
@@ -536,6 +561,26 @@ static void test_configs(void **state)
 	assert_int_equal(alter(9, "t", "a", 0, "1")->responses[0].error_code, KERR_INVALID_REQUEST);
 }
 
+/* Allowed only afterwards: the periodic look finds the partition. */
+static void test_unclean_election_by_the_clock(void **state)
+{
+	(void)state;
+	three_brokers();
+	assert_int_equal(create_manual("t", (int32_t[]){2, 3}, 2), 0);
+	heartbeat(2, true, false);
+	heartbeat(3, true, false);
+	heartbeat(2, false, false);
+	world_run_for(&w, 4000);
+	assert_int_equal(partition("t", 0)->leader, NO_LEADER);
+	assert_int_equal(
+		alter(2, "t", "unclean.leader.election.enable", 0, "true")->responses[0].error_code,
+		0);
+	world_run_for(&w, 4000);
+	assert_int_equal(partition("t", 0)->leader, 2);
+	assert_int_equal(partition("t", 0)->recovery, LEADER_RECOVERING);
+	assert_list(partition("t", 0)->isr, 1, 2);
+}
+
 static int16_t set_feature(const char *name, int16_t level, int8_t type)
 {
 	struct update_features_request *r = WIRE_NEW(&w.arena, update_features_request);
@@ -671,6 +716,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_registration_is_checked),
+		TEST(test_second_process_waits_for_the_session),
 		TEST(test_silent_broker_is_fenced),
 		TEST(test_controlled_shutdown_waits_for_the_others),
 		TEST(test_eligible_leader_replicas),
@@ -682,6 +728,7 @@ int main(void)
 		TEST(test_delete_and_grow),
 		TEST(test_deadlines),
 		TEST(test_configs),
+		TEST(test_unclean_election_by_the_clock),
 		TEST(test_features),
 		TEST(test_quotas_and_credentials),
 	};
