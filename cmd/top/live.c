@@ -40,6 +40,7 @@ struct live {
 	int keys_fd;
 	int caught; /* a signal that ends it; 0: none */
 	bool is_over;
+	bool is_away;     /* stopped, or not quite back: the screen is not ours */
 	int rc;           /* of the first sample */
 	int64_t began_ms; /* of the last sample */
 	struct client_timer sample_timer, key_timer, tick_timer;
@@ -60,7 +61,7 @@ static void live_draw(struct live *l)
 {
 	int64_t waits_ms = l->sampler.is_running ? clock_mono_ms() - l->began_ms : 0;
 
-	if (l->is_over)
+	if (l->is_over || l->is_away)
 		return;
 	draw_view(&l->screen, &l->view, clock_wall_ms(), waits_ms);
 	out_reset(&l->out);
@@ -207,11 +208,13 @@ static void live_signalled(uv_signal_t *handle, int number)
 	case SIGWINCH: live_resize(l); break;
 	case SIGTSTP:
 		terminal_leave();
-		/* Stops here, and goes on here. */
+		l->is_away = true;
+		/* Stops here, and goes on here; SIGCONT comes then. */
 		raise(SIGSTOP);
-		break;
+		return;
 	case SIGCONT:
-		terminal_enter();
+		l->is_away = false;
+		terminal_again();
 		live_resize(l);
 		break;
 	default:

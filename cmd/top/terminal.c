@@ -31,10 +31,8 @@ static void terminal_write(const char *text, size_t len)
 	while (n < 0 && errno == EINTR);
 }
 
-void terminal_enter(void)
+static void terminal_enter(void)
 {
-	if (terminal_now.is_entered)
-		return;
 	terminal_now.is_entered = 1;
 	tcsetattr(terminal_now.keys_fd, TCSADRAIN, &terminal_now.raw);
 	terminal_write(SCREEN_ENTER, sizeof(SCREEN_ENTER) - 1);
@@ -47,6 +45,11 @@ void terminal_leave(void)
 	terminal_now.is_entered = 0;
 	terminal_write(SCREEN_LEAVE, sizeof(SCREEN_LEAVE) - 1);
 	tcsetattr(terminal_now.keys_fd, TCSADRAIN, &terminal_now.before);
+}
+
+void terminal_again(void)
+{
+	terminal_enter();
 }
 
 /* The handler is gone by now (SA_RESETHAND): the signal does its work when this returns. */

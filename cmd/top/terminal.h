@@ -13,9 +13,10 @@
 MUST_USE int terminal_open(int *keys_fd, struct err *err);
 void terminal_close(void);
 
-/* Leaves it for a while and comes back (Ctrl-Z, fg); from handlers of signals too. */
-void terminal_enter(void);
+/* Leaves it, from handlers of signals too; and takes it again after the process was stopped, by
+ * whomever. */
 void terminal_leave(void);
+void terminal_again(void);
 void terminal_size(unsigned *width, unsigned *height);
 
 #endif
