@@ -108,7 +108,7 @@ static bool item_is_sent_on(struct fetch_item *item, struct partition *p)
 	return item->preferred_replica >= 0;
 }
 
-/* Whether a follower that is not in sync has had its share of the bandwidth for now. */
+/* Whether a follower that is not in sync has had its share of the bandwidth. */
 static bool item_is_held(struct fetch_item *item, const struct partition *p)
 {
 	const struct fetch *f = item->part->fetch;
