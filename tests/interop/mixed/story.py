@@ -18,6 +18,10 @@ STORIES = {
     "voters-kavka": (stories.voters, K, K, K),
     "voters-2+1": (stories.voters, K, A, A),
     "voters-1+2": (stories.voters, A, K, K),
+    # metadata.version 25 and 29, and the voters in the properties
+    "older-kavka-joins": (stories.brokers, A, A, K, {"release": "4.0", "static": True}),
+    "older-apache-joins": (stories.brokers, K, A, K, {"release": "4.0", "static": True}),
+    "older-voters": (stories.voters, K, A, A, {"release": "4.2", "static": True}),
     "moved-apache": (stories.moved, A, A),
     "moved-kavka": (stories.moved, K, K),
     "moved": (stories.moved, A, K, A),
@@ -34,8 +38,9 @@ def main():
         return 0
     name, directory = sys.argv[1:3]
     tell, *sides = STORIES[name]
+    how = sides.pop() if sides and isinstance(sides[-1], dict) else {}
     try:
-        tell(stories.Telling(name), directory, *sides)
+        tell(stories.Telling(name), directory, *sides, **how)
     except Failed:
         return 1
     return 0
