@@ -175,17 +175,18 @@ static void bytes_pass_both_ways(void **state)
 }
 
 /* More than any buffer holds: the relay must wait for a slow reader, and lose nothing. */
-static void much_passes_whole(void **state)
+static void much_passes(size_t total, int64_t delay_ms)
 {
 	static uint8_t data[1 << 16], got[1 << 16];
-	const size_t total = 64 << 20;
 	struct fixture f;
 	size_t sent = 0, read_bytes = 0;
-	int client, node;
+	int client, node, small = 4096;
 	uint32_t next = 0;
 
-	(void)state;
 	fixture_init(&f);
+	f.delay_ms = delay_ms;
+	/* Small pieces: many writes are taken in part. */
+	assert_int_equal(setsockopt(f.listening, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
 	client = connect_to(f.port);
 	node = accept_behind(&f);
 	for (size_t i = 0; i < sizeof(data); i++)
@@ -213,6 +214,35 @@ static void much_passes_whole(void **state)
 	assert_int_equal(read_bytes, sent);
 	close(client);
 	close(node);
+	fixture_fini(&f);
+}
+
+static void much_passes_whole(void **state)
+{
+	(void)state;
+	much_passes(16 << 20, 0);
+	much_passes(16 << 20, 1);
+}
+
+static void a_broken_connection_is_broken_behind_too(void **state)
+{
+	struct linger linger = {.l_onoff = 1};
+	struct fixture f;
+	int client, node;
+	char data[8];
+
+	(void)state;
+	fixture_init(&f);
+	client = connect_to(f.port);
+	node = accept_behind(&f);
+	says(client, "a");
+	arrives(&f, node, "a");
+	setsockopt(node, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	close(node);
+	assert_true(turn_until(&f, client, WAIT_MS));
+	assert_int_equal(read(client, data, sizeof(data)), -1);
+	assert_int_equal(errno, ECONNRESET);
+	close(client);
 	fixture_fini(&f);
 }
 
@@ -298,6 +328,12 @@ static void a_delay_is_kept(void **state)
 	shutdown(client, SHUT_WR);
 	arrives(&f, node, "threefour");
 	arrives(&f, node, "");
+	/* The end comes no earlier than bytes would. */
+	f.delay_ms = 100;
+	begun_ms = clock_mono_ms();
+	shutdown(node, SHUT_WR);
+	arrives(&f, client, "");
+	assert_true(clock_mono_ms() - begun_ms >= 99);
 	close(client);
 	close(node);
 	fixture_fini(&f);
@@ -390,6 +426,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_pass_both_ways),
 		cmocka_unit_test(much_passes_whole),
+		cmocka_unit_test(a_broken_connection_is_broken_behind_too),
 		cmocka_unit_test(a_cut_holds_everything),
 		cmocka_unit_test(a_new_connection_waits_for_the_end_of_a_cut),
 		cmocka_unit_test(a_delay_is_kept),
