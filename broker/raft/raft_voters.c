@@ -381,6 +381,16 @@ int raft_on_probe(struct raft *r, const struct api_versions_response *m, struct 
 	return rc;
 }
 
+/* The next leader does not tell who is no voter: ask soon, but first say that this epoch is over. */
+static int leave(struct raft *r, struct err *err)
+{
+	int rc = raft_move(r, RAFT_RESIGNED, r->state, err);
+
+	if (rc == 0)
+		r->deadline_us = raft_now_us(r) + r->options.retry_backoff_ms * 5000;
+	return rc;
+}
+
 int raft_step_change(struct raft *r, struct err *err)
 {
 	struct raft_change *c = &r->change;
@@ -393,7 +403,7 @@ int raft_step_change(struct raft *r, struct err *err)
 	if (r->role == RAFT_LEADER && !r->is_voter && r->voters_offset < r->high_watermark) {
 		say_info("epoch %d: this node is no voter any more: resigning",
 			 r->state.leader_epoch);
-		return raft_move(r, RAFT_RESIGNED, r->state, err);
+		return leave(r, err);
 	}
 	return 0;
 }

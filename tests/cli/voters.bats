@@ -1,0 +1,180 @@
+#!/usr/bin/env bats
+# The metadata quorum of three nodes, each broker and controller: voters that join, die, come back,
+# leave. The nodes are kavka's; the tests tell one story, in their order.
+
+load common
+
+setup_file()
+{
+	use_tools
+	[ "$KAVKA_BROKER" = kavka ] || return 0
+	cd "$BATS_FILE_TMPDIR" || return 1
+	read -r -a ports <<<"$(free_ports 7)"
+	export CONTROLLERS=127.0.0.1:${ports[3]},127.0.0.1:${ports[4]},127.0.0.1:${ports[5]}
+	for id in 1 2 3; do
+		node_write "$id" "${ports[$id - 1]}" "${ports[$id + 2]}" \
+			controller.quorum.bootstrap.servers="$CONTROLLERS"
+		"$KAVKA_BIN" storage format -t kavkaVotersTestQuorumA -c "$id.properties" \
+			"$([ "$id" = 1 ] && echo --standalone || echo --no-initial-controllers)" >storage.log
+		node_start "$id"
+	done
+	BROKER=127.0.0.1:${ports[0]},127.0.0.1:${ports[1]},127.0.0.1:${ports[2]}
+	export BROKER ALONE_PORT=${ports[6]}
+	for id in 1 2 3; do
+		wait_for 20 grep -q "is ready" "$id.log" || { cat "$id.log" >&2; return 1; }
+	done
+}
+
+teardown_file()
+{
+	cd "$BATS_FILE_TMPDIR" || return 1
+	for id in 1 2 3 4; do
+		[ ! -e "$id.pid" ] || node_kill "$id"
+	done
+}
+
+setup()
+{
+	[ "$KAVKA_BROKER" = kavka ] || skip "the nodes are kavka's"
+	cd "$BATS_FILE_TMPDIR" || return 1
+}
+
+teardown()
+{
+	[ -n "${BATS_TEST_COMPLETED:-}" ] || [ "$KAVKA_BROKER" != kavka ] || tail -n 20 ./*.log >&2
+}
+
+# node_write ID PORT CONTROLLER_PORT CONFIG...
+node_write()
+{
+	local id=$1 port=$2 controller_port=$3
+
+	shift 3
+	mkdir -p "data$id"
+	cat >"$id.properties" <<-CONF
+	process.roles=broker,controller
+	node.id=$id
+	listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller_port
+	controller.listener.names=CONTROLLER
+	log.dirs=$PWD/data$id
+	broker.session.timeout.ms=3000
+	CONF
+	printf '%s\n' "$@" >>"$id.properties"
+}
+
+node_start()
+{
+	"$KAVKA_BIN" broker "$1.properties" >>"$1.log" 2>&1 3>&- 4>&- &
+	echo $! >"$1.pid"
+}
+
+node_kill()
+{
+	kill -9 "$(cat "$1.pid")" 2>/dev/null
+	rm "$1.pid"
+}
+
+quorum()
+{
+	timeout 60 kafka-metadata-quorum --bootstrap-controller "$CONTROLLERS" "$@"
+}
+
+leader()
+{
+	# Apache's tool waits for ever once it was told of no leader
+	timeout 8 kafka-metadata-quorum --bootstrap-controller "$CONTROLLERS" describe --status |
+		sed -n 's/^LeaderId: *//p'
+}
+
+directory()
+{
+	sed -n 's/^directory.id=//p' "data$1/meta.properties"
+}
+
+# state ID WORD: the node is that in the eyes of the leader: Leader, Follower, Observer.
+state()
+{
+	quorum describe --replication | grep -qE "^$1[[:space:]].*[[:space:]]$2[[:space:]]*$"
+}
+
+# led_by_other ID: there is a leader, and it is not that one.
+led_by_other()
+{
+	local now
+
+	now=$(leader 2>/dev/null)
+	[ -n "$now" ] && [ "$now" != "$1" ] && [ "$now" != -1 ]
+}
+
+@test "voters: nodes join the quorum one by one" {
+	state 2 Observer
+	for id in 2 3; do
+		run --separate-stderr quorum --command-config "$id.properties" add-controller
+		expect 0
+		out_has "Added controller $id with directory id $(directory "$id") and endpoints: CONTROLLER://127.0.0.1:"
+	done
+	wait_for 10 state 2 Follower
+	state 3 Follower
+	state 1 Leader
+	run ! state 2 Observer
+	run --separate-stderr quorum --command-config 2.properties add-controller
+	expect 1
+}
+
+@test "voters: another one leads when the leader is killed, which follows when it is back" {
+	old=$(leader)
+	node_kill "$old"
+	wait_for 20 led_by_other "$old"
+	topics --create --topic after-failover --replication-factor 2
+	node_start "$old"
+	wait_for 20 state "$old" Follower
+}
+
+@test "voters: who is removed observes, and may come back" {
+	gone=$(($(leader) % 3 + 1))
+	run --separate-stderr quorum remove-controller --controller-id "$gone" \
+		--controller-directory-id "$(directory "$gone")"
+	expect 0
+	wait_for 10 state "$gone" Observer
+	run --separate-stderr quorum --command-config "$gone.properties" add-controller
+	expect 0
+	wait_for 10 state "$gone" Follower
+}
+
+@test "voters: a leader that is removed hands over" {
+	old=$(leader)
+	run --separate-stderr quorum remove-controller --controller-id "$old" \
+		--controller-directory-id "$(directory "$old")"
+	expect 0
+	wait_for 20 led_by_other "$old"
+	wait_for 10 state "$old" Observer
+}
+
+@test "voters: all are killed at once and come back by themselves" {
+	for id in 1 2 3; do
+		node_kill "$id"
+	done
+	for id in 1 2 3; do
+		node_start "$id"
+	done
+	wait_for 20 led_by_other 0
+	wait_for 20 topics --describe --topic after-failover
+}
+
+@test "voters: a fixed quorum is told of its directories by an upgrade" {
+	node_write 4 0 "$ALONE_PORT" controller.quorum.voters="4@127.0.0.1:$ALONE_PORT"
+	"$KAVKA_BIN" storage format -t kavkaVotersTestQuorumQ -c 4.properties >storage.log
+	node_start 4
+	wait_for 20 grep -q "is ready" 4.log
+	run --separate-stderr timeout 60 kafka-metadata-quorum \
+		--bootstrap-controller "127.0.0.1:$ALONE_PORT" describe --status
+	expect 0
+	out_has 'CurrentVoters:          [{"id": 4, "endpoints": ["CONTROLLER://127.0.0.1:'
+	run --separate-stderr timeout 60 kafka-features \
+		--bootstrap-controller "127.0.0.1:$ALONE_PORT" upgrade --feature kraft.version=1
+	expect 0
+	run --separate-stderr timeout 60 kafka-metadata-quorum \
+		--bootstrap-controller "127.0.0.1:$ALONE_PORT" describe --status
+	expect 0
+	out_has "CurrentVoters:          [{\"id\": 4, \"directoryId\": \"$(directory 4)\", \"endpoints\": "
+}
