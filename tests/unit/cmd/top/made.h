@@ -49,11 +49,12 @@ static inline void made_partition(struct snapshot *s, struct top_topic *t, char 
 	     *isr = strsep(&text, ":");
 
 	*p = (struct top_partition){.index = t->partition_count++,
-				    .leader = *leader == '-' ? -1 : (int32_t)atol(leader),
+				    .leader =
+					    *leader == '-' ? -1 : (int32_t)strtol(leader, NULL, 10),
 				    .leader_epoch = -1,
 				    .elr_count = -1,
 				    .start = 0,
-				    .end = text && *text ? atol(text) : NOT_KNOWN,
+				    .end = text && *text ? strtol(text, NULL, 10) : NOT_KNOWN,
 				    .end_at_us = s->at_us,
 				    .bytes = NOT_KNOWN,
 				    .all_bytes = NOT_KNOWN};
