@@ -230,6 +230,17 @@ static const struct listener_ctx *server_listener(struct server *server, const c
 	return NULL;
 }
 
+/* What controllers say to each other does not wait behind partitions. */
+static struct shard *server_next_shard(struct server *server, const struct listener_ctx *listener)
+{
+	unsigned count = server->broker.shard_count - 1;
+
+	if (listener->is_controller)
+		return shard_control(&server->broker);
+	server->next_shard = server->next_shard % count + 1;
+	return server->broker.shards[server->next_shard];
+}
+
 static void server_accepted(void *ctx, const char *listener_name, int fd,
 			    struct admission *admission)
 {
@@ -240,8 +251,7 @@ static void server_accepted(void *ctx, const char *listener_name, int fd,
 	accepted->listener = server_listener(server, listener_name);
 	accepted->fd = fd;
 	accepted->admission = admission;
-	shard_post(server->broker.shards[server->next_shard], &accepted->task);
-	server->next_shard = (server->next_shard + 1) % server->broker.shard_count;
+	shard_post(server_next_shard(server, accepted->listener), &accepted->task);
 }
 
 /* The keys of an SSL listener: ssl.* configs, those of the listener itself first. */
@@ -343,8 +353,8 @@ static int server_bind(struct server *server, struct err *err)
 			const struct listener *told =
 				config_advertised_controller(server->config, listeners[i].name);
 
-			server->controller_endpoint = server_endpoint(
-				server, told, told->port ? told->port : ports[i]);
+			server->controller_endpoint =
+				server_endpoint(server, told, told->port ? told->port : ports[i]);
 		}
 	}
 	for (size_t a = 0; a < advertised_count; a++) {
@@ -392,7 +402,7 @@ static void shard_open(struct server_shard *s, struct server *server)
 		.dir_count = server->dir_count,
 		.config = server->config,
 		.ctx = s,
-		.sweeps_dirs = s->shard.index == 0,
+		.sweeps_dirs = s->shard.index == 1,
 		.owns = server_owns,
 		.dir_failed = server_replica_dir_failed,
 		.propose_isr = server_replica_propose_isr,
@@ -400,7 +410,7 @@ static void shard_open(struct server_shard *s, struct server *server)
 		.shard = &s->shard,
 		.throttles = &server->throttles,
 		.cleaned = server_replica_cleaned,
-		.set_count = server->broker.shard_count,
+		.set_count = server->broker.shard_count - 1,
 	};
 
 	s->shard.config = config_ref(server->config);
@@ -424,9 +434,10 @@ static int server_init_shards(struct server *server, struct err *err)
 
 	if (count == 0)
 		count = uv_available_parallelism();
-	server->broker.quotas = quotas_new(
-		(unsigned)config_i64(server->config, CONFIG_QUOTA_WINDOW_NUM),
-		config_i64(server->config, CONFIG_QUOTA_WINDOW_SIZE_SECONDS) * 1000);
+	count++; /* and the control plane's */
+	server->broker.quotas =
+		quotas_new((unsigned)config_i64(server->config, CONFIG_QUOTA_WINDOW_NUM),
+			   config_i64(server->config, CONFIG_QUOTA_WINDOW_SIZE_SECONDS) * 1000);
 	server->shards = xcalloc(count, sizeof(*server->shards));
 	server->broker.shards = xcalloc(count, sizeof(*server->broker.shards));
 	for (unsigned i = 0; i < count; i++) {
@@ -536,12 +547,13 @@ static int64_t server_memory_max(const struct config *config)
 static void server_ready_line(const struct server *server)
 {
 	bool is_broker = config_is_broker(server->config);
-	const struct image_endpoint *e = is_broker ? server->endpoints
-						   : &server->controller_endpoint;
+	const struct image_endpoint *e =
+		is_broker ? server->endpoints : &server->controller_endpoint;
 
 	printf("kavka %s %d is ready on %.*s:%u, data in %s, cluster id %s, started in %lld ms\n",
-	       is_broker ? "broker" : "controller", server->broker.node_id, STR(e->host), e->port, server->dirs[0]->path,
-	       server->broker.cluster_id_text, (long long)(clock_mono_ms() - server->started_ms));
+	       is_broker ? "broker" : "controller", server->broker.node_id, STR(e->host), e->port,
+	       server->dirs[0]->path, server->broker.cluster_id_text,
+	       (long long)(clock_mono_ms() - server->started_ms));
 	fflush(stdout);
 }
 

@@ -150,11 +150,12 @@ static void shard_env_init(struct server_shard *s)
 
 struct shard *shard_owner(struct broker *b, struct uuid topic_id, int32_t partition)
 {
+	unsigned count = b->shard_count - 1;
 	uint64_t word;
 
 	/* Topic ids are random, so their bits spread topics; partitions go round. */
 	memcpy(&word, topic_id.bytes + 8, sizeof(word));
-	return b->shards[(word % b->shard_count + (uint64_t)(uint32_t)partition) % b->shard_count];
+	return b->shards[1 + (word % count + (uint64_t)(uint32_t)partition) % count];
 }
 
 int shard_init(struct server_shard *s, struct server *server, struct broker *broker, unsigned index,

@@ -4,7 +4,9 @@
  * a task back. broker/server makes the shards; handlers, replicas and coordinators use this door.
  *
  * Ownership of a partition is fixed: shard_owner() is a function of topic id and partition index.
- * Shard 0 also runs the control plane (raft, controller, metadata loader, producer id blocks). */
+ * Shard 0 has none, nor clients: it runs the control plane (raft, controller, metadata loader,
+ * producer id blocks), accepts connections, and serves those of the controllers' listeners. A
+ * thousand partitions that are opened at once must not keep the quorum waiting. */
 #ifndef KAVKA_BROKER_SHARD_SHARD_H
 #define KAVKA_BROKER_SHARD_SHARD_H
 
