@@ -7,9 +7,15 @@
 
 #define MAP_BUCKETS_MIN 8
 
+static uint64_t seed; /* 0: not drawn yet */
+
+void hash_set_seed(uint64_t fixed)
+{
+	__atomic_store_n(&seed, fixed | 1, __ATOMIC_RELAXED);
+}
+
 static uint64_t hash_seed(void)
 {
-	static uint64_t seed;
 	uint64_t now = __atomic_load_n(&seed, __ATOMIC_RELAXED);
 	uint64_t fresh;
 

@@ -51,5 +51,8 @@ void map_iter_next(struct map_iter *it);
 
 /* 64-bit hash of bytes with the process's seed. */
 uint64_t hash_bytes(const void *data, size_t len);
+/* Takes this seed instead of a random one, before the first hash: for simulators, whose runs are to
+ * be the same each time. */
+void hash_set_seed(uint64_t fixed);
 
 #endif
