@@ -3,7 +3,6 @@
 #include "base/mem.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <string.h>
 
 #define SECTOR_BYTES 512
@@ -14,16 +13,10 @@ struct content {
 	size_t len;
 };
 
-struct inode {
-	unsigned refs; /* names, durable names, handles, undone steps */
-	bool is_dir;
-	struct content seen, durable;
-	struct content dropped; /* as it was when an fsync failed: counts as clean, and is not */
-	int64_t mtime_ms;
-};
+struct inode;
 
 struct name {
-	char *path;
+	char *text;
 	struct inode *inode;
 };
 
@@ -32,15 +25,25 @@ struct names {
 	size_t count, cap;
 };
 
-/* A change of a directory that is not durable yet: `path` names `inode` now, or nothing. */
+struct inode {
+	unsigned refs; /* names, durable names, handles, undone steps */
+	bool is_dir;
+	struct content seen, durable;
+	struct content dropped; /* as it was when an fsync failed: counts as clean, and is not */
+	struct names names, durable_names; /* of a directory */
+	int64_t mtime_ms;
+};
+
+/* A change of a directory that is not durable yet: `name` is `inode` now, or nothing. */
 struct step {
-	char *path;
+	struct inode *dir;
+	char *name;
 	struct inode *inode;
 };
 
 struct sim_disk {
 	struct sim_disk_options options;
-	struct names seen, durable;
+	struct inode *root;
 	struct step *steps;
 	size_t step_count, step_cap;
 	struct inode *handles[HANDLES_MAX];
@@ -54,6 +57,8 @@ static struct sim_disk *(*find_disk)(struct env *env);
 
 /* ---- Inodes and names ------------------------------------------------------------------------ */
 
+static void names_clear(struct names *n);
+
 static struct inode *inode_ref(struct inode *i)
 {
 	i->refs++;
@@ -64,25 +69,29 @@ static void inode_unref(struct inode *i)
 {
 	if (!i || --i->refs)
 		return;
+	names_clear(&i->names);
+	names_clear(&i->durable_names);
+	free(i->names.items);
+	free(i->durable_names.items);
 	free(i->seen.data);
 	free(i->durable.data);
 	free(i->dropped.data);
 	free(i);
 }
 
-static struct name *names_find(struct names *n, const char *path)
+static struct name *names_find(struct names *n, const char *name, size_t len)
 {
 	for (size_t i = 0; i < n->count; i++) {
-		if (strcmp(n->items[i].path, path) == 0)
+		if (strncmp(n->items[i].text, name, len) == 0 && n->items[i].text[len] == '\0')
 			return &n->items[i];
 	}
 	return NULL;
 }
 
 /* `inode` NULL: the name goes. */
-static void names_set(struct names *n, const char *path, struct inode *inode)
+static void names_set(struct names *n, const char *text, struct inode *inode)
 {
-	struct name *name = names_find(n, path);
+	struct name *name = names_find(n, text, strlen(text));
 
 	if (inode)
 		inode_ref(inode);
@@ -90,7 +99,7 @@ static void names_set(struct names *n, const char *path, struct inode *inode)
 		inode_unref(name->inode);
 		name->inode = inode;
 		if (!inode) {
-			free(name->path);
+			free(name->text);
 			*name = n->items[--n->count];
 		}
 		return;
@@ -98,37 +107,78 @@ static void names_set(struct names *n, const char *path, struct inode *inode)
 	if (!inode)
 		return;
 	n->items = grow_array(n->items, n->count, &n->cap, sizeof(*n->items));
-	n->items[n->count++] = (struct name){xstrdup(path), inode};
+	n->items[n->count++] = (struct name){xstrdup(text), inode};
 }
 
 static void names_clear(struct names *n)
 {
-	for (size_t i = 0; i < n->count; i++) {
-		free(n->items[i].path);
-		inode_unref(n->items[i].inode);
+	while (n->count) {
+		struct name last = n->items[--n->count];
+
+		free(last.text);
+		inode_unref(last.inode);
 	}
-	n->count = 0;
 }
 
-static void disk_step(struct sim_disk *d, const char *path, struct inode *inode)
+/* Where a path leads: its directory and last part. -ENOENT. */
+struct place {
+	struct inode *dir;
+	const char *name;
+	struct inode *inode; /* NULL: no such name */
+};
+
+static int disk_find(struct sim_disk *d, const char *path, struct place *out)
 {
-	names_set(&d->seen, path, inode);
+	*out = (struct place){.dir = d->root, .name = "", .inode = d->root};
+	while (*path == '/')
+		path++;
+	while (*path) {
+		size_t len = strcspn(path, "/");
+		struct name *name;
+
+		if (!out->inode)
+			return -ENOENT;
+		if (!out->inode->is_dir)
+			return -ENOTDIR;
+		out->dir = out->inode;
+		out->name = path;
+		name = names_find(&out->dir->names, path, len);
+		out->inode = name ? name->inode : NULL;
+		path += len;
+		while (*path == '/')
+			path++;
+	}
+	return 0;
+}
+
+static void disk_step(struct sim_disk *d, struct inode *dir, const char *name, struct inode *inode)
+{
+	names_set(&dir->names, name, inode);
 	d->steps = grow_array(d->steps, d->step_count, &d->step_cap, sizeof(*d->steps));
-	d->steps[d->step_count++] = (struct step){xstrdup(path), inode ? inode_ref(inode) : NULL};
+	d->steps[d->step_count++] =
+		(struct step){inode_ref(dir), xstrdup(name), inode ? inode_ref(inode) : NULL};
 }
 
-static void step_apply(struct sim_disk *d, struct step *s)
+static void step_free(struct step *s)
 {
-	names_set(&d->durable, s->path, s->inode);
-	free(s->path);
+	inode_unref(s->dir);
+	free(s->name);
 	inode_unref(s->inode);
 }
 
-static bool is_in(const char *path, const char *dir)
+static void step_apply(struct step *s)
 {
-	size_t len = strlen(dir);
+	names_set(&s->dir->durable_names, s->name, s->inode);
+	step_free(s);
+}
 
-	return strncmp(path, dir, len) == 0 && path[len] == '/' && !strchr(path + len + 1, '/');
+static struct inode *inode_new(bool is_dir, int64_t mtime_ms)
+{
+	struct inode *i = xcalloc(1, sizeof(*i));
+
+	i->is_dir = is_dir;
+	i->mtime_ms = mtime_ms;
+	return i;
 }
 
 /* ---- Life ------------------------------------------------------------------------------------ */
@@ -138,23 +188,22 @@ struct sim_disk *sim_disk_new(const struct sim_disk_options *options)
 	struct sim_disk *d = xcalloc(1, sizeof(*d));
 
 	d->options = *options;
+	d->root = inode_ref(inode_new(true, 0));
 	return d;
 }
 
 static void drop_steps(struct sim_disk *d, size_t from)
 {
-	for (size_t i = from; i < d->step_count; i++) {
-		free(d->steps[i].path);
-		inode_unref(d->steps[i].inode);
-	}
+	for (size_t i = from; i < d->step_count; i++)
+		step_free(&d->steps[i]);
 	d->step_count = 0;
 }
 
 void sim_disk_wipe(struct sim_disk *d)
 {
 	drop_steps(d, 0);
-	names_clear(&d->seen);
-	names_clear(&d->durable);
+	names_clear(&d->root->names);
+	names_clear(&d->root->durable_names);
 	for (size_t i = 0; i < HANDLES_MAX; i++) {
 		inode_unref(d->handles[i]);
 		d->handles[i] = NULL;
@@ -166,8 +215,7 @@ void sim_disk_free(struct sim_disk *d)
 	if (!d)
 		return;
 	sim_disk_wipe(d);
-	free(d->seen.items);
-	free(d->durable.items);
+	inode_unref(d->root);
 	free(d->steps);
 	free(d);
 }
@@ -239,25 +287,39 @@ static void inode_tear(struct sim_disk *d, struct inode *i, enum crash_kind kind
 	i->dropped = (struct content){0};
 }
 
+/* A directory as it is on the platter, and all that is below it. */
+static void dir_crash(struct sim_disk *d, struct inode *dir, enum crash_kind kind)
+{
+	names_clear(&dir->names);
+	for (size_t i = 0; i < dir->durable_names.count; i++) {
+		struct name *name = &dir->durable_names.items[i];
+
+		names_set(&dir->names, name->text, name->inode);
+		if (name->inode->is_dir)
+			dir_crash(d, name->inode, kind);
+		else
+			inode_tear(d, name->inode, kind);
+	}
+}
+
+void sim_disk_kill(struct sim_disk *d)
+{
+	for (size_t i = 0; i < HANDLES_MAX; i++) {
+		inode_unref(d->handles[i]);
+		d->handles[i] = NULL;
+	}
+}
+
 void sim_disk_crash(struct sim_disk *d)
 {
 	enum crash_kind kind = rng_below(d->options.rng, 3) ? CRASH_TEARS : CRASH_LOSES_ALL;
 	size_t kept = kind == CRASH_TEARS ? rng_below(d->options.rng, d->step_count + 1) : 0;
 
 	for (size_t i = 0; i < kept; i++)
-		step_apply(d, &d->steps[i]);
+		step_apply(&d->steps[i]);
 	drop_steps(d, kept);
-	names_clear(&d->seen);
-	for (size_t i = 0; i < d->durable.count; i++)
-		names_set(&d->seen, d->durable.items[i].path, d->durable.items[i].inode);
-	for (size_t i = 0; i < HANDLES_MAX; i++) {
-		inode_unref(d->handles[i]);
-		d->handles[i] = NULL;
-	}
-	for (size_t i = 0; i < d->seen.count; i++) {
-		if (!d->seen.items[i].inode->is_dir)
-			inode_tear(d, d->seen.items[i].inode, kind);
-	}
+	sim_disk_kill(d);
+	dir_crash(d, d->root, kind);
 	d->is_off = true;
 }
 
@@ -280,40 +342,34 @@ static struct inode *handle_inode(struct sim_disk *d, int fd)
 	return fd >= 0 && fd < HANDLES_MAX && !d->is_off ? d->handles[fd] : NULL;
 }
 
-static struct inode *disk_create(struct sim_disk *d, struct env *env, const char *path, bool is_dir)
-{
-	struct inode *i = xcalloc(1, sizeof(*i));
-
-	i->is_dir = is_dir;
-	i->mtime_ms = env_wall_ms(env);
-	disk_step(d, path, i);
-	return i;
-}
-
 static int op_open(struct env *env, const char *path, unsigned flags)
 {
 	struct sim_disk *d = find_disk(env);
-	struct name *name = names_find(&d->seen, path);
-	struct inode *i = name ? name->inode : NULL;
-	int fd = 0;
+	struct place p;
+	int fd = 0, rc;
 
 	if (d->is_off)
 		return -EIO;
-	if (i && (flags & ENV_EXCLUSIVE))
+	rc = disk_find(d, path, &p);
+	if (rc < 0)
+		return rc;
+	if (p.inode && (flags & ENV_EXCLUSIVE))
 		return -EEXIST;
-	if (i && i->is_dir)
+	if (p.inode && p.inode->is_dir && (flags & ENV_WRITE))
 		return -EISDIR;
-	if (!i && !(flags & ENV_CREATE))
+	if (!p.inode && !(flags & ENV_CREATE))
 		return -ENOENT;
 	while (fd < HANDLES_MAX && d->handles[fd])
 		fd++;
 	if (fd == HANDLES_MAX)
 		return -EMFILE;
-	if (!i)
-		i = disk_create(d, env, path, false);
-	else if (flags & ENV_TRUNCATE)
-		i->seen.len = 0;
-	d->handles[fd] = inode_ref(i);
+	if (!p.inode) {
+		p.inode = inode_new(false, env_wall_ms(env));
+		disk_step(d, p.dir, p.name, p.inode);
+	} else if (flags & ENV_TRUNCATE) {
+		p.inode->seen.len = 0;
+	}
+	d->handles[fd] = inode_ref(p.inode);
 	return fd;
 }
 
@@ -434,63 +490,75 @@ static int op_set_mtime(struct env *env, int fd, int64_t mtime_ms)
 static int op_stat(struct env *env, const char *path, struct env_stat *out)
 {
 	struct sim_disk *d = find_disk(env);
-	struct name *name = names_find(&d->seen, path);
+	struct place p;
+	int rc = d->is_off ? -EIO : disk_find(d, path, &p);
 
-	if (d->is_off || !name)
-		return d->is_off ? -EIO : -ENOENT;
-	inode_stat(name->inode, out);
+	if (rc < 0 || !p.inode)
+		return rc < 0 ? rc : -ENOENT;
+	inode_stat(p.inode, out);
 	return 0;
 }
 
 static int op_rename(struct env *env, const char *from, const char *to)
 {
 	struct sim_disk *d = find_disk(env);
-	struct name *name = names_find(&d->seen, from);
-	struct inode *i = name ? name->inode : NULL;
+	struct place source, target;
+	int rc = d->is_off ? -EIO : disk_find(d, from, &source);
 
-	if (d->is_off || !i)
-		return d->is_off ? -EIO : -ENOENT;
-	inode_ref(i);
+	if (rc == 0)
+		rc = disk_find(d, to, &target);
+	if (rc < 0 || !source.inode)
+		return rc < 0 ? rc : -ENOENT;
+	if (target.inode && target.inode->is_dir && target.inode->names.count)
+		return -ENOTEMPTY;
+	inode_ref(source.inode);
 	/* in this order: a crash between the two leaves both names, never none */
-	disk_step(d, to, i);
-	disk_step(d, from, NULL);
-	inode_unref(i);
+	disk_step(d, target.dir, target.name, source.inode);
+	disk_step(d, source.dir, source.name, NULL);
+	inode_unref(source.inode);
 	return 0;
 }
 
 static int op_unlink(struct env *env, const char *path)
 {
 	struct sim_disk *d = find_disk(env);
+	struct place p;
+	int rc = d->is_off ? -EIO : disk_find(d, path, &p);
 
-	if (d->is_off || !names_find(&d->seen, path))
-		return d->is_off ? -EIO : -ENOENT;
-	disk_step(d, path, NULL);
+	if (rc < 0 || !p.inode)
+		return rc < 0 ? rc : -ENOENT;
+	if (p.inode->is_dir && p.inode->names.count)
+		return -ENOTEMPTY;
+	disk_step(d, p.dir, p.name, NULL);
 	return 0;
 }
 
 static int op_mkdir(struct env *env, const char *path)
 {
 	struct sim_disk *d = find_disk(env);
+	struct place p;
+	int rc = d->is_off ? -EIO : disk_find(d, path, &p);
 
-	if (d->is_off)
-		return -EIO;
-	if (names_find(&d->seen, path))
-		return -EEXIST;
-	disk_create(d, env, path, true);
+	if (rc < 0 || p.inode)
+		return rc < 0 ? rc : -EEXIST;
+	disk_step(d, p.dir, p.name, inode_new(true, env_wall_ms(env)));
 	return 0;
 }
 
 static int op_fsync_dir(struct env *env, const char *path)
 {
 	struct sim_disk *d = find_disk(env);
+	struct place p;
 	int rc = disk_fault(d, SIM_FSYNC);
 	size_t kept = 0;
 
-	if (rc < 0)
-		return rc;
+	if (rc == 0)
+		rc = disk_find(d, path, &p);
+	if (rc < 0 || !p.inode)
+		return rc < 0 ? rc : -ENOENT;
 	for (size_t i = 0; i < d->step_count; i++) {
-		if (is_in(d->steps[i].path, path))
-			step_apply(d, &d->steps[i]);
+		if (d->steps[i].dir == p.inode)
+			step_apply(&d->steps[i]);
 		else
 			d->steps[kept++] = d->steps[i];
 	}
@@ -502,25 +570,24 @@ static int op_list(struct env *env, const char *path,
 		   int (*entry)(void *ctx, const char *name, bool is_dir), void *ctx)
 {
 	struct sim_disk *d = find_disk(env);
+	struct place p;
 	struct name *copy;
-	size_t count = 0;
-	int rc = 0;
+	size_t count;
+	int rc = d->is_off ? -EIO : disk_find(d, path, &p);
 
-	if (d->is_off || !names_find(&d->seen, path))
-		return d->is_off ? -EIO : -ENOENT;
-	/* the callback may change the directory */
-	copy = xcalloc(d->seen.count + 1, sizeof(*copy));
-	for (size_t i = 0; i < d->seen.count; i++) {
-		if (is_in(d->seen.items[i].path, path))
-			copy[count++] = (struct name){xstrdup(d->seen.items[i].path),
-						      d->seen.items[i].inode};
-	}
+	if (rc < 0 || !p.inode)
+		return rc < 0 ? rc : -ENOENT;
+	/* entries come and go meanwhile */
+	count = p.inode->names.count;
+	copy = xcalloc(count + 1, sizeof(*copy));
+	for (size_t i = 0; i < count; i++)
+		copy[i] = (struct name){xstrdup(p.inode->names.items[i].text),
+					inode_ref(p.inode->names.items[i].inode)};
 	for (size_t i = 0; i < count; i++) {
-		bool is_dir = copy[i].inode->is_dir;
-
 		if (rc == 0)
-			rc = entry(ctx, copy[i].path + strlen(path) + 1, is_dir);
-		free(copy[i].path);
+			rc = entry(ctx, copy[i].text, copy[i].inode->is_dir);
+		free(copy[i].text);
+		inode_unref(copy[i].inode);
 	}
 	free(copy);
 	return rc;

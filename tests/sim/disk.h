@@ -2,14 +2,14 @@
  *
  * A file has two contents: what a reader sees, and what is on the platter, which fsync brings up to
  * date. A directory has two lists of names in the same way; its changes become durable in their
- * order, all with sim_disk's fsync_dir, and any number of them from the front on a crash. A crash
- * keeps of each unsynced file any of its changed sectors, as real disks do; one in three keeps
- * nothing that was not synced.
+ * order, all of one directory with its fsync_dir, and any number of them from the front on a crash.
+ * A crash keeps of each unsynced file any of its changed sectors, as real disks do; one in three
+ * keeps nothing that was not synced.
  *
  * Faults are asked of `fault` before each operation. After a failed fsync the file's pages count as
  * clean: the next fsync succeeds, and a crash may lose them all the same.
  *
- * Paths are whole ("/n1/__cluster_metadata-0/quorum-state"); a rename stays in its directory. */
+ * Paths are whole ("/n1/__cluster_metadata-0/quorum-state"). */
 #ifndef KAVKA_TESTS_SIM_DISK_H
 #define KAVKA_TESTS_SIM_DISK_H
 
@@ -33,6 +33,8 @@ void sim_disk_free(struct sim_disk *d);
 /* The power goes: open files are closed, what is left is what a restart finds. Until
  * sim_disk_power_on() every operation fails with -EIO and changes nothing. */
 void sim_disk_crash(struct sim_disk *d);
+/* The process dies, the machine goes on: open files are closed, nothing is lost. */
+void sim_disk_kill(struct sim_disk *d);
 void sim_disk_power_on(struct sim_disk *d);
 /* Everything is lost: an empty disk. */
 void sim_disk_wipe(struct sim_disk *d);

@@ -387,5 +387,6 @@ static void run_seed(uint64_t seed, int64_t seconds, uint64_t *trace)
 
 int main(int argc, char **argv)
 {
-	return run_main(&(struct run_program){"sim_quorum", 60, run_seed}, argc, argv);
+	return run_main(&(struct run_program){.name = "sim_quorum", .seconds = 60, .run = run_seed},
+			argc, argv);
 }

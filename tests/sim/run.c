@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* What this time the world began with. */
@@ -62,6 +63,33 @@ static void crashed(int number)
 	raise(number);
 }
 
+static bool run_seed(uint64_t seed, uint64_t *trace);
+
+/* The same in a child, which gives the trace through a pipe. */
+static bool run_child(uint64_t seed, uint64_t *trace)
+{
+	int ends[2], status;
+	pid_t child;
+
+	fflush(stdout);
+	if (pipe(ends) < 0 || (child = fork()) < 0) {
+		perror(run.program->name);
+		exit(2);
+	}
+	if (child == 0) {
+		bool ok = run_seed(seed, trace);
+
+		fflush(stdout);
+		(void)!write(ends[1], trace, sizeof(*trace));
+		_exit(ok ? 0 : 1);
+	}
+	close(ends[1]);
+	if (read(ends[0], trace, sizeof(*trace)) != sizeof(*trace))
+		*trace = 0;
+	close(ends[0]);
+	return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 /* Returns whether all held. */
 static bool run_seed(uint64_t seed, uint64_t *trace)
 {
@@ -77,13 +105,15 @@ static bool run_seed(uint64_t seed, uint64_t *trace)
 static void run_seeds(void)
 {
 	for (uint64_t seed = run.first; seed < run.first + run.count; seed++) {
+		bool (*one)(uint64_t seed, uint64_t * trace) =
+			run.program->forks ? run_child : run_seed;
 		uint64_t trace = 0, again = 0;
 
-		if (!run_seed(seed, &trace)) {
+		if (!one(seed, &trace)) {
 			run.failed++;
 			if (run.stop)
 				return;
-		} else if (seed == run.first && (!run_seed(seed, &again) || again != trace)) {
+		} else if (seed == run.first && (!one(seed, &again) || again != trace)) {
 			printf("seed %" PRIu64 ": FAILED: two runs differ\n", seed);
 			run.failed++;
 		}

@@ -24,6 +24,7 @@ struct run_program {
 	/* Runs a seed; `trace` gives a sum over its history. Does not return if something does not
 	 * hold: run_fail(). */
 	void (*run)(uint64_t seed, int64_t seconds, uint64_t *trace);
+	bool forks; /* each seed in a process of its own, which need not free anything */
 };
 
 int run_main(const struct run_program *program, int argc, char **argv);

@@ -1,0 +1,131 @@
+#include "sim/clients.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* ---- Asking ---------------------------------------------------------------------------------- */
+
+struct ask {
+	struct channel_request rq;
+	void (*done)(void *owner, const void *response);
+	void *owner;
+};
+
+static void ask_done(struct channel_request *rq, int rc, const struct err *err UNUSED)
+{
+	struct ask *ask = rq->owner;
+
+	ask->done(ask->owner, rc < 0 ? NULL : rq->response);
+	free(ask);
+}
+
+void client_init(struct client *c, struct sim *s)
+{
+	struct life *l = s->node[s->nodes].life;
+
+	*c = (struct client){.sim = s, .shard = &l->shards[0]};
+	for (unsigned i = 0; i < s->nodes; i++) {
+		char host[16];
+
+		if (!s->node[i].is_broker)
+			continue;
+		snprintf(host, sizeof(host), "n%u", i + 1);
+		c->channels[i] = channel_new(
+			&(struct channel_options){.shard = &l->shards[0].shard,
+						  .host = str_of(host),
+						  .port = (uint16_t)(SIM_BROKER_PORT + i + 1),
+						  .client_id = "sim"});
+	}
+	for (unsigned i = 0; i < SIM_PARTITIONS; i++)
+		c->leader[i] = -1;
+}
+
+void client_ask(struct client *c, unsigned to, enum api_key api, int16_t version, const void *body,
+		void (*done)(void *owner, const void *response), void *owner)
+{
+	struct ask *ask = xcalloc(1, sizeof(*ask));
+
+	ask->done = done;
+	ask->owner = owner;
+	ask->rq = (struct channel_request){.api = api,
+					   .body = body,
+					   .version_min = version,
+					   .version_max = version,
+					   .timeout_ms = ASK_TIMEOUT_MS,
+					   .done = ask_done,
+					   .owner = ask};
+	channel_send(c->channels[to], &ask->rq);
+}
+
+unsigned client_any_broker(struct client *c)
+{
+	unsigned i;
+
+	do {
+		i = (unsigned)world_below(&c->sim->world, c->sim->nodes);
+	} while (!c->channels[i]);
+	return i;
+}
+
+void client_at(struct client *c, int64_t delay_ms, void (*run)(void *ctx), void *ctx)
+{
+	life_at(c->shard->life, sim_now_us(c->sim) + delay_ms * 1000, run, ctx);
+}
+
+/* ---- Metadata -------------------------------------------------------------------------------- */
+
+static void refreshed(void *owner, const void *response)
+{
+	const struct metadata_response *m = response;
+	struct client *c = owner;
+
+	c->is_refreshing = false;
+	if (!m || m->topics_count != 1 || m->topics[0].error_code != KERR_NONE)
+		return;
+	c->has_topic = true;
+	for (int32_t i = 0; i < m->topics[0].partitions_count; i++) {
+		const struct metadata_response_partition *p = &m->topics[0].partitions[i];
+
+		/* who knows less than we do is not believed */
+		if (p->partition_index >= SIM_PARTITIONS ||
+		    p->leader_epoch < c->leader_epoch[p->partition_index])
+			continue;
+		c->leader[p->partition_index] = p->leader_id;
+		c->leader_epoch[p->partition_index] = p->leader_epoch;
+	}
+}
+
+void client_refresh(struct client *c)
+{
+	struct metadata_request m;
+	struct metadata_request_topic topic;
+
+	if (c->is_refreshing)
+		return;
+	c->is_refreshing = true;
+	WIRE_INIT(metadata_request, &m);
+	WIRE_INIT(metadata_request_topic, &topic);
+	topic.name = STR_LIT(SIM_TOPIC);
+	m.topics = &topic;
+	m.topics_count = 1;
+	m.allow_auto_topic_creation = false;
+	client_ask(c, client_any_broker(c), API_METADATA, 12, &m, refreshed, c);
+}
+
+/* ---- The host -------------------------------------------------------------------------------- */
+
+void clients_start(struct sim *s)
+{
+	struct sim_node *n = &s->node[s->nodes];
+	struct life *l = xcalloc(1, sizeof(*l));
+
+	*n = (struct sim_node){.sim = s, .index = s->nodes};
+	sim_node_env(n);
+	n->config = config_ref(s->node[0].config);
+	n->life = l;
+	l->node = n;
+	sim_shard_init(&l->shards[0], l, 0);
+	admin_start(s);
+	producers_start(s);
+	consumer_start(s);
+}

@@ -1,0 +1,204 @@
+/* Producers: each writes numbers to every partition, one batch at a time and partition, with
+ * sequences, and asks again until it has an answer. */
+#include "sim/clients.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define RETRY_MS 150
+
+struct producer_part {
+	struct producer *producer;
+	int32_t partition;
+	int64_t next;  /* number of the next record that was not sent yet */
+	int64_t first; /* of the batch under way */
+	int32_t count; /* records in it; 0: none */
+	int32_t sequence;
+};
+
+struct producer {
+	struct client client;
+	unsigned index;
+	int64_t id;
+	int16_t epoch;
+	struct producer_part parts[SIM_PARTITIONS];
+};
+
+static void part_step(void *ctx);
+
+static void part_later(struct producer_part *p, int64_t delay_ms)
+{
+	client_at(&p->producer->client, delay_ms, part_step, p);
+}
+
+/* ---- Batches --------------------------------------------------------------------------------- */
+
+static struct slice part_batch(struct producer_part *p)
+{
+	struct batch_options options = BATCH_OPTIONS_DEFAULT;
+	struct batch_builder batch;
+	struct slice bytes = SLICE_NULL;
+	struct sim *s = p->producer->client.sim;
+
+	options.producer_id = p->producer->id;
+	options.producer_epoch = p->producer->epoch;
+	options.base_sequence = p->sequence;
+	batch_builder_init(&batch, &options);
+	for (int32_t i = 0; i < p->count; i++) {
+		char text[64];
+		int len = snprintf(text, sizeof(text), "%u %" PRId64, p->producer->index,
+				   p->first + i);
+		struct slice value = {.data = (const uint8_t *)text, .len = (size_t)len};
+
+		if (batch_builder_add(&batch, env_wall_ms(&s->node[s->nodes].env), SLICE_NULL,
+				      value, NULL, 0) < 0)
+			sim_fail(s, "a batch cannot be made");
+	}
+	if (batch_builder_finish(&batch, NULL, &bytes) < 0)
+		sim_fail(s, "a batch cannot be made");
+	batch_builder_fini(&batch);
+	return bytes;
+}
+
+static void part_answered(struct producer_part *p,
+			  const struct produce_response_partition_produce_response *a)
+{
+	struct sim *s = p->producer->client.sim;
+
+	switch (a->error_code) {
+	case KERR_NONE:
+		for (int32_t i = 0; i < p->count; i++)
+			checks_acked(s, p->partition, a->base_offset < 0 ? -1 : a->base_offset + i,
+				     p->producer->index, p->first + i);
+		s->produced += (uint64_t)p->count;
+		p->sequence += p->count;
+		p->count = 0;
+		part_later(p, (int64_t)world_below(&s->world, 60));
+		return;
+	case KERR_OUT_OF_ORDER_SEQUENCE_NUMBER:
+	case KERR_UNKNOWN_PRODUCER_ID:
+	case KERR_INVALID_PRODUCER_EPOCH:
+	case KERR_DUPLICATE_SEQUENCE_NUMBER:
+	case KERR_CORRUPT_MESSAGE:
+	case KERR_INVALID_RECORD:
+		sim_fail(s, "producer %u, partition %d, record %" PRId64 ": %s", p->producer->index,
+			 p->partition, p->first, kafka_error_name((enum kafka_error)a->error_code));
+	default: client_refresh(&p->producer->client); part_later(p, RETRY_MS);
+	}
+}
+
+static void part_done(void *owner, const void *response)
+{
+	const struct produce_response *m = response;
+	struct producer_part *p = owner;
+
+	if (m && m->responses_count == 1 && m->responses[0].partition_responses_count == 1) {
+		part_answered(p, &m->responses[0].partition_responses[0]);
+		return;
+	}
+	client_refresh(&p->producer->client);
+	part_later(p, RETRY_MS);
+}
+
+static void part_send(struct producer_part *p)
+{
+	struct produce_request m;
+	struct produce_request_topic_produce_data topic;
+	struct produce_request_partition_produce_data data;
+
+	WIRE_INIT(produce_request, &m);
+	WIRE_INIT(produce_request_topic_produce_data, &topic);
+	WIRE_INIT(produce_request_partition_produce_data, &data);
+	m.acks = -1;
+	m.timeout_ms = 4000;
+	m.topic_data = &topic;
+	m.topic_data_count = 1;
+	topic.name = STR_LIT(SIM_TOPIC);
+	topic.partition_data = &data;
+	topic.partition_data_count = 1;
+	data.index = p->partition;
+	data.records = part_batch(p);
+	client_ask(&p->producer->client, (unsigned)p->producer->client.leader[p->partition] - 1,
+		   API_PRODUCE, 11, &m, part_done, p);
+	slice_unref(&data.records);
+}
+
+static void part_step(void *ctx)
+{
+	struct producer_part *p = ctx;
+	struct client *c = &p->producer->client;
+
+	if (p->count == 0 && c->sim->is_peaceful)
+		return;
+	if (c->leader[p->partition] < 0) {
+		client_refresh(c);
+		part_later(p, RETRY_MS);
+		return;
+	}
+	if (p->count == 0) {
+		p->first = p->next;
+		p->count = 1 + (int32_t)world_below(&c->sim->world, 3);
+		p->next += p->count;
+	}
+	part_send(p);
+}
+
+/* ---- Ids ------------------------------------------------------------------------------------- */
+
+static void producer_begin(void *ctx);
+
+static void producer_has_id(void *owner, const void *response)
+{
+	const struct init_producer_id_response *m = response;
+	struct producer *p = owner;
+
+	if (!m || m->error_code != KERR_NONE) {
+		client_at(&p->client, RETRY_MS, producer_begin, p);
+		return;
+	}
+	p->id = m->producer_id;
+	p->epoch = m->producer_epoch;
+	for (unsigned other = 0; other < SIM_PRODUCERS; other++) {
+		if (&p->client.sim->producers[other] != p &&
+		    p->client.sim->producers[other].id == p->id)
+			sim_fail(p->client.sim, "two producers have the id %" PRId64, p->id);
+	}
+	for (int32_t i = 0; i < SIM_PARTITIONS; i++)
+		part_step(&p->parts[i]);
+}
+
+static void producer_begin(void *ctx)
+{
+	struct producer *p = ctx;
+	struct init_producer_id_request m;
+
+	WIRE_INIT(init_producer_id_request, &m);
+	m.transactional_id = STR_NULL;
+	m.transaction_timeout_ms = 60000;
+	client_ask(&p->client, client_any_broker(&p->client), API_INIT_PRODUCER_ID, 4, &m,
+		   producer_has_id, p);
+}
+
+void producers_start(struct sim *s)
+{
+	s->producers = xcalloc(SIM_PRODUCERS, sizeof(*s->producers));
+	for (unsigned i = 0; i < SIM_PRODUCERS; i++) {
+		struct producer *p = &s->producers[i];
+
+		client_init(&p->client, s);
+		p->index = i;
+		p->id = -1;
+		for (int32_t k = 0; k < SIM_PARTITIONS; k++)
+			p->parts[k] = (struct producer_part){.producer = p, .partition = k};
+		client_at(&p->client, 1000, producer_begin, p);
+	}
+}
+
+bool producers_are_idle(const struct sim *s)
+{
+	for (unsigned i = 0; i < SIM_PRODUCERS; i++)
+		for (int32_t k = 0; k < SIM_PARTITIONS; k++)
+			if (s->producers[i].id < 0 || s->producers[i].parts[k].count)
+				return false;
+	return true;
+}
