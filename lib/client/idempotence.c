@@ -143,6 +143,7 @@ static void idempotence_reset(struct producer *p)
 			struct pbatch *b;
 
 			t->parts[i]->next_sequence = 0;
+			t->parts[i]->is_numbered = false;
 			LIST_FOREACH(&t->parts[i]->batches, b, struct pbatch, link)
 				b->has_sequence = false;
 		}

@@ -53,7 +53,10 @@ static struct pbatch *part_ready(struct producer *p, struct ppart *part, int64_t
 
 	if (part->in_flight_count > 0 && (part->is_retrying || p->pid_state == PID_WAIT))
 		return NULL;
-	if (p->is_idempotent && part->in_flight_count >= PRODUCER_IN_FLIGHT_MAX)
+	/* Brokers take any number from a producer that they do not know: if the first batch is
+	 * refused while others are on their way behind it, it would come after them. */
+	if (p->is_idempotent &&
+	    part->in_flight_count >= (part->is_numbered ? PRODUCER_IN_FLIGHT_MAX : 1))
 		return NULL;
 	b = part_unsent(part);
 	if (!b)
@@ -538,6 +541,7 @@ static void produce_answered(struct producer *p, struct pbatch *b, const struct 
 		return;
 	}
 	b->part->is_retrying = b->part->in_flight_count > 0 && b->part->is_retrying;
+	b->part->is_numbered |= b->producer_id == p->producer_id;
 	produce_report(b, 0, NULL, r->error_code ? -1 : r->base_offset, r->log_append_time_ms);
 }
 

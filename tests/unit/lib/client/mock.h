@@ -183,10 +183,9 @@ static int mock_append(struct mock *m, int32_t node_id, int32_t index, struct sl
 		return KERR_MESSAGE_TOO_LARGE;
 	if (batch_has_producer_id(&b)) {
 		if (b.producer_id != p->producer_id) {
-			if (b.base_sequence != 0)
-				return KERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+			/* One that is not known may have any number: it may have been forgotten. */
 			p->producer_id = b.producer_id;
-			p->next_sequence = 0;
+			p->next_sequence = b.base_sequence;
 		}
 		if (b.base_sequence < p->next_sequence)
 			return KERR_DUPLICATE_SEQUENCE_NUMBER;
