@@ -9,6 +9,7 @@ import threading
 import nodes
 
 PROGRAMS = {"own": "chaos_own", "librdkafka": "chaos_rdkafka"}
+GAVE_UP = 3     # exit status of a producer whose library calls an error fatal
 
 
 class Client:
@@ -120,7 +121,9 @@ class Clients:
         """Those that ended by themselves are told of and replaced."""
         for client in self.dead():
             client.wanted = False
-            self.log.add("client-died", client=client.name, status=client.process.poll())
+            status = client.process.poll()
+            self.log.add("client-gave-up" if status == GAVE_UP else "client-died",
+                         client=client.name, status=status)
             self.add(client.role)
 
     def stop(self, role):

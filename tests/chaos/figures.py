@@ -71,7 +71,7 @@ def lines(h):
                        f"{seconds(statistics.median(after))}, longest {seconds(max(after))} "
                        f"({len(after)} partitions)")
     counts = Counter(e["what"] for e in h.faults if e["what"] in FAULTS or
-                     e["what"].startswith(("member-", "producer-")))
+                     e["what"].startswith(("member-", "producer-", "client-")))
     if counts:
         out.append("faults: " + ", ".join(f"{what} {n}" for what, n in sorted(counts.items())))
     members = sum(1 for name in h.reads if name.startswith("member"))
