@@ -26,8 +26,30 @@ static void node_move(struct agent *a, int id, enum node_state to)
 
 /* ---- Starting ----------------------------------------------------------------------------- */
 
+/* What a node runs: everything is made before the fork. */
+struct node_program {
+	const char *path, *properties;
+	const char *apache_logs; /* NULL: kavka's own broker */
+	int log_fd;
+	pid_t agent;
+};
+
+/* Apache's scripts become the JVM in the end: the process stays the same. */
+static void node_exec(const struct node_program *p)
+{
+	if (p->apache_logs) {
+		setenv("KAFKA_HEAP_OPTS", "-Xms128M -Xmx256M", 0);
+		setenv("LOG_DIR", p->apache_logs, 1);
+		execl(p->path, p->path, p->properties, (char *)NULL);
+	} else {
+		execl(p->path, "kavka", "broker", p->properties, (char *)NULL);
+	}
+	dprintf(STDERR_FILENO, "cannot start %s: %s\n", p->path, strerror(errno));
+	_exit(127);
+}
+
 /* In the child: becomes the broker, or says why not where the node's log is. */
-static void node_become(const char *properties, int log_fd, pid_t parent)
+static void node_become(const struct node_program *p)
 {
 	int null = open("/dev/null", O_RDONLY);
 	sigset_t none;
@@ -35,18 +57,28 @@ static void node_become(const char *properties, int log_fd, pid_t parent)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(log_fd, STDOUT_FILENO) < 0 ||
-	    dup2(log_fd, STDERR_FILENO) < 0)
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(p->log_fd, STDOUT_FILENO) < 0 ||
+	    dup2(p->log_fd, STDERR_FILENO) < 0)
 		_exit(127);
 	/* Without the agent the nodes could neither reach each other nor be told to stop. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
+	if (getppid() != p->agent)
 		_exit(127);
 	setpgid(0, 0);
 	close_range(STDERR_FILENO + 1, ~0u, 0);
-	execl("/proc/self/exe", "kavka", "broker", properties, (char *)NULL);
-	dprintf(STDERR_FILENO, "cannot start the broker: %s\n", strerror(errno));
-	_exit(127);
+	node_exec(p);
+}
+
+static void node_program(struct agent *a, const struct lab_node *node, struct node_program *out)
+{
+	*out = (struct node_program){.path = "/proc/self/exe",
+				     .properties =
+					     lab_node_path(&a->lab, node->id, "server.properties"),
+				     .agent = getpid()};
+	if (node->apache) {
+		out->path = arena_printf(&a->scratch, "%s/" APACHE_START, node->apache);
+		out->apache_logs = lab_node_path(&a->lab, node->id, "logs");
+	}
 }
 
 static int node_doors(struct agent *a, const struct lab_node *node, struct err *err)
@@ -70,24 +102,25 @@ int agent_node_start(struct agent *a, int id, struct err *err)
 {
 	const struct lab_node *node = lab_node(&a->lab, id);
 	struct node_status *n = &a->nodes[id];
-	const char *properties, *log;
-	pid_t parent = getpid(), pid;
-	int fd, rc;
+	struct node_program program;
+	const char *log;
+	pid_t pid;
+	int rc;
 
 	if (n->pid > 0)
 		return err_set(err, E_INVALID, "node %d runs already", id);
-	properties = lab_node_path(&a->lab, id, "server.properties");
+	node_program(a, node, &program);
 	log = lab_node_path(&a->lab, id, "log");
 	rc = node_doors(a, node, err);
 	if (rc < 0)
 		return rc;
-	fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-	pid = fd < 0 ? -1 : fork();
+	program.log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	pid = program.log_fd < 0 ? -1 : fork();
 	rc = -errno;
 	if (pid == 0)
-		node_become(properties, fd, parent);
-	if (fd >= 0)
-		close(fd);
+		node_become(&program);
+	if (program.log_fd >= 0)
+		close(program.log_fd);
 	if (pid < 0) {
 		relay_close(a->relay, id);
 		return err_sys(err, rc, "starting node %d, %s", id, log);
@@ -141,10 +174,13 @@ static void node_ended(struct agent *a, int id, int status)
 	n->pid = 0;
 	n->code = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 	relay_close(a->relay, id);
+	/* A JVM tells by its status that it heard the signal. */
 	if (a->is_killed_by_us[id])
 		node_move(a, id, NODE_KILLED);
+	else if (a->is_stopped_by_us[id] && (n->code == 0 || n->code == 128 + SIGTERM))
+		node_move(a, id, NODE_STOPPED);
 	else
-		node_move(a, id, a->is_stopped_by_us[id] && status == 0 ? NODE_STOPPED : NODE_DIED);
+		node_move(a, id, NODE_DIED);
 }
 
 void agent_node_reap(struct agent *a)

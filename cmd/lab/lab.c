@@ -31,6 +31,12 @@ static const struct opt up_opts[] = {
 	{"port", OPT_INT, AT(port), .arg = "port", .min = 0, .max = 65535,
 	 .help = "The port of the first broker, the others follow; 0: any that are free. Without "
 		 "it 9092, 9192 and so on, the first where all are free."},
+	{"release-version", OPT_STRING, AT(release_version), .arg = "version",
+	 .help = "The release whose features the cluster shall have; the newest without it."},
+	{"apache", OPT_STRING, AT(apache), .arg = "directory", .complete = COMPLETE_FILE,
+	 .help = "An installation of Apache Kafka: nodes run it instead of kavka."},
+	{"apache-nodes", OPT_STRING, AT(apache_nodes), .arg = "nodes", .needs = "apache",
+	 .help = "Which nodes run it, such as 2,3; without it all."},
 	{"direct", OPT_FLAG, AT(direct),
 	 .help = "Clients connect to the brokers themselves, at full speed: they cannot be slowed "
 		 "or cut off."},
@@ -48,6 +54,14 @@ static const struct opt add_opts[] = {
 };
 
 static const struct opt quiet_opts[] = {OPTS_LAB, OPT_QUIET, OPT_END};
+static const struct opt restart_opts[] = {
+	OPTS_LAB,
+	OPT_QUIET,
+	{"apache", OPT_STRING, AT(apache), .arg = "directory", .complete = COMPLETE_FILE,
+	 .help = "They run the Apache Kafka installed there from now on, on the same data."},
+	{"kavka", OPT_FLAG, AT(kavka), .help = "They run kavka from now on, on the same data."},
+	OPT_END,
+};
 static const struct opt output_opts[] = {OPTS_LAB, OPTS_OUTPUT, OPT_END};
 static const struct opt list_opts[] = {OPTS_OUTPUT, OPT_END};
 
@@ -72,7 +86,8 @@ LAB_SUB(ps, "show the nodes, who leads, and who sees whom", NULL, NONE, output_o
 LAB_SUB(stop, "end nodes in good order (SIGTERM)", "node ...", NODE, quiet_opts, NULL);
 LAB_SUB(kill, "end nodes at once (SIGKILL)", "node ...", NODE, quiet_opts, NULL);
 LAB_SUB(start, "start nodes that ended", "[node ...]", NODE, quiet_opts, NULL);
-LAB_SUB(restart, "stop and start nodes one after the other", "[node ...]", NODE, quiet_opts, NULL);
+LAB_SUB(restart, "stop and start nodes one after the other", "[node ...]", NODE, restart_opts,
+	NULL);
 LAB_SUB(pause, "have nodes stand still (SIGSTOP)", "node ...", NODE, quiet_opts, "freeze");
 LAB_SUB(resume, "have them go on (SIGCONT)", "[node ...]", NODE, quiet_opts, "unpause continue");
 LAB_SUB(partition, "cut the network between groups of nodes", "group [group ...]", NODE, quiet_opts,

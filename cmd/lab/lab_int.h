@@ -40,14 +40,16 @@
 
 #define LAB_NAME_DEFAULT "lab"
 #define LAB_HOST "127.0.0.1"
+/* In the directory of an Apache Kafka. */
+#define APACHE_START "bin/kafka-server-start.sh"
 #define LAB_DELAY_MS_MAX 600000
 
 struct lab_args {
 	struct output_args output;
-	const char *name, *dir, *racks, *rack;
+	const char *name, *dir, *racks, *rack, *apache, *apache_nodes, *release_version;
 	struct opt_list configs;
 	int64_t brokers, controllers, port, lines;
-	bool follow, no_profile, direct;
+	bool follow, no_profile, direct, kavka;
 };
 
 /* ---- state.c ---- */
@@ -63,6 +65,7 @@ struct lab_node {
 	int id; /* 1 to LAB_ENDS_MAX - 1 */
 	bool is_broker, is_controller;
 	const char *rack; /* NULL: none */
+	const char *apache; /* the directory of the Apache Kafka that it runs; NULL: kavka */
 	struct lab_door doors[DOOR_COUNT];
 };
 
@@ -102,6 +105,8 @@ void lab_write_value(struct out *text, const char *value);
 void lab_every(struct arena *arena, void (*each)(void *ctx, struct lab *lab), void *ctx);
 /* The directory with all labs that have no --dir. NULL: there is no home. */
 const char *lab_home(struct arena *arena);
+/* From the root: the agent and the nodes are not where we are. */
+const char *lab_absolute(struct arena *arena, const char *dir);
 /* mkdir -p */
 MUST_USE int lab_make_dir(const char *path, struct err *err);
 
@@ -114,6 +119,10 @@ MUST_USE int lab_words(const struct run *run, const struct lab *lab, uint64_t if
 
 /* Fills in nodes and ports, makes and formats all directories, saves. */
 MUST_USE int setup_lab(struct lab *lab, const struct lab_args *args, struct err *err);
+/* Has `nodes` run what --apache and --kavka say, from their next start on. Changes nothing but
+ * `lab`. */
+MUST_USE int setup_apache(struct lab *lab, const struct lab_args *args, uint64_t nodes,
+			  struct err *err);
 /* Brokers more, behind those that are there. */
 MUST_USE int setup_more(struct lab *lab, const struct lab_args *args, struct err *err);
 

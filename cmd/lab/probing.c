@@ -17,6 +17,8 @@
 #define POLL_MS 10
 #define ATTEMPT_MS 500
 #define READY_MS 30000
+/* A JVM takes its time, several take more. */
+#define READY_APACHE_MS 120000
 #define IN_SYNC_MS 10000
 #define METADATA_VERSION 9
 #define QUORUM_VERSION 2
@@ -102,6 +104,14 @@ static bool node_is_ready(const struct lab_node *node, uint64_t brokers)
 	return view.has_answered && (!node->is_broker || (view.brokers & brokers) == brokers);
 }
 
+static int64_t ready_ms(const struct lab *lab)
+{
+	for (unsigned i = 0; i < lab->node_count; i++)
+		if (lab->nodes[i].apache)
+			return READY_APACHE_MS;
+	return READY_MS;
+}
+
 static int ready_failed(const struct lab *lab, int id, const struct node_status *n, struct err *err)
 {
 	const char *log = lab_node_path(lab, id, "log");
@@ -110,12 +120,12 @@ static int ready_failed(const struct lab *lab, int id, const struct node_status 
 		return err_set(err, E_CLOSED, "node %d ended as it started: see %s", id, log);
 	return err_set(err, E_TIMEOUT,
 		       "node %d runs, but does not see the whole cluster after %d s: see %s", id,
-		       READY_MS / 1000, log);
+		       (int)(ready_ms(lab) / 1000), log);
 }
 
 int probe_until_ready(const struct lab *lab, uint64_t nodes, uint64_t brokers, struct err *err)
 {
-	int64_t until_ms = clock_mono_ms() + READY_MS;
+	int64_t until_ms = clock_mono_ms() + ready_ms(lab);
 
 	for (unsigned i = 0; i < lab->node_count; i++) {
 		const struct lab_node *node = &lab->nodes[i];

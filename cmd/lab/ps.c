@@ -88,6 +88,7 @@ static void ps_json(const struct lab *lab, const struct lab_status *s, const str
 	json_out_text(&j, "address", arena_printf(lab->arena, LAB_HOST ":%d", port));
 	json_out_text(&j, "roles", lab_roles(node));
 	json_out_text(&j, "rack", node->rack);
+	json_out_text(&j, "apache", node->apache);
 	json_out_bool(&j, "leader", view->is_leader);
 	if (view->has_answered && node->is_broker)
 		ps_json_ids(&j, "sees", view->brokers);
@@ -112,7 +113,10 @@ static void ps_row(struct grid *g, const struct lab *lab, const struct lab_statu
 		sees = view->brokers ? ids_plain(lab->arena, view->brokers) : "nobody";
 	grid_add(g, grid_int(g, node->id), state_text(lab->arena, n),
 		 n->pid > 0 ? grid_int(g, n->pid) : NULL,
-		 arena_printf(lab->arena, LAB_HOST ":%d", port), lab_roles(node), node->rack,
+		 arena_printf(lab->arena, LAB_HOST ":%d", port),
+		 node->apache ? arena_printf(lab->arena, "%s (Apache)", lab_roles(node))
+			      : lab_roles(node),
+		 node->rack,
 		 view->is_leader       ? "leader"
 		 : node->is_controller ? "voter"
 				       : "observer",

@@ -169,7 +169,7 @@ static unsigned lab_broker_count(const struct lab *lab)
 /* What the defaults are too slow for, where somebody is watching: a node that is gone is noticed
  * within one to two seconds. */
 static const char *const fast_configs[] = {
-	"controller.quorum.election.timeout.ms=300",
+	"controller.quorum.election.timeout.ms=200",
 	"controller.quorum.election.backoff.max.ms=200",
 	"controller.quorum.fetch.timeout.ms=1000",
 	"controller.quorum.request.timeout.ms=1000",
@@ -258,7 +258,7 @@ static void warn_nobody(void *ctx, const char *text)
 
 /* `voters`: "1@host:port:directory-id,..."; the one of this node becomes its directory's id. */
 static int node_format(const struct lab *lab, const struct lab_node *node, const char *voters,
-		       struct err *err)
+		       const char *release, struct err *err)
 {
 	const char *path = lab_node_path(lab, node->id, "server.properties");
 	struct config_load_options load = {.path = path, .warn = warn_nobody};
@@ -268,6 +268,7 @@ static int node_format(const struct lab *lab, const struct lab_node *node, const
 
 	if (rc == 0) {
 		struct storage_format_options options = {
+			.release_version = release,
 			.config = config,
 			.cluster_id = lab->cluster_id,
 			.initial_controllers = node->is_controller ? voters : NULL};
@@ -297,13 +298,13 @@ static const char *lab_voters(const struct lab *lab)
 }
 
 static int node_make(const struct lab *lab, const struct lab_node *node, const char *voters,
-		     struct err *err)
+		     const char *release, struct err *err)
 {
 	int rc = lab_make_dir(lab_node_path(lab, node->id, "data"), err);
 
 	if (rc == 0)
 		rc = node_write(lab, node, err);
-	return rc < 0 ? rc : node_format(lab, node, voters, err);
+	return rc < 0 ? rc : node_format(lab, node, voters, release, err);
 }
 
 /* ---- Nodes -------------------------------------------------------------------------------- */
@@ -360,6 +361,34 @@ static int configs_check(const struct lab_args *args, struct err *err)
 	return 0;
 }
 
+int setup_apache(struct lab *lab, const struct lab_args *args, uint64_t nodes, struct err *err)
+{
+	const char *dir = args->apache ? lab_absolute(lab->arena, args->apache) : NULL, *start;
+
+	if (dir) {
+		start = arena_printf(lab->arena, "%s/" APACHE_START, dir);
+		if (access(start, X_OK) < 0)
+			return err_sys(err, -errno, "--apache: %s", start);
+	}
+	for (unsigned i = 0; i < lab->node_count; i++)
+		if (nodes & END_BIT(lab->nodes[i].id) && (dir || args->kavka))
+			lab->nodes[i].apache = dir;
+	return 0;
+}
+
+/* The nodes of --apache-nodes, or all. */
+static int apache_choose(struct lab *lab, const struct lab_args *args, struct err *err)
+{
+	uint64_t nodes = args->apache_nodes ? 0 : lab_node_mask(lab);
+	int rc = 0;
+
+	if (args->apache_nodes)
+		rc = ends_parse(&nodes, args->apache_nodes, lab_node_mask(lab), err);
+	if (rc < 0)
+		return err_add(err, rc, "--apache-nodes");
+	return setup_apache(lab, args, nodes, err);
+}
+
 int setup_lab(struct lab *lab, const struct lab_args *args, struct err *err)
 {
 	unsigned brokers = (unsigned)args->brokers, controllers = (unsigned)args->controllers;
@@ -385,9 +414,11 @@ int setup_lab(struct lab *lab, const struct lab_args *args, struct err *err)
 		rc = node_choose_ports(lab, node, port && is_broker ? port + (int)i : 0,
 				       args->direct, err);
 	}
+	if (rc == 0)
+		rc = apache_choose(lab, args, err);
 	voters = lab_voters(lab);
 	for (unsigned i = 0; i < lab->node_count && rc == 0; i++)
-		rc = node_make(lab, &lab->nodes[i], voters, err);
+		rc = node_make(lab, &lab->nodes[i], voters, args->release_version, err);
 	return rc < 0 ? rc : lab_save(lab, err);
 }
 
@@ -409,7 +440,7 @@ int setup_more(struct lab *lab, const struct lab_args *args, struct err *err)
 		node->rack = rack_at(lab, args->rack, i);
 		rc = node_choose_ports(lab, node, port_is_free(port) ? port : 0, is_direct, err);
 		if (rc == 0)
-			rc = node_make(lab, node, NULL, err);
+			rc = node_make(lab, node, NULL, NULL, err);
 	}
 	return rc < 0 ? rc : lab_save(lab, err);
 }

@@ -63,8 +63,7 @@ static int name_check(const char *name, struct err *err)
 	return 0;
 }
 
-/* From the root, since the agent and the nodes need not be where we are. */
-static const char *dir_absolute(struct arena *arena, const char *dir)
+const char *lab_absolute(struct arena *arena, const char *dir)
 {
 	char *here, *path;
 
@@ -85,7 +84,7 @@ int lab_locate(struct lab *lab, struct arena *arena, const struct lab_args *args
 	if (rc < 0)
 		return rc;
 	if (args->dir)
-		lab->dir = dir_absolute(arena, args->dir);
+		lab->dir = lab_absolute(arena, args->dir);
 	else if (home)
 		lab->dir = arena_printf(arena, "%s/%s", home, lab->name);
 	else
@@ -272,7 +271,9 @@ static int node_load(struct lab *lab, const struct props *p, int id, struct err 
 	struct lab_node *node = &lab->nodes[lab->node_count++];
 	const char *roles = state_get(lab, p, id, "roles");
 
-	*node = (struct lab_node){.id = id, .rack = state_get(lab, p, id, "rack")};
+	*node = (struct lab_node){.id = id,
+				  .rack = state_get(lab, p, id, "rack"),
+				  .apache = state_get(lab, p, id, "apache")};
 	node->is_broker = roles && strstr(roles, "broker");
 	node->is_controller = roles && strstr(roles, "controller");
 	for (int d = 0; d < DOOR_COUNT; d++) {
@@ -365,6 +366,10 @@ static void node_save(const struct lab_node *node, struct out *text)
 	out_printf(text, "node.%d.roles=%s\n", node->id, lab_roles(node));
 	if (node->rack)
 		out_printf(text, "node.%d.rack=%s\n", node->id, node->rack);
+	if (node->apache) {
+		out_printf(text, "node.%d.apache=", node->id);
+		lab_write_value(text, node->apache);
+	}
 	for (int d = 0; d < DOOR_COUNT; d++) {
 		const struct lab_door *door = &node->doors[d];
 

@@ -157,6 +157,22 @@ static int restart_one(struct run *run, const struct lab *lab, int id, bool runs
 	return rc < 0 ? rc : step_ready(run, lab, END_BIT(id), err);
 }
 
+/* --apache and --kavka: nodes run another program from their next start on. */
+static int restart_change(const struct run *run, struct lab *lab, const struct lab_args *args,
+			  uint64_t nodes, struct err *err)
+{
+	int rc;
+
+	if (opt_given_count(run, "apache kavka") == 0)
+		return 0;
+	if (opt_given_count(run, "apache kavka") > 1)
+		return err_set(err, E_USAGE, "--apache or --kavka, not both");
+	rc = setup_apache(lab, args, nodes, err);
+	if (rc == 0)
+		rc = lab_save(lab, err);
+	return rc < 0 ? rc : ask(lab, NULL, err, "load");
+}
+
 /* One after the other, so that the cluster serves all the time: where all nodes run,
  * every partition has all its replicas in sync again before the next one goes. */
 int lab_restart_run(struct run *run, void *args)
@@ -170,6 +186,8 @@ int lab_restart_run(struct run *run, void *args)
 
 	if (rc == 0)
 		rc = lab_words(run, &lab, lab_node_mask(&lab), &nodes, &err);
+	if (rc == 0)
+		rc = restart_change(run, &lab, args, nodes, &err);
 	is_whole = rc == 0 && status.cuts.group_count == 0 &&
 		   nodes_in(&lab, &status, true, false) == lab_node_mask(&lab);
 	for (unsigned i = 0; i < lab.node_count && rc == 0; i++) {

@@ -49,7 +49,7 @@ static int up_check(const struct run *run, const struct lab *lab, const struct l
 			       "the lab %s has %u controllers of their own already (kavka lab "
 			       "reset deletes it)",
 			       lab->name, controllers);
-	if (opt_given_count(run, "config racks port direct") > 0)
+	if (opt_given_count(run, "config racks port direct apache release-version") > 0)
 		return err_set(err, E_EXISTS,
 			       "the lab %s is there already, as it was made "
 			       "(kavka lab reset deletes it)",
@@ -89,8 +89,9 @@ static void up_print_node(const struct lab *lab, const struct lab_node *node,
 	struct json_out j = {0};
 
 	if (format != OUTPUT_JSON) {
-		output_say("node %d  " LAB_HOST ":%d  %s%s%s\n", node->id, port, lab_roles(node),
-			   node->rack ? "  rack " : "", node->rack ? node->rack : "");
+		output_say("node %d  " LAB_HOST ":%d  %s%s%s%s\n", node->id, port, lab_roles(node),
+			   node->rack ? "  rack " : "", node->rack ? node->rack : "",
+			   node->apache ? "  Apache Kafka" : "");
 		return;
 	}
 	json_out_open(&j, NULL, '{');
@@ -99,6 +100,7 @@ static void up_print_node(const struct lab *lab, const struct lab_node *node,
 	json_out_text(&j, "address", arena_printf(lab->arena, LAB_HOST ":%d", port));
 	json_out_text(&j, "roles", lab_roles(node));
 	json_out_text(&j, "rack", node->rack);
+	json_out_text(&j, "apache", node->apache);
 	json_out_text(&j, "state", node_state_names[n->state]);
 	json_out_int(&j, "pid", n->pid);
 	json_out_text(&j, "directory", arena_printf(lab->arena, "%s/node-%d", lab->dir, node->id));

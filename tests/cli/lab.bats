@@ -209,6 +209,26 @@ topics_of()
 	lab reset --name more --quiet
 }
 
+@test "lab --apache: nodes run what is installed elsewhere, and go back, on their data" {
+	local dir=$PWD/apache
+
+	mkdir -p "$dir/bin"
+	# It stands in for Apache's script, which takes a file too; interop runs the real one.
+	printf '#!/bin/sh\necho in place of Apache\nexec "%s" broker "$1"\n' "$KAVKA_BIN" \
+		>"$dir/bin/kafka-server-start.sh"
+	chmod +x "$dir/bin/kafka-server-start.sh"
+	run -0 lab up 1 --name "$T" --port 0 --no-profile --apache "$dir" --release-version 4.0
+	out_has "broker,controller  Apache Kafka"
+	[ "$(lab ps --name "$T" --json | jq -r .apache)" = "$dir" ]
+	grep -q "in place of Apache" "$XDG_STATE_HOME/kavka/labs/$T/node-1/log"
+	kavka features describe -b "$(lab ps --name "$T" --json | jq -r .address)" | grep -q 4.0-IV3
+	lab restart --name "$T" --kavka --quiet
+	[ "$(lab ps --name "$T" --json | jq -r .apache)" = null ]
+	run -1 --separate-stderr kavka lab restart --name "$T" --apache /nonexistent
+	err_has "--apache: /nonexistent/bin/kafka-server-start.sh: No such file"
+	lab reset --name "$T" --quiet
+}
+
 @test "lab down, up, reset: data stay until they are reset; the profile comes and goes" {
 	local servers
 
