@@ -381,7 +381,7 @@ int raft_on_probe(struct raft *r, const struct api_versions_response *m, struct 
 	return rc;
 }
 
-/* The next leader does not tell who is no voter: ask soon, but first say that this epoch is over. */
+/* The next leader does not tell who is no voter: ask soon, but first say that the epoch is over. */
 static int leave(struct raft *r, struct err *err)
 {
 	int rc = raft_move(r, RAFT_RESIGNED, r->state, err);
