@@ -64,21 +64,25 @@ static void draw_summary(struct screen *s, const struct view *v, int64_t now_ms)
 {
 	const struct snapshot *now = model_now(v->model);
 	bool is_wide = s->width >= 96;
-	char partitions[FIGURE_MAX], right[128];
+	char count[FIGURE_MAX], right[128];
 	unsigned x = 1;
 	size_t len;
 
-	figure_count(partitions, now->partition_count);
 	put_text(s, &x, 0, (struct style){.is_bold = true}, "kavka top");
+	if (!v->model->has_data) {
+		put_text(s, &x, 0, STYLE(TONE_PLAIN), "  asking the cluster ...");
+		return;
+	}
 	put_text(s, &x, 0, alarm_style(now->broker_count - now->up_count, TONE_RED),
 		 "  %d/%d brokers%s", now->up_count, now->broker_count, is_wide ? " up" : "");
+	figure_count(count, now->under_replicated_count);
 	put_text(s, &x, 0, alarm_style(now->under_replicated_count, TONE_YELLOW),
-		 "  %" PRId64 " under-repl%s", now->under_replicated_count,
-		 is_wide ? "icated" : "");
-	put_text(s, &x, 0, alarm_style(now->offline_count, TONE_RED), "  %" PRId64 " offline",
-		 now->offline_count);
+		 "  %s under-repl%s", count, is_wide ? "icated" : "");
+	figure_count(count, now->offline_count);
+	put_text(s, &x, 0, alarm_style(now->offline_count, TONE_RED), "  %s offline", count);
+	figure_count(count, now->partition_count);
 	put_text(s, &x, 0, STYLE(TONE_PLAIN), "  %d topics  %s partitions", now->topic_count,
-		 partitions);
+		 count);
 	len = (size_t)snprintf(right, sizeof(right), "%.*s  ", MIN((int)now->cluster_id.len, 64),
 			       now->cluster_id.data ? now->cluster_id.data : "");
 	event_time(now_ms, right + len);
@@ -362,12 +366,10 @@ static void draw_foot(struct screen *s, struct view *v, unsigned y)
 		put_right(s, y, STYLE(TONE_DIM), place);
 }
 
-static void draw_help(struct screen *s, const struct view *v)
+static void draw_help(struct screen *s)
 {
 	unsigned y = 1, x = 2;
 
-	(void)v;
-	screen_clear(s);
 	put_text(s, &x, y, (struct style){.is_bold = true}, "kavka top");
 	y += 2;
 	for (unsigned i = 0; view_helps[i].keys; i++, y++) {
@@ -388,14 +390,16 @@ void draw_view(struct screen *s, struct view *v, int64_t now_ms, int64_t waits_m
 
 	screen_clear(s);
 	if (v->shows_help) {
-		draw_help(s, v);
+		draw_help(s);
 		return;
 	}
+	draw_summary(s, v, now_ms);
+	if (!v->model->has_data)
+		return;
 	below = s->height > DRAW_FIXED_LINES ? s->height - DRAW_FIXED_LINES : 0;
 	events = view_place(v)->scope == SCOPE_EVENTS || below < 8
 			 ? 0
 			 : MIN(below / 3, (unsigned)DRAW_EVENTS_MAX);
-	draw_summary(s, v, now_ms);
 	if (v->model->is_unreachable)
 		draw_unreachable(s, v, now_ms);
 	else

@@ -140,13 +140,23 @@ void sampler_ask_log_dirs(struct sampler *s, int32_t node_id)
 
 /* ---- Eligible leaders of one topic -------------------------------------------------------- */
 
+static void detail_ask(struct sampler *s, int32_t from_index);
+
 static void detail_answer(struct sampler *s, struct ask *ask)
 {
 	const struct describe_topic_partitions_response *r = ask->call.response;
 
+	const struct describe_topic_partitions_request *asked = ask->call.request;
+
 	if (ask->call.rc == E_UNSUPPORTED)
 		s->lacks_detail = true;
-	for (int32_t i = 0; ask->call.rc == 0 && i < r->topics_count; i++) {
+	if (ask->call.rc < 0)
+		return;
+	/* Only onwards: a broker shall not lead us in a circle. */
+	if (r->next_cursor && str_eq(r->next_cursor->topic_name, s->detail) &&
+	    r->next_cursor->partition_index > (asked->cursor ? asked->cursor->partition_index : 0))
+		detail_ask(s, r->next_cursor->partition_index);
+	for (int32_t i = 0; i < r->topics_count; i++) {
 		const struct describe_topic_partitions_response_topic *from = &r->topics[i];
 		const struct top_topic *t =
 			from->error_code ? NULL : snapshot_topic(s->into, from->name);
@@ -165,15 +175,25 @@ static void detail_answer(struct sampler *s, struct ask *ask)
 	}
 }
 
-void sampler_ask_detail(struct sampler *s)
+/* Brokers tell of no more than some 2000 partitions at once. */
+static void detail_ask(struct sampler *s, int32_t from_index)
 {
 	struct describe_topic_partitions_request *request =
 		WIRE_NEW(&s->arena, describe_topic_partitions_request);
 
-	if (!snapshot_topic(s->into, s->detail))
-		return;
 	request->topics = WIRE_ARRAY(&s->arena, describe_topic_partitions_request_topic_request, 1);
 	request->topics_count = 1;
 	request->topics[0].name = s->detail;
+	if (from_index > 0) {
+		request->cursor = WIRE_NEW(&s->arena, describe_topic_partitions_request_cursor);
+		request->cursor->topic_name = s->detail;
+		request->cursor->partition_index = from_index;
+	}
 	sampler_send(s, sampler_ask(s, -1, API_DESCRIBE_TOPIC_PARTITIONS, request, detail_answer));
+}
+
+void sampler_ask_detail(struct sampler *s)
+{
+	if (snapshot_topic(s->into, s->detail))
+		detail_ask(s, 0);
 }
