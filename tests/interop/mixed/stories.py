@@ -21,13 +21,18 @@ class Telling:
     def check(self, what, do, *args, **more):
         try:
             got = do(*args, **more)
-        except Exception as e:  # whatever it is, the next check may still tell something
-            self.failed += 1
-            text = str(e).replace("\n", " ")[:1500]
-            print(f"not ok {self.name}: {what}: {type(e).__name__}: {text}", flush=True)
+        except Exception as e:
+            self.tell_failure(what, e)
             raise
         print(f"ok {self.name}: {what}", flush=True)
         return got
+
+    def tell_failure(self, what, e):
+        """Once, wherever it was noticed."""
+        if not self.failed:
+            text = str(e).replace("\n", " ")[:1500]
+            print(f"not ok {self.name}: {what}: {type(e).__name__}: {text}", flush=True)
+        self.failed += 1
 
 
 def assignment_of(leaders, others, partitions=PARTITIONS):
@@ -64,7 +69,7 @@ class Written:
             self.count += part
 
     def all_there(self):
-        read_back(self.cluster.bootstrap, self.topic, self.partitions, self.count)
+        return read_back(self.cluster.bootstrap, self.topic, self.partitions, self.count)
 
     def more_and_read(self):
         self.more()

@@ -1,7 +1,9 @@
 """Tells one story: story.py NAME DIRECTORY. Each check is a line `ok ...` or `not ok ...`."""
 
+import subprocess
 import sys
 
+import deeper
 import formats
 import stories
 from cluster import Failed
@@ -22,11 +24,19 @@ STORIES = {
     "older-kavka-joins": (stories.brokers, A, A, K, {"release": "4.0", "static": True}),
     "older-apache-joins": (stories.brokers, K, A, K, {"release": "4.0", "static": True}),
     "older-voters": (stories.voters, K, A, A, {"release": "4.2", "static": True}),
+    "snapshots-apache": (deeper.snapshots, A, A, A),
+    "snapshots-kavka-joins": (deeper.snapshots, A, A, K),
+    "snapshots-apache-joins": (deeper.snapshots, K, K, A),
+    "diverged-apache": (deeper.diverged, A, A, A),
+    "diverged": (deeper.diverged, K, A, K),
+    "commands-apache": (deeper.commands, A, A, A, A),
+    "commands-apache-controls": (deeper.commands, A, A, K, K),
+    "commands-kavka-controls": (deeper.commands, K, A, K, A),
     "moved-apache": (stories.moved, A, A),
     "moved-kavka": (stories.moved, K, K),
     "moved": (stories.moved, A, K, A),
 }
-CI = ("format", "kavka-joins", "apache-joins", "voters-2+1", "voters-1+2")
+CI = ("format", "kavka-joins", "apache-joins", "voters-2+1")
 
 
 def main():
@@ -39,9 +49,11 @@ def main():
     name, directory = sys.argv[1:3]
     tell, *sides = STORIES[name]
     how = sides.pop() if sides and isinstance(sides[-1], dict) else {}
+    telling = stories.Telling(name)
     try:
-        tell(stories.Telling(name), directory, *sides, **how)
-    except Failed:
+        tell(telling, directory, *sides, **how)
+    except (Failed, OSError, LookupError, ValueError, subprocess.SubprocessError) as e:
+        telling.tell_failure("between the checks", e)
         return 1
     return 0
 
