@@ -46,9 +46,37 @@ void handle_list_partition_reassignments(struct request *r)
 
 /* ---- The cluster ----------------------------------------------------------------------------- */
 
+static void replicas_without_ids(struct describe_quorum_response_replica_state *replicas,
+				 int32_t count)
+{
+	for (int32_t i = 0; i < count; i++)
+		replicas[i].replica_directory_id = (struct uuid){0};
+}
+
+/* Directory ids and endpoints came with version 2: an older answer has no place for them. */
+static void describe_quorum_done(struct control_trip *t)
+{
+	struct describe_quorum_response *response = t->op.response;
+
+	if (t->request->version >= 2)
+		return;
+	response->nodes_count = 0;
+	for (int32_t i = 0; i < response->topics_count; i++)
+		for (int32_t j = 0; j < response->topics[i].partitions_count; j++) {
+			struct describe_quorum_response_partition_data *p =
+				&response->topics[i].partitions[j];
+
+			replicas_without_ids(p->current_voters, p->current_voters_count);
+			replicas_without_ids(p->observers, p->observers_count);
+		}
+}
+
 void handle_describe_quorum(struct request *r)
 {
-	control_trip_send(r, CONTROL_DESCRIBE_QUORUM);
+	struct control_trip *t =
+		control_trip_new(r, CONTROL_DESCRIBE_QUORUM, describe_quorum_done);
+
+	control_trip_go(t);
 	request_done(r);
 }
 
