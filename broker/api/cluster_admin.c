@@ -73,8 +73,7 @@ static void describe_quorum_done(struct control_trip *t)
 
 void handle_describe_quorum(struct request *r)
 {
-	struct control_trip *t =
-		control_trip_new(r, CONTROL_DESCRIBE_QUORUM, describe_quorum_done);
+	struct control_trip *t = control_trip_new(r, CONTROL_DESCRIBE_QUORUM, describe_quorum_done);
 
 	control_trip_go(t);
 	request_done(r);

@@ -48,6 +48,17 @@ json()
 	[ "$(json '.apiKeys[] | select(.apiKey == 3).minVersion')" -ge 0 ]
 }
 
+@test "api: an answer leaves out what its version has no place for" {
+	local version
+
+	for version in 0 1 2; do
+		run --separate-stderr api DescribeQuorum --version "$version" \
+			'{"topics":[{"topicName":"__cluster_metadata","partitions":[{"partitionIndex":0}]}]}'
+		expect 0
+		[ "$(json '.topics[0].partitions[0].currentVoters[0].replicaId')" = 1 ]
+	done
+}
+
 @test "api: records are written and read as JSON" {
 	topics --create --topic "$T"
 	run --separate-stderr api Produce --version 9 --leader "$T:0" \
