@@ -409,6 +409,64 @@ static void test_shrinks_and_expands_the_isr(void **state)
 	assert_int_equal(p->isr.member_count, 2);
 }
 
+/* An image may come for the sake of another partition of the topic, while the controller may have
+ * taken the change already: until it is known, whoever may be in the ISR counts. */
+static void test_a_change_of_the_isr_stays_pending(void **state)
+{
+	struct world *w = *state;
+	struct partition *p = orders(w, 1, 2);
+	int32_t alone[] = {1};
+
+	world_broker(w, 2, 10, 9093);
+	world_isr(w, world_id(1), 0, alone, 1);
+	world_apply(w);
+	world_now_ms += 100000;
+	world_append(w, p, 4, -1);
+	assert_int_equal(partition_high_watermark(p), 4);
+	assert_int_equal(partition_follower_fetched(p, 2, true, 4, 0, 4, 10), KERR_NONE);
+	assert_int_equal(p->isr.pending, ISR_EXPANDING);
+	world_partition(w, world_id(1), 1, 1, 1);
+	world_apply(w);
+	assert_int_equal(p->isr.pending, ISR_EXPANDING);
+	world_now_ms += 100000; /* it lags, and would not be waited for otherwise */
+	world_append(w, p, 1, -1);
+	assert_int_equal(partition_high_watermark(p), 4);
+	world_isr(w, world_id(1), 0, alone, 1);
+	world_apply(w);
+	assert_int_equal(p->isr.pending, ISR_COMMITTED);
+	assert_int_equal(partition_high_watermark(p), 5);
+}
+
+/* A replica that cannot join is not waited for. */
+static void test_a_fenced_follower_holds_nothing_up(void **state)
+{
+	struct world *w = *state;
+	struct partition *p = orders(w, 1, 2);
+	struct fence_broker_record fence = {.id = 2, .epoch = 10};
+	int32_t alone[] = {1};
+
+	world_broker(w, 2, 10, 9093);
+	world_apply(w);
+	world_append(w, p, 4, -1);
+	assert_int_equal(partition_follower_fetched(p, 2, true, 4, 0, 4, 10), KERR_NONE);
+	world_isr(w, world_id(1), 0, alone, 1);
+	world_apply(w);
+	world_append(w, p, 1, -1);
+	assert_int_equal(partition_high_watermark(p), 4); /* it was caught up just now */
+	world_replay(w, FENCE_BROKER_RECORD, &fence);
+	world_apply(w);
+	assert_int_equal(partition_high_watermark(p), 5);
+	assert_int_equal(partition_follower_fetched(p, 2, true, 5, 0, 5, 10), KERR_NONE);
+	assert_int_equal(p->isr.pending, ISR_COMMITTED);
+	/* Its next life; who speaks for the last one is told to go. */
+	world_broker(w, 2, 11, 9093);
+	world_apply(w);
+	assert_int_equal(partition_follower_fetched(p, 2, true, 5, 0, 5, 10),
+			 KERR_NOT_LEADER_OR_FOLLOWER);
+	assert_int_equal(partition_follower_fetched(p, 2, true, 5, 0, 5, 11), KERR_NONE);
+	assert_int_equal(p->isr.pending, ISR_EXPANDING);
+}
+
 static void test_refuses_below_min_insync(void **state)
 {
 	struct world *w = *state;
@@ -716,6 +774,8 @@ int main(void)
 		ONE(test_deletes_records_only_where_it_may),
 		ONE(test_waits_for_followers),
 		ONE(test_shrinks_and_expands_the_isr),
+		ONE(test_a_change_of_the_isr_stays_pending),
+		ONE(test_a_fenced_follower_holds_nothing_up),
 		ONE(test_refuses_below_min_insync),
 		ONE(test_a_lost_leadership_ends_the_wait),
 		ONE(test_a_new_leader_does_not_know_the_end_yet),
