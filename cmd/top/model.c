@@ -107,6 +107,7 @@ void model_failed(struct top_model *m, const struct err *err, int64_t wall_ms)
 		if (now->brokers[i].state != BROKER_UP)
 			continue;
 		now->brokers[i].state = BROKER_SILENT;
+		now->brokers[i].rate = NAN;
 		now->up_count--;
 	}
 }

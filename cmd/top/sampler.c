@@ -13,7 +13,7 @@ static void quorum_answer(struct sampler *s, struct ask *ask);
 
 void sampler_init(struct sampler *s, struct client *client)
 {
-	*s = (struct sampler){.client = client};
+	*s = (struct sampler){.client = client, .preferred_id = -1};
 	arena_init(&s->arena);
 	list_init(&s->asks);
 }
@@ -108,7 +108,8 @@ static void cluster_prepare(struct call *call, int16_t version)
 
 static void sampler_ask_cluster(struct sampler *s)
 {
-	struct ask *ask = sampler_ask(s, -1, API_DESCRIBE_CLUSTER, NULL, cluster_answer);
+	struct ask *ask =
+		sampler_ask(s, s->preferred_id, API_DESCRIBE_CLUSTER, NULL, cluster_answer);
 
 	ask->call.prepare = cluster_prepare;
 	sampler_send(s, ask);
@@ -117,7 +118,8 @@ static void sampler_ask_cluster(struct sampler *s)
 static void sampler_ask_quorum(struct sampler *s)
 {
 	struct describe_quorum_request *request = WIRE_NEW(&s->arena, describe_quorum_request);
-	struct ask *ask = sampler_ask(s, -1, API_DESCRIBE_QUORUM, request, quorum_answer);
+	struct ask *ask =
+		sampler_ask(s, s->preferred_id, API_DESCRIBE_QUORUM, request, quorum_answer);
 
 	request->topics = WIRE_ARRAY(&s->arena, describe_quorum_request_topic_data, 1);
 	request->topics_count = 1;
@@ -132,11 +134,23 @@ static void sampler_ask_quorum(struct sampler *s)
 	sampler_send(s, ask);
 }
 
+static void sampler_ask_metadata(struct sampler *s, int32_t node_id)
+{
+	struct metadata_request *request = WIRE_NEW(&s->arena, metadata_request);
+	struct ask *ask = sampler_ask(s, node_id, API_METADATA, request, metadata_answer);
+
+	request->topics_count = -1;
+	request->allow_auto_topic_creation = false;
+	ask->call.version_min = 4;
+	ask->call.no_retry = node_id >= 0;
+	/* The first time is for finding the cluster: with the client's own patience and words. */
+	ask->call.attempt_ms = s->was_reached ? SAMPLER_METADATA_MS : 0;
+	ask->call.timeout_ms = s->was_reached ? SAMPLER_CLUSTER_MS : 0;
+	sampler_send(s, ask);
+}
+
 void sampler_start(struct sampler *s, struct snapshot *into)
 {
-	struct metadata_request *request;
-	struct ask *ask;
-
 	assert(!s->is_running);
 	arena_reset(&s->arena);
 	s->into = into;
@@ -148,16 +162,7 @@ void sampler_start(struct sampler *s, struct snapshot *into)
 	into->wall_ms = clock_wall_ms();
 	into->has_all_groups = true;
 	s->is_slow = !s->slow_at_us || into->at_us - s->slow_at_us >= SAMPLER_SLOW_MS * 1000;
-	request = WIRE_NEW(&s->arena, metadata_request);
-	request->topics_count = -1;
-	request->allow_auto_topic_creation = false;
-	ask = sampler_ask(s, -1, API_METADATA, request, metadata_answer);
-	ask->call.version_min = 4;
-	ask->call.no_retry = false;
-	/* The first time is for finding the cluster: with the client's own patience and words. */
-	ask->call.attempt_ms = s->was_reached ? SAMPLER_METADATA_MS : 0;
-	ask->call.timeout_ms = s->was_reached ? SAMPLER_CLUSTER_MS : 0;
-	sampler_send(s, ask);
+	sampler_ask_metadata(s, s->preferred_id);
 	if (!s->was_reached)
 		return; /* the rest follows when somebody has answered */
 	if (!s->lacks_cluster)
@@ -296,11 +301,17 @@ static void metadata_answer(struct sampler *s, struct ask *ask)
 {
 	const struct metadata_response *r = ask->call.response;
 
+	if (ask->call.rc < 0 && ask->node_id >= 0) {
+		s->preferred_id = -1;
+		sampler_ask_metadata(s, -1);
+		return;
+	}
 	if (ask->call.rc < 0) {
 		s->err = ask->call.err;
 		s->is_failed = true;
 		return;
 	}
+	s->into->wall_ms = clock_wall_ms(); /* of what has happened */
 	if (r->error_code) {
 		err_set(&s->err, E_KAFKA, "metadata: %s", kafka_error_text(r->error_code));
 		s->err.kafka_error = r->error_code;
@@ -346,7 +357,10 @@ static void sampler_take_brokers(struct sampler *s)
 	into->brokers = all;
 	into->broker_count = count;
 	s->silent_count = 0;
+	s->preferred_id = -1;
 	for (int32_t i = 0; i < count; i++) {
+		if (all[i].id == into->quorum_leader && all[i].state == BROKER_UP)
+			s->preferred_id = all[i].id;
 		all[i].is_voter = id_is_among(s->voters, s->voter_count, all[i].id);
 		if (all[i].state != BROKER_SILENT)
 			continue;

@@ -49,6 +49,9 @@ struct sampler {
 	bool is_running, was_reached, is_slow, is_failed;
 	bool lacks_cluster, lacks_quorum, lacks_detail, lacks_log_dirs;
 	int64_t slow_at_us;
+	/* Who is asked for metadata first: the leader of the quorum, if it is a broker. One that is
+	 * cut off from the others would tell of a cluster of the past. -1: any. */
+	int32_t preferred_id;
 	int32_t *silent; /* ids of the brokers that were silent the last time */
 	size_t silent_count, silent_cap;
 	const struct top_broker *fenced; /* in the snapshot's arena */
