@@ -92,6 +92,12 @@ static int node_doors(struct agent *a, const struct lab_node *node, struct err *
 		rc = relay_open(a->relay, node->id, door->port, door->node_port, err);
 		if (rc < 0) {
 			relay_close(a->relay, node->id);
+			if (rc == -EADDRINUSE)
+				return err_set(
+					err, rc,
+					"node %d: somebody else has taken port %d (end that, "
+					"or kavka lab reset)",
+					node->id, door->port);
 			return rc;
 		}
 	}

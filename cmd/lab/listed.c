@@ -42,7 +42,7 @@ static int listed_write(struct lab *lab, struct profiles *p, struct err *err)
 
 int listed_add(struct run *run, struct lab *lab, struct err *err)
 {
-	const char *variable = getenv(BOOTSTRAP_VARIABLE);
+	const char *variable = getenv(BOOTSTRAP_VARIABLE), *other = getenv(PROFILE_VARIABLE);
 	struct profiles *p;
 	int rc = profiles_open(&p, err);
 
@@ -59,6 +59,10 @@ int listed_add(struct run *run, struct lab *lab, struct err *err)
 	if (rc == 0 && variable && *variable)
 		output_note(run, BOOTSTRAP_VARIABLE " is set: commands ask %s, not the lab",
 			    variable);
+	else if (rc == 0 && other && *other && strcmp(other, lab->name) != 0)
+		output_note(run,
+			    PROFILE_VARIABLE " is set: commands ask the cluster of %s, not the lab",
+			    other);
 	return rc;
 }
 
