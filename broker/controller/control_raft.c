@@ -193,6 +193,32 @@ void control_raft_receive(struct shard *from, struct control_inbound *ci)
 	shard_post(shard_control(from->broker), &ci->task);
 }
 
+static void inbound_forgotten(struct task *task, struct shard *on UNUSED)
+{
+	struct control_inbound *ci = CONTAINER_OF(task, struct control_inbound, forget_task);
+
+	ci->forgotten(ci);
+}
+
+static void inbound_forget(struct task *task, struct shard *on)
+{
+	struct control_inbound *ci = CONTAINER_OF(task, struct control_inbound, forget_task);
+
+	if (list_linked(&ci->link)) {
+		raft_forget(on->control->raft, &ci->in);
+		inbound_return(ci);
+	}
+	task->run = inbound_forgotten;
+	shard_post(ci->home, task);
+}
+
+void control_raft_forget(struct control_inbound *ci, void (*forgotten)(struct control_inbound *ci))
+{
+	ci->forgotten = forgotten;
+	ci->forget_task.run = inbound_forget;
+	shard_post(shard_control(ci->home->broker), &ci->forget_task);
+}
+
 /* ---- Life ------------------------------------------------------------------------------------ */
 
 static struct control_net *net_new(const struct control *c)

@@ -2,6 +2,7 @@
  *
  *	control_raft_receive()	takes a request to shard 0
  *	  done ...		on the shard that it came from, always, exactly once
+ *	control_raft_forget()	if nobody waits for the answer any more
  *
  * What raft asks other nodes goes over channels of its own (control_raft.c). */
 #ifndef KAVKA_BROKER_CONTROLLER_CONTROL_RAFT_H
@@ -27,8 +28,13 @@ struct control_inbound {
 	struct task task;
 	struct shard *home;
 	struct list_node link;
+	struct task forget_task;
+	void (*forgotten)(struct control_inbound *ci);
 };
 
 void control_raft_receive(struct shard *from, struct control_inbound *ci);
+/* The node that asked is gone: raft shall not keep the request any longer. `done` comes as ever, and
+ * `forgotten` once, after it. At most once for a request, before `done`. */
+void control_raft_forget(struct control_inbound *ci, void (*forgotten)(struct control_inbound *ci));
 
 #endif

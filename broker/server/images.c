@@ -14,6 +14,7 @@ struct image_delivery {
 	struct task task;
 	struct server *server;
 	const struct image *image; /* one reference for the shard */
+	bool is_first;
 };
 
 /* ---- On each shard -------------------------------------------------------------------------- */
@@ -65,6 +66,11 @@ static void image_apply(struct task *task, struct shard *on)
 	struct image_delivery *delivery = CONTAINER_OF(task, struct image_delivery, task);
 	const struct image *before = on->image;
 
+	if (delivery->is_first) {
+		/* whatever was shown before: nothing of it was applied */
+		image_unref(before);
+		before = image_empty();
+	}
 	shard_apply_configs(shard_impl(on), before, delivery->image);
 	replica_set_apply(on->replicas, before, delivery->image);
 	group_coordinator_apply(on->groups, before, delivery->image);
@@ -72,6 +78,19 @@ static void image_apply(struct task *task, struct shard *on)
 	image_diff_topics(before, on->image, shard_topic_changed, on);
 	image_unref(before);
 	task->run = image_applied;
+	shard_post(shard_control(on->broker), task);
+}
+
+static void image_shown(struct task *task, struct shard *on);
+
+/* Nothing is done about it: the shard can speak of it, that is all. */
+static void image_show(struct task *task, struct shard *on)
+{
+	struct image_delivery *delivery = CONTAINER_OF(task, struct image_delivery, task);
+
+	image_unref(on->image);
+	on->image = delivery->image;
+	task->run = image_shown;
 	shard_post(shard_control(on->broker), task);
 }
 
@@ -119,15 +138,48 @@ static void image_applied(struct task *task, struct shard *on UNUSED)
 	images_open_doors(server);
 }
 
+/* A controller is asked for features and nodes also before its broker has registered. */
+static void images_show(struct server *server)
+{
+	if (!config_is_controller(server->config) || server->showing > 0)
+		return;
+	server->shown = server->latest;
+	for (unsigned i = 0; i < server->broker.shard_count; i++) {
+		struct image_delivery *delivery = xcalloc(1, sizeof(*delivery));
+
+		delivery->task.run = image_show;
+		delivery->server = server;
+		delivery->image = image_ref(server->latest);
+		server->showing++;
+		shard_post(server->broker.shards[i], &delivery->task);
+	}
+}
+
+static void image_shown(struct task *task, struct shard *on UNUSED)
+{
+	struct image_delivery *delivery = CONTAINER_OF(task, struct image_delivery, task);
+	struct server *server = delivery->server;
+
+	free(delivery);
+	assert(server->showing > 0);
+	server->showing--;
+	if (!server->is_caught_up && server->shown != server->latest)
+		images_show(server);
+}
+
 /* Each shard gets every image, so that an operation's answer never overtakes what it changed. */
 static void images_deliver(struct server *server)
 {
+	bool is_first = !server->has_delivered;
+
+	server->has_delivered = true;
 	for (unsigned i = 0; i < server->broker.shard_count; i++) {
 		struct image_delivery *delivery = xcalloc(1, sizeof(*delivery));
 
 		delivery->task.run = image_apply;
 		delivery->server = server;
 		delivery->image = image_ref(server->latest);
+		delivery->is_first = is_first;
 		server->applying++;
 		shard_post(server->broker.shards[i], &delivery->task);
 	}
@@ -143,6 +195,8 @@ void server_on_image(void *ctx, const struct image *image)
 	server->latest = image;
 	if (server->is_caught_up)
 		images_deliver(server);
+	else
+		images_show(server);
 }
 
 void server_on_caught_up(void *ctx)

@@ -399,6 +399,8 @@ void server_conn_close(struct server_conn *sc)
 		sr->conn = NULL;
 		if (sr->is_finished)
 			request_free(sr);
+		else if (sr->r.abandoned)
+			sr->r.abandoned(&sr->r);
 	}
 	server_memory_give_back(sc->shard, sc->reserved_bytes);
 	sc->reserved_bytes = 0;

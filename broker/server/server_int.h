@@ -64,6 +64,9 @@ struct server {
 	bool is_caught_up;          /* images go to the shards from here on */
 	bool is_unfenced, is_open;  /* as the control plane says; connections are accepted */
 	unsigned applying;          /* shards that have not applied `latest` yet */
+	bool has_delivered;         /* an image to be applied */
+	unsigned showing;           /* shards that do not have `shown` yet */
+	const struct image *shown;  /* no reference: to be compared with `latest` */
 	struct timer checkpoint_timer, high_watermark_timer;
 	struct timer cleaner_timer;
 	bool cleaner_is_wanted, cleaner_is_written; /* its file: to be written, being written */
