@@ -163,6 +163,8 @@ static void request_note_quotas(struct server_request *sr)
 
 	if (!quotas || !image_quota_next(r->shard->image, NULL))
 		return;
+	if (r->api->key == API_FETCH && !is_fetch)
+		return; /* a follower of ours: its throttles are others */
 	now_ms = clock_mono_ms();
 	if ((is_fetch || r->api->key == API_PRODUCE) &&
 	    quota_find(r->shard->image, user, r->client_id, is_fetch ? QUOTA_FETCH : QUOTA_PRODUCE,
