@@ -237,16 +237,25 @@ static void partition_count(struct snapshot *s, struct top_topic *t, const struc
 
 static void topics_settle(struct snapshot *now, const struct snapshot *before)
 {
+	/* A partition that was not there before had nothing in it then. */
+	struct top_partition began = {
+		.start = NOT_KNOWN, .bytes = NOT_KNOWN, .all_bytes = NOT_KNOWN};
+
 	for (int32_t i = 0; i < now->topic_count; i++) {
 		struct top_topic *t = &now->topics[i];
 		const struct top_topic *was = snapshot_topic(before, t->name);
 
 		if (was && !uuid_eq(was->id, t->id))
 			was = NULL; /* another one of the same name */
+		began.end_at_us = before->at_us;
 		t->rate = NAN;
 		t->record_count = t->bytes = t->all_bytes = NOT_KNOWN;
 		for (int32_t n = 0; n < t->partition_count; n++) {
-			partition_settle(&t->partitions[n], was ? topic_partition(was, n) : NULL);
+			const struct top_partition *old = was ? topic_partition(was, n) : NULL;
+
+			if (!old && before->at_us)
+				old = &began;
+			partition_settle(&t->partitions[n], old);
 			partition_count(now, t, &t->partitions[n]);
 		}
 		now->partition_count += t->partition_count;

@@ -73,12 +73,19 @@ static void test_a_leader_that_did_not_answer_leaves_its_offsets(void **state)
 	made_topic(s, "t", "1:1:1:250");
 	model_take(&m);
 	assert_true(model_now(&m)->topics[0].partitions[0].rate == 0);
-	/* Another topic of the same name is not a jump. */
+	/* Another topic of the same name: all that is in it has come since. */
 	s = made_moment(&m, 1);
 	made_broker(s, 1, BROKER_UP);
-	made_topic(s, "t", "1:1:1:9000")->id = uuid_from_words(1, 2);
+	made_topic(s, "t", "1:1:1:40 1:1:1:")->id = uuid_from_words(1, 2);
 	model_take(&m);
-	assert_true(isnan(model_now(&m)->topics[0].partitions[0].rate));
+	assert_true(model_now(&m)->topics[0].partitions[0].rate == 40);
+	/* Nobody told how much is in the second one, but it began with nothing. */
+	assert_true(isnan(model_now(&m)->topics[0].partitions[1].rate));
+	s = made_moment(&m, 1);
+	made_broker(s, 1, BROKER_UP);
+	made_topic(s, "t", "1:1:1:40 1:1:1:100")->id = uuid_from_words(1, 2);
+	model_take(&m);
+	assert_true(model_now(&m)->topics[0].partitions[1].rate == 50);
 	model_fini(&m);
 }
 
