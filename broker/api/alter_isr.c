@@ -29,6 +29,7 @@ struct alter_isr {
 	struct arena arena; /* of the operation */
 	struct isr_change *waiting, *sent;
 	size_t waiting_count, waiting_cap, sent_count, sent_cap;
+	size_t next_answer; /* of `sent`, where to look first */
 };
 
 static void alter_isr_send(struct alter_isr *a);
@@ -48,16 +49,17 @@ static void alter_isr_schedule(struct alter_isr *a, int64_t delay_ms)
 	shard_timer_start(a->shard, &a->timer, delay_ms);
 }
 
-static void alter_isr_wait(struct alter_isr *a, struct uuid topic_id, int32_t index)
+static void alter_isr_wait(struct alter_isr *a, struct partition *p)
 {
-	for (size_t i = 0; i < a->waiting_count; i++)
-		if (a->waiting[i].index == index && uuid_eq(a->waiting[i].topic_id, topic_id))
-			return;
+	if (p->is_isr_queued)
+		return;
+	p->is_isr_queued = true;
 	a->waiting = grow_array(a->waiting, a->waiting_count, &a->waiting_cap, sizeof(*a->waiting));
-	a->waiting[a->waiting_count++] = (struct isr_change){.topic_id = topic_id, .index = index};
+	a->waiting[a->waiting_count++] =
+		(struct isr_change){.topic_id = p->topic_id, .index = p->index};
 }
 
-void alter_isr_note(struct shard *s, const struct partition *p)
+void alter_isr_note(struct shard *s, struct partition *p)
 {
 	struct alter_isr *a = s->alter_isr;
 
@@ -67,7 +69,7 @@ void alter_isr_note(struct shard *s, const struct partition *p)
 		a->timer.fire = alter_isr_timer;
 		arena_init(&a->arena);
 	}
-	alter_isr_wait(a, p->topic_id, p->index);
+	alter_isr_wait(a, p);
 	alter_isr_schedule(a, 0);
 }
 
@@ -157,11 +159,14 @@ static void alter_isr_send(struct alter_isr *a)
 	request->broker_epoch = self ? self->epoch : -1;
 	request->topics =
 		WIRE_ARRAY(&a->arena, alter_partition_request_topic_data, a->waiting_count);
-	a->sent_count = 0;
+	a->sent_count = a->next_answer = 0;
 	for (size_t i = 0; i < a->waiting_count; i++) {
-		const struct partition *p = alter_isr_pending(a, &a->waiting[i]);
+		struct partition *p =
+			replica_set_find(s->replicas, a->waiting[i].topic_id, a->waiting[i].index);
 
 		if (p)
+			p->is_isr_queued = false;
+		if (p && alter_isr_pending(a, &a->waiting[i]))
 			alter_isr_add(a, p, request->broker_epoch, request);
 	}
 	a->waiting_count = 0;
@@ -181,11 +186,17 @@ static void alter_isr_send(struct alter_isr *a)
 
 /* ---- Answers --------------------------------------------------------------------------------- */
 
+/* Answers come in the order of what was sent, as a rule. */
 static struct isr_change *alter_isr_sent(struct alter_isr *a, struct uuid topic_id, int32_t index)
 {
-	for (size_t i = 0; i < a->sent_count; i++)
-		if (a->sent[i].index == index && uuid_eq(a->sent[i].topic_id, topic_id))
-			return &a->sent[i];
+	for (size_t i = 0; i < a->sent_count; i++) {
+		struct isr_change *change = &a->sent[(a->next_answer + i) % a->sent_count];
+
+		if (change->index != index || !uuid_eq(change->topic_id, topic_id))
+			continue;
+		a->next_answer = (size_t)(change - a->sent) + 1;
+		return change;
+	}
 	return NULL;
 }
 
@@ -202,7 +213,7 @@ static void alter_isr_answer(struct alter_isr *a, struct uuid topic_id,
 		return;
 	if (p->leader_epoch != change->leader_epoch ||
 	    p->partition_epoch != change->partition_epoch) {
-		alter_isr_wait(a, topic_id, in->partition_index); /* another change by now */
+		alter_isr_wait(a, p); /* another change by now */
 		return;
 	}
 	if (in->error_code != KERR_NONE)
@@ -233,9 +244,12 @@ static void alter_isr_done(struct control_op *op)
 		}
 	}
 	for (size_t i = 0; i < a->sent_count; i++) {
-		if (a->sent[i].is_answered)
+		struct partition *p =
+			a->sent[i].is_answered ? NULL : alter_isr_pending(a, &a->sent[i]);
+
+		if (!p)
 			continue;
-		alter_isr_wait(a, a->sent[i].topic_id, a->sent[i].index);
+		alter_isr_wait(a, p);
 		is_retried = true;
 	}
 	/* Only now, so that what the answers made partitions propose again waits as well. */

@@ -12,7 +12,7 @@ struct partition;
 struct shard;
 
 /* `p` of this shard has a change pending: replica_options.propose_isr. */
-void alter_isr_note(struct shard *s, const struct partition *p);
+void alter_isr_note(struct shard *s, struct partition *p);
 /* NULL is fine. An operation under way was answered before. */
 void alter_isr_free(struct alter_isr *a);
 

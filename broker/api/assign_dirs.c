@@ -59,7 +59,8 @@ static struct dir_batch *batch_new(struct shard *s)
 	return batch;
 }
 
-/* Those whose replica still is where it was then. */
+/* Those whose replica still is where it was then, also if that directory has failed: only who knows
+ * where a replica is can tell that it is gone. */
 static void batch_retry(struct dir_batch *batch)
 {
 	struct shard *s = batch->shard;
@@ -75,7 +76,7 @@ static void batch_retry(struct dir_batch *batch)
 		const struct partition *p =
 			replica_set_find(s->replicas, choice->topic_id, choice->index);
 
-		if (p && p->log && uuid_eq(replica_set_dir_id(p->set, p->dir), choice->dir_id))
+		if (p && uuid_eq(replica_set_dir_id(p->set, p->dir), choice->dir_id))
 			batch_add(s->dir_batch, choice);
 	}
 	if (is_first)

@@ -180,6 +180,7 @@ struct partition {
 	int32_t leader_epoch;
 	int32_t partition_epoch;
 	struct isr isr;
+	bool is_isr_queued; /* api/alter_isr.h: its proposal waits to be sent */
 
 	/* here */
 	enum partition_role role; /* PARTITION_OFFLINE: no usable log */
