@@ -1,5 +1,6 @@
 #include "controller/controller.h"
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/say.h"
 #include "controller/controller_int.h"
@@ -306,7 +307,8 @@ static void op_finish(struct controller *c, struct control_op *op, enum kafka_er
 static void op_wait(struct controller *c, struct control_op *op)
 {
 	op->commit_offset = c->tip_end - 1;
-	if (op->commit_offset < raft_high_watermark(c->raft) && !c->waiting.first)
+	if ((op->commit_offset < raft_high_watermark(c->raft) && !c->waiting.first) ||
+	    FAULT(answer_before_commit))
 		queue_push(&c->done, op);
 	else
 		queue_push(&c->waiting, op);

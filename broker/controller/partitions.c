@@ -1,6 +1,8 @@
 /* Partitions: who leads, who is in sync, when brokers come and go. */
 #include "controller/controller_int.h"
 
+#include "base/fault.h"
+
 #include <stdlib.h>
 
 /* PartitionChangeRecord: what stays as it is. */
@@ -150,7 +152,7 @@ static bool is_acceptable(const struct partition_change *p, int32_t id)
 
 static bool is_valid_leader(const struct partition_change *p, const struct outcome *o, int32_t id)
 {
-	bool is_in_sync = node_list_has(o->isr, id) ||
+	bool is_in_sync = node_list_has(o->isr, id) || FAULT(leader_not_in_sync) ||
 			  (o->elr_enabled && o->isr.count == 0 && node_list_has(o->elr, id));
 
 	return is_in_sync && is_acceptable(p, id);

@@ -1,5 +1,6 @@
 /* Appending: one write, then the indexes, producers and epochs follow. */
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "log/log_int.h"
 #include "wire/old_batch.h"
@@ -319,6 +320,8 @@ int log_append_follower(struct log *log, uint8_t *data, size_t len, int32_t lead
 	rc = roll_if_due(log, &in, info, err);
 	if (rc == 0)
 		rc = write_and_note(log, data, len, info, err);
+	if (FAULT(producers_forgotten))
+		producers_clear(&log->producers);
 	if (rc < 0)
 		info_refuse(info);
 	assert_slow((log_check(log), true));

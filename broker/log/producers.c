@@ -1,6 +1,7 @@
 /* What a partition remembers of idempotent and transactional producers.
  * Source: ProducerStateManager.java, ProducerAppendInfo.java, ProducerStateEntry.java. */
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "log/log_int.h"
 
@@ -184,14 +185,14 @@ enum kafka_error producers_check(struct log *log, const struct batch *b,
 
 	*duplicate = NULL;
 	*text = NULL;
-	if (!batch_has_producer_id(b))
+	if (!batch_has_producer_id(b) || FAULT(sequence_unseen))
 		return KERR_NONE;
 	producer = producers_get(&log->producers, b->producer_id);
 	if (batch_is_control(b))
 		return check_marker(producer, b, request->transaction_version, text);
 	if (is_client && producer && producer->producer_epoch == b->producer_epoch)
 		*duplicate = find_duplicate(producer, b);
-	if (*duplicate)
+	if (*duplicate && !FAULT(retry_refused))
 		return KERR_NONE;
 	*text = "the producer epoch is old";
 	if (producer && b->producer_epoch < producer->producer_epoch)

@@ -1,6 +1,7 @@
 /* Topics and partitions. */
 #include "metadata/delta.h"
 
+#include "base/fault.h"
 #include "base/mem.h"
 
 #define PARTITION_NO_CHANGE (-2) /* PartitionChangeRecord.Leader */
@@ -223,7 +224,7 @@ static int partition_change(struct image_delta *d, const struct partition_change
 	}
 	if (r->leader != PARTITION_NO_CHANGE) {
 		p->leader = r->leader;
-		p->leader_epoch++;
+		p->leader_epoch += FAULT(leader_epoch_kept) ? 0 : 1;
 	}
 	if (r->leader_recovery_state >= 0)
 		p->recovery = r->leader_recovery_state == 1 ? LEADER_RECOVERING : LEADER_RECOVERED;

@@ -1,5 +1,7 @@
 #include "replica/isr.h"
 
+#include "base/fault.h"
+
 #include <string.h>
 
 static bool list_has(const int32_t *ids, unsigned count, int32_t id)
@@ -124,6 +126,8 @@ int64_t isr_high_watermark(const struct isr *s, int64_t current, int64_t leader_
 {
 	int64_t lowest = leader_end_offset;
 
+	if (FAULT(high_watermark_of_leader))
+		return leader_end_offset;
 	if (s->member_count < min_insync)
 		return current;
 	for (unsigned i = 0; i < s->follower_count; i++) {
@@ -141,7 +145,10 @@ bool isr_should_expand(const struct isr *s, const struct follower *f, int64_t hi
 		       int64_t epoch_start_offset)
 {
 	return s->pending == ISR_COMMITTED && !f->is_barred && !isr_is_member(s, f->id) &&
-	       f->log_end_offset >= 0 && f->log_end_offset >= high_watermark && f->log_end_offset >= epoch_start_offset;
+	       f->log_end_offset >= 0 &&
+	       ((f->log_end_offset >= high_watermark && f->log_end_offset >= epoch_start_offset) ||
+		FAULT(joins_behind)) &&
+	       !FAULT(isr_never_grows);
 }
 
 unsigned isr_lagging(const struct isr *s, int64_t leader_end_offset, int64_t lag_max_ms,
@@ -182,6 +189,10 @@ void isr_shrink(struct isr *s, const int32_t *lagging, unsigned lagging_count)
 			s->proposed[s->proposed_count++] = s->members[i];
 	assert(s->proposed_count < s->member_count);
 	s->pending = ISR_SHRINKING;
+	if (FAULT(shrink_at_once)) {
+		memcpy(s->members, s->proposed, sizeof(s->members));
+		s->member_count = s->proposed_count;
+	}
 	isr_check(s);
 }
 

@@ -1,4 +1,5 @@
 /* One partition: leadership, configs, appends, the high watermark, and who waits for it. */
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/say.h"
 #include "replica/fetcher.h"
@@ -142,6 +143,8 @@ enum kafka_error partition_error(const struct partition *p, int32_t leader_epoch
 {
 	if (p->role == PARTITION_OFFLINE)
 		return p->set->is_closed ? KERR_NOT_LEADER_OR_FOLLOWER : KERR_KAFKA_STORAGE_ERROR;
+	if (FAULT(epochs_unfenced))
+		leader_epoch = -1;
 	if (leader_epoch >= 0 && leader_epoch < p->leader_epoch)
 		return KERR_FENCED_LEADER_EPOCH;
 	if (leader_epoch >= 0 && leader_epoch > p->leader_epoch)
@@ -507,7 +510,7 @@ static int partition_commit_state(const struct partition *p, int64_t required_of
 
 	if (error != KERR_NONE)
 		return error;
-	if (log_high_watermark(p->log) < required_offset)
+	if (log_high_watermark(p->log) < required_offset && !FAULT(ack_at_once))
 		return COMMIT_WAITS;
 	return isr_maximal_count(&p->isr) < p->min_insync ? KERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND
 							  : KERR_NONE;

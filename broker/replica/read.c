@@ -1,6 +1,8 @@
 /* What may be read of a partition: records up to a bound, offsets by time, ends of epochs. */
 #include "replica/replica_int.h"
 
+#include "base/fault.h"
+
 int64_t partition_read_bound(const struct partition *p, enum read_isolation isolation)
 {
 	if (!p->log)
@@ -22,7 +24,7 @@ static enum kafka_error read_check_divergence(const struct partition *p,
 	int32_t epoch;
 	int64_t end_offset;
 
-	if (options->last_fetched_epoch < 0)
+	if (options->last_fetched_epoch < 0 || FAULT(fetch_epoch_unseen))
 		return KERR_NONE;
 	log_epoch_end(p->log, options->last_fetched_epoch, &epoch, &end_offset);
 	if (end_offset < 0)

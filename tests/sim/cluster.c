@@ -32,14 +32,14 @@ static void sim_act(struct sim *s)
 	struct sim_node *n = &s->node[world_below(w, s->nodes)];
 	uint64_t dice = world_below(w, 1000);
 
-	if (dice < 8) {
+	if (dice < 12) {
 		sim_node_crash(n, true, "by chance");
-	} else if (dice < 9) {
+	} else if (dice < 14) {
 		for (unsigned i = 0; i < s->nodes; i++)
 			sim_node_crash(&s->node[i], true, "all at once");
-	} else if (dice < 14) {
+	} else if (dice < 18) {
 		sim_node_stop(n);
-	} else if (dice < 20) {
+	} else if (dice < 26) {
 		world_partition(w, (unsigned)world_below(w, 1u << (s->nodes + 1)),
 				world_below(w, 3) == 0);
 	} else if (dice < 40) {

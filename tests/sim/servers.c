@@ -30,6 +30,7 @@ static void node_configure(struct sim_node *n)
 		"replica.lag.time.max.ms=4000",
 		"replica.fetch.backoff.ms=200",
 		"replica.socket.timeout.ms=3000",
+		"replica.fetch.max.bytes=400", /* who was away is behind for a while */
 		"offsets.topic.num.partitions=2",
 		"offsets.topic.replication.factor=3",
 		"offsets.commit.timeout.ms=4000",
