@@ -311,6 +311,22 @@ static bool fetch_has_enough(const struct fetch *f)
 	return bytes >= f->bytes_min;
 }
 
+/* Waits for records as long as the client allows, for what else it should know not as long. */
+static void fetch_wait(struct fetch *f)
+{
+	bool is_behind = false;
+
+	for (unsigned i = 0; i < f->home->broker->shard_count; i++)
+		is_behind |= f->parts[i] && f->parts[i]->home_behind;
+	if (f->phase == FETCH_WAITING && (f->is_hurried || !is_behind))
+		return;
+	f->phase = FETCH_WAITING;
+	f->is_hurried = is_behind;
+	shard_timer_start(f->home, &f->timer,
+			  is_behind ? MIN(f->body->max_wait_ms, FETCH_BEHIND_MS)
+				    : f->body->max_wait_ms);
+}
+
 static bool fetch_has_waiters(const struct fetch *f)
 {
 	for (unsigned i = 0; i < f->home->broker->shard_count; i++)
@@ -332,8 +348,7 @@ static void fetch_parts_are_back(struct fetch *f)
 		else
 			fetch_end(f);
 	} else {
-		f->phase = FETCH_WAITING;
-		shard_timer_start(f->home, &f->timer, f->body->max_wait_ms);
+		fetch_wait(f);
 	}
 }
 
@@ -407,6 +422,7 @@ void fetch_part_noted(struct fetch_part *part)
 
 	part->home_bytes = part->note_bytes;
 	part->home_urgent |= part->is_note_urgent;
+	part->home_behind |= part->is_note_behind;
 	if (f->phase == FETCH_FIRST_READ)
 		f->has_note = true;
 	if (f->phase != FETCH_WAITING)
@@ -415,6 +431,7 @@ void fetch_part_noted(struct fetch_part *part)
 		fetch_send_parts(f, FETCH_LAST_READ);
 		return;
 	}
+	fetch_wait(f);
 	if (part->on == f->home) {
 		part->is_note_out = false;
 		return;

@@ -28,6 +28,10 @@
 /* A cold range is warmed with as much behind it, up to this: a consumer asks for that next. */
 #define FETCH_AHEAD_BYTES_MAX (2 * 1024 * 1024)
 
+/* A follower that lacks nothing but a higher high watermark learns of it after so long at the
+ * latest: until then records may come that bring it along. */
+#define FETCH_BEHIND_MS 10
+
 struct fetch_part;
 
 struct fetch_item {
@@ -73,12 +77,13 @@ struct fetch_part {
 	size_t bytes; /* that could be answered now */
 	bool is_note_out;
 	bool is_urgent; /* an error, a divergence, a lost partition */
+	bool is_behind; /* a follower that may know of a higher high watermark */
 	/* carried by the note */
 	size_t note_bytes;
-	bool is_note_urgent;
+	bool is_note_urgent, is_note_behind;
 	/* the home's */
 	size_t home_bytes;
-	bool home_urgent;
+	bool home_urgent, home_behind;
 };
 
 enum fetch_phase {
@@ -112,14 +117,15 @@ struct fetch {
 	struct fetch_part **parts; /* by shard */
 	unsigned part_count, parts_out;
 	enum fetch_phase phase;
-	bool has_note; /* came before the first read was merged */
+	bool has_note;   /* came before the first read was merged */
+	bool is_hurried; /* waits FETCH_BEHIND_MS only */
 	struct timer timer;
 	struct fetch_response response;
 };
 
 /* fetch.c */
 void fetch_part_visited(struct fetch_part *part); /* the part's shard: the visit is over */
-void fetch_part_noted(struct fetch_part *part); /* home */
+void fetch_part_noted(struct fetch_part *part);   /* home */
 
 /* A follower that has all up to `offset` learns of a higher high watermark. */
 static inline bool fetch_item_is_behind(const struct fetch_item *item, int64_t high_watermark)

@@ -23,8 +23,7 @@ static bool result_is_urgent(const struct read_result *result)
 /* Whether there is something to say, also without records. */
 static bool item_is_urgent(const struct fetch_item *item)
 {
-	return result_is_urgent(&item->result) || item->preferred_replica >= 0 ||
-	       fetch_item_is_behind(item, item->result.high_watermark);
+	return result_is_urgent(&item->result) || item->preferred_replica >= 0;
 }
 
 static void result_drop_records(struct fetch_item *item)
@@ -169,7 +168,7 @@ static void part_read(struct fetch_part *part)
 	const struct fetch *f = part->fetch;
 	size_t bytes = 0;
 
-	part->is_urgent = false;
+	part->is_urgent = part->is_behind = false;
 	for (struct fetch_item *item = part->first; item; item = item->next) {
 		size_t left = f->bytes_max > bytes ? f->bytes_max - bytes : 0;
 
@@ -179,6 +178,7 @@ static void part_read(struct fetch_part *part)
 		item->waiting_bytes = item_bytes(item);
 		bytes += item->waiting_bytes;
 		part->is_urgent |= item_is_urgent(item);
+		part->is_behind |= fetch_item_is_behind(item, item->result.high_watermark);
 	}
 	part->bytes = bytes;
 	if (part->warm.count > 0)
@@ -225,6 +225,7 @@ static void part_send_note(struct fetch_part *part)
 	part->is_note_out = true;
 	part->note_bytes = part->bytes;
 	part->is_note_urgent = part->is_urgent;
+	part->is_note_behind = part->is_behind;
 	if (part->on == f->home) {
 		fetch_part_noted(part);
 		return;
@@ -239,7 +240,7 @@ static bool part_wants_note(const struct fetch_part *part)
 {
 	const struct fetch *f = part->fetch;
 
-	if (part->is_urgent)
+	if (part->is_urgent || (part->is_behind && !part->is_note_behind))
 		return true;
 	return f->part_count == 1 ? part->bytes >= f->bytes_min : part->bytes > part->note_bytes;
 }
@@ -252,8 +253,7 @@ static void item_look(struct fetch_item *item, struct partition *p)
 	struct file_range cold = {0};
 	struct read_result result;
 
-	if (fetch_item_is_behind(item, partition_high_watermark(p)))
-		part->is_urgent = true;
+	part->is_behind |= fetch_item_is_behind(item, partition_high_watermark(p));
 	if (item_is_held(item, p))
 		return; /* until its time is over */
 	/* Nearly every fetch is content with anything; followers were compared by the first read.
@@ -299,6 +299,7 @@ static void part_wait(struct fetch_part *part)
 	part->is_note_out = false;
 	part->is_urgent = false;
 	part->note_bytes = part->bytes;
+	part->is_note_behind = part->is_behind;
 	for (struct fetch_item *item = part->first; item; item = item->next) {
 		enum kafka_error error;
 		struct partition *p = partition_find(part->on, item->topic_id, item->index, &error);
@@ -334,6 +335,7 @@ static void part_read_done(struct fetch_part *part)
 	if (f->phase == FETCH_FIRST_READ) {
 		part->home_bytes = part->bytes;
 		part->home_urgent = part->is_urgent;
+		part->home_behind = part->is_behind;
 		if (f->body->max_wait_ms > 0 && !part->is_urgent && part->bytes < f->bytes_min)
 			part_wait(part);
 	}
