@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "raft/raft_int.h"
 
+#include <errno.h>
+
 static struct str keep(struct raft *r, struct str s)
 {
 	return str_dup(&r->fixed, s);
@@ -335,6 +337,8 @@ void raft_responded(struct raft *r, uint64_t id, const void *response, int rc)
 		rc = raft_answered(r, link, response, &err);
 	} else {
 		raft_link_back_off(r, link);
+		if (link == &r->leader && rc == -ECONNREFUSED)
+			raft_leader_is_gone(r);
 		if (link->api == API_UPDATE_RAFT_VOTER && rc == E_UNSUPPORTED)
 			raft_on_update_response(r, NULL);
 		/* a voter of an older release does not know the question */

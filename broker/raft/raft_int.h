@@ -172,6 +172,10 @@ MUST_USE int raft_keep_vote(struct raft *r, int32_t node_id, struct uuid directo
  * the voters). Believes it if it is news. */
 MUST_USE int raft_learn(struct raft *r, int32_t leader_epoch, int32_t leader_id, struct str host,
 			uint16_t port, struct err *err);
+/* Follower: nobody listens where the leader was, so its process has ended and will not lead this
+ * epoch again. To wait for it as long as for one that is slow is of no use; the pre-vote sees to it
+ * that this is not the opinion of one node alone. */
+void raft_leader_is_gone(struct raft *r);
 /* At start: how long to wait for others before standing. */
 void raft_start_waiting(struct raft *r);
 /* Does what the role's timer asks for, as long as it does. */

@@ -70,6 +70,18 @@ void raft_start_waiting(struct raft *r)
 					     : INT64_MAX;
 }
 
+void raft_leader_is_gone(struct raft *r)
+{
+	int64_t wait_us = election_timeout_us(r) - r->options.election_timeout_ms * 1000;
+
+	if (r->role != RAFT_FOLLOWER || !r->has_fetched || !raft_may_stand(r))
+		return;
+	say_info("epoch %d: node %d does not listen any more", r->state.leader_epoch,
+		 r->state.leader_id);
+	r->has_fetched = false;
+	r->deadline_us = MIN(r->deadline_us, raft_now_us(r) + wait_us / 8);
+}
+
 static int persist(struct raft *r, const struct quorum_state *state, struct err *err)
 {
 	return quorum_state_write(r->options.env, r->state_path, state, r->kraft_version, r->voters,

@@ -9,7 +9,7 @@ setup_file()
 	use_tools
 	[ "$KAVKA_BROKER" = kavka ] || return 0
 	cd "$BATS_FILE_TMPDIR" || return 1
-	read -r -a ports <<<"$(free_ports 7)"
+	read -r -a ports <<<"$(free_ports 8)"
 	export CONTROLLERS=127.0.0.1:${ports[3]},127.0.0.1:${ports[4]},127.0.0.1:${ports[5]}
 	for id in 1 2 3; do
 		node_write "$id" "${ports[$id - 1]}" "${ports[$id + 2]}" \
@@ -19,7 +19,7 @@ setup_file()
 		node_start "$id"
 	done
 	BROKER=127.0.0.1:${ports[0]},127.0.0.1:${ports[1]},127.0.0.1:${ports[2]}
-	export BROKER ALONE_PORT=${ports[6]}
+	export BROKER FIXED_PORTS="${ports[6]} ${ports[7]}"
 	for id in 1 2 3; do
 		wait_for 20 grep -q "is ready" "$id.log" || { cat "$id.log" >&2; return 1; }
 	done
@@ -28,7 +28,7 @@ setup_file()
 teardown_file()
 {
 	cd "$BATS_FILE_TMPDIR" || return 1
-	for id in 1 2 3 4; do
+	for id in 1 2 3 4 5; do
 		[ ! -e "$id.pid" ] || node_kill "$id"
 	done
 }
@@ -97,6 +97,11 @@ state()
 	quorum describe --replication | grep -qE "^$1[[:space:]].*[[:space:]]$2[[:space:]]*$"
 }
 
+quorum_has_observers()
+{
+	quorum describe --replication | grep -q Observer
+}
+
 # led_by_other ID: there is a leader, and it is not that one.
 led_by_other()
 {
@@ -161,20 +166,58 @@ led_by_other()
 	wait_for 20 topics --describe --topic after-failover
 }
 
+@test "voters: a voter with a new disk joins by itself" {
+	for id in 1 2 3; do
+		quorum --command-config "$id.properties" add-controller || true
+	done
+	wait_for 20 state 3 '(Leader|Follower)'
+	run ! quorum_has_observers
+	node_kill 3
+	old=$(directory 3)
+	rm -r data3
+	mkdir data3
+	"$KAVKA_BIN" storage format -t kavkaVotersTestQuorumA -c 3.properties \
+		--no-initial-controllers >storage.log
+	echo controller.quorum.auto.join.enable=true >>3.properties
+	node_start 3
+	wait_for 20 state 3 Follower
+	[ "$old" != "$(directory 3)" ]
+	run --separate-stderr quorum describe --status
+	out_has "$(directory 3)"
+	[[ "$output" != *"$old"* ]] || { show; false; }
+}
+
+# Two nodes that do nothing but control, with controller.quorum.voters.
+fixed_start()
+{
+	for id in 4 5; do
+		node_write "$id" 0 0 process.roles=controller \
+			listeners="CONTROLLER://127.0.0.1:$([ "$id" = 4 ] && echo "${1% *}" || echo "${1#* }")" \
+			controller.quorum.voters="4@127.0.0.1:${1% *},5@127.0.0.1:${1#* }"
+	done
+	for id in 4 5; do
+		"$KAVKA_BIN" storage format -t kavkaVotersTestQuorumQ -c "$id.properties" >storage.log
+		node_start "$id"
+	done
+}
+
+fixed_is_told()
+{
+	timeout 60 kafka-features --bootstrap-controller "$FIXED" upgrade --feature kraft.version=1
+}
+
 @test "voters: a fixed quorum is told of its directories by an upgrade" {
-	node_write 4 0 "$ALONE_PORT" controller.quorum.voters="4@127.0.0.1:$ALONE_PORT"
-	"$KAVKA_BIN" storage format -t kavkaVotersTestQuorumQ -c 4.properties >storage.log
-	node_start 4
-	wait_for 20 grep -q "is ready" 4.log
-	run --separate-stderr timeout 60 kafka-metadata-quorum \
-		--bootstrap-controller "127.0.0.1:$ALONE_PORT" describe --status
-	expect 0
+	fixed_start "$FIXED_PORTS"
+	FIXED=127.0.0.1:${FIXED_PORTS% *},127.0.0.1:${FIXED_PORTS#* }
+	wait_for 20 timeout 8 kafka-metadata-quorum --bootstrap-controller "$FIXED" describe --status
+	run --separate-stderr timeout 60 kafka-metadata-quorum --bootstrap-controller "$FIXED" \
+		describe --status
 	out_has 'CurrentVoters:          [{"id": 4, "endpoints": ["CONTROLLER://127.0.0.1:'
-	run --separate-stderr timeout 60 kafka-features \
-		--bootstrap-controller "127.0.0.1:$ALONE_PORT" upgrade --feature kraft.version=1
+	# once each voter has said that it knows of it
+	wait_for 20 fixed_is_told
+	run --separate-stderr timeout 60 kafka-metadata-quorum --bootstrap-controller "$FIXED" \
+		describe --status
 	expect 0
-	run --separate-stderr timeout 60 kafka-metadata-quorum \
-		--bootstrap-controller "127.0.0.1:$ALONE_PORT" describe --status
-	expect 0
-	out_has "CurrentVoters:          [{\"id\": 4, \"directoryId\": \"$(directory 4)\", \"endpoints\": "
+	out_has "{\"id\": 4, \"directoryId\": \"$(directory 4)\", \"endpoints\": "
+	out_has "{\"id\": 5, \"directoryId\": \"$(directory 5)\", \"endpoints\": "
 }
