@@ -4,6 +4,7 @@
 #include "cmd/print.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define AT(field) offsetof(struct top_args, field)
 
@@ -64,6 +65,14 @@ static int top_check(struct top *t, struct err *err)
 	return rc;
 }
 
+static bool top_is_live(const struct top *t)
+{
+	const char *terminal = getenv("TERM");
+
+	return print_to_terminal() && terminal && strcmp(terminal, "dumb") != 0 && !t->args->once &&
+	       !opt_given(t->run, "output") && t->format != OUTPUT_JSON;
+}
+
 static int top_run(struct run *run, void *data)
 {
 	struct top t = {.run = run, .args = data};
@@ -76,8 +85,7 @@ static int top_run(struct run *run, void *data)
 	rc = connect_admin(&connection, &t.args->cluster, &err);
 	if (rc == 0) {
 		t.client = connection.client;
-		if (print_to_terminal() && !t.args->once && !opt_given(run, "output") &&
-		    t.format != OUTPUT_JSON)
+		if (top_is_live(&t))
 			rc = top_live(&t, &code, &err);
 		else
 			rc = top_stream(&t, &code, &err);

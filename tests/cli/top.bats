@@ -28,6 +28,7 @@ setup()
 teardown()
 {
 	terminal kill-server 2>/dev/null || true
+	[ ! -d "$BATS_TEST_TMPDIR/labs" ] || lab down
 }
 
 terminal()
@@ -155,6 +156,32 @@ is_given_back()
 	sees "*topic $T-new created, 2 partitions*"
 	keys 4
 	sees "*TIME*EVENT*topic $T-new created*cluster unreachable*"
+}
+
+@test "top: one broker of three dies: leaders move, the isr shrinks and grows again" {
+	[ "$KAVKA_BROKER" = kavka ] || skip "a lab of kavka's brokers"
+	lab up 3 --port 0 --no-profile
+	address=$(lab ps --json | jq -r 'select(.node == 1).address')
+	"$KAVKA_BIN" topics -b "$address" --create --topic "$T" --partitions 3 --replication-factor 3
+	# It was begun at the broker that dies.
+	opens "'$KAVKA_BIN' top -b $address -i 0.2"
+	sees "*3/3 brokers up  0 under-replicated  0 offline*"
+	lab kill 1
+	sees "*2/3 brokers up  3 under-replicated  0 offline*$address * gone*"
+	keys 4
+	sees "*broker 1 gone*$T-?: leader 1 -> *$T-0: isr *"
+	lab start 1
+	sees "*3/3 brokers up  0 under-replicated  0 offline*$T-0: isr * back in sync*"
+	keys q
+	is_given_back 0
+}
+
+lab()
+{
+	local command=$1
+
+	shift
+	timeout 60 "$KAVKA_BIN" lab "$command" --dir "$BATS_TEST_TMPDIR/labs" "$@"
 }
 
 @test "top: once, as text and as JSON" {
