@@ -81,8 +81,8 @@ static void draw_summary(struct screen *s, const struct view *v, int64_t now_ms)
 	figure_count(count, now->offline_count);
 	put_text(s, &x, 0, alarm_style(now->offline_count, TONE_RED), "  %s offline", count);
 	figure_count(count, now->partition_count);
-	put_text(s, &x, 0, STYLE(TONE_PLAIN), "  %d topics  %s partitions", now->topic_count,
-		 count);
+	put_text(s, &x, 0, STYLE(TONE_PLAIN), "  %d topic%s  %s partition%s", now->topic_count,
+		 now->topic_count == 1 ? "" : "s", count, now->partition_count == 1 ? "" : "s");
 	len = (size_t)snprintf(right, sizeof(right), "%.*s  ", MIN((int)now->cluster_id.len, 64),
 			       now->cluster_id.data ? now->cluster_id.data : "");
 	event_time(now_ms, right + len);
@@ -117,6 +117,9 @@ static void draw_figures(struct screen *s, const struct view *v, int64_t waits_m
 	put_text(s, &x, 1, STYLE(TONE_PLAIN), "  lag %-9s", lag);
 	put_spark(s, &x, 1, v->model->lag, spark, STYLE(TONE_YELLOW));
 	put_text(s, &x, 1, STYLE(TONE_DIM), "  every %g s", (double)v->interval_ms / 1000);
+	/* One that is no broker has no row. */
+	if (now->quorum_leader >= 0 && !snapshot_broker(now, now->quorum_leader))
+		put_text(s, &x, 1, STYLE(TONE_DIM), "  controller %d", now->quorum_leader);
 	if (v->is_paused)
 		put_text(s, &x, 1, (struct style){.tone = TONE_YELLOW, .is_reversed = true},
 			 "  PAUSED ");
