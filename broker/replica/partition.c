@@ -189,11 +189,9 @@ void partition_set_metadata(struct partition *p, const struct image_partition *t
 	bool was_leader = p->role == PARTITION_LEADER;
 	bool is_new_epoch = to->leader_epoch > p->leader_epoch;
 
-	if (!is_new_epoch && to->partition_epoch < p->partition_epoch)
-		return;
-	/* Nothing new; a change of the ISR that is with the controller still is. */
-	if (!is_new_epoch && to->partition_epoch == p->partition_epoch &&
-	    p->isr.pending != ISR_COMMITTED)
+	/* Older than what the controller answered us, or nothing new: another partition of the topic
+	 * has changed. A change of the ISR that is with the controller still is. */
+	if (!is_new_epoch && to->partition_epoch <= p->partition_epoch)
 		return;
 	if (to->replicas.count > REPLICAS_MAX || to->isr.count > REPLICAS_MAX) {
 		say_error("%.*s-%d: %u replicas are more than the %d that are possible",

@@ -394,8 +394,10 @@ static void test_shrinks_and_expands_the_isr(void **state)
 	world_apply(w);
 	world_append(w, p, 4, -1);
 	partition_wait_committed(p, &c.waiter, 4);
-	world_now_ms += 50000;
-	replica_set_tick(w->set);
+	for (int i = 0; i < 60; i++) {
+		world_now_ms += 1000;
+		replica_set_tick(w->set);
+	}
 	assert_int_equal(w->proposed_count, 1);
 	assert_int_equal(p->isr.pending, ISR_SHRINKING);
 	assert_int_equal(c.count, 0);
