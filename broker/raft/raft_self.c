@@ -117,8 +117,11 @@ void raft_on_update_response(struct raft *r, const struct update_raft_voter_resp
 void raft_on_join_response(struct raft *r, enum api_key api, enum kafka_error error,
 			   struct str text)
 {
-	if (error == KERR_NONE && api == API_REMOVE_RAFT_VOTER)
+	if (error == KERR_NONE && api == API_REMOVE_RAFT_VOTER) {
+		/* the next fetch brings the voters as they are now */
 		r->update_us = 0;
+		r->has_fetched = false;
+	}
 	if (error == KERR_REQUEST_TIMED_OUT)
 		ask_again_soon(r);
 	else if (error != KERR_NONE)
