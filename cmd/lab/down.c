@@ -59,16 +59,19 @@ static int remove_tree(const char *path, struct err *err)
 	return err_sys(err, rc > 0 ? -rc : -errno, "%s", path);
 }
 
-/* What `up` and the agent made; a directory given by --dir may hold other things. */
-static int reset_remove(const struct lab *lab, struct err *err)
+int lab_remove_node(const struct lab *lab, int id, struct err *err)
+{
+	return remove_tree(arena_printf(lab->arena, "%s/node-%d", lab->dir, id), err);
+}
+
+int lab_remove(const struct lab *lab, struct err *err)
 {
 	static const char *const files[] = {"network.properties", "agent.sock", "agent.log",
 					    "agent.lock",         "up.lock",    "lab.properties"};
 	int rc = 0;
 
 	for (unsigned i = 0; i < lab->node_count && rc == 0; i++)
-		rc = remove_tree(arena_printf(lab->arena, "%s/node-%d", lab->dir, lab->nodes[i].id),
-				 err);
+		rc = lab_remove_node(lab, lab->nodes[i].id, err);
 	for (unsigned i = 0; i < ARRAY_LEN(files) && rc == 0; i++)
 		if (unlink(lab_path(lab, files[i])) < 0 && errno != ENOENT)
 			rc = err_sys(err, -errno, "%s", lab_path(lab, files[i]));
@@ -87,7 +90,7 @@ int lab_reset_run(struct run *run, void *args)
 	if (rc == 0)
 		rc = down_do(&lab, &was_up, &err);
 	if (rc == 0)
-		rc = reset_remove(&lab, &err);
+		rc = lab_remove(&lab, &err);
 	if (rc == 0)
 		output_say("the lab %s and its data are gone\n", lab.name);
 	return lab_end(run, rc, &err);

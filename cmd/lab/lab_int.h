@@ -196,6 +196,12 @@ MUST_USE int listed_remove(struct lab *lab, struct err *err);
 /* Starts the agent in the background and waits until it answers. */
 MUST_USE int agent_launch(const struct lab *lab, struct err *err);
 
+/* ---- down.c ---- */
+
+/* Deletes what belongs to the lab; a directory given by --dir may hold other things. */
+MUST_USE int lab_remove(const struct lab *lab, struct err *err);
+MUST_USE int lab_remove_node(const struct lab *lab, int id, struct err *err);
+
 /* ---- The subcommands ---- */
 
 int lab_up_run(struct run *run, void *args);

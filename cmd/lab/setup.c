@@ -389,10 +389,31 @@ static int apache_choose(struct lab *lab, const struct lab_args *args, struct er
 	return setup_apache(lab, args, nodes, err);
 }
 
+/* Makes the nodes from `first` on, all or none. */
+static int nodes_make(const struct lab *lab, unsigned first, const char *release, struct err *err)
+{
+	const char *voters = lab_voters(lab);
+	int rc = 0;
+
+	for (unsigned i = first; i < lab->node_count; i++) {
+		const char *dir = lab_node_path(lab, lab->nodes[i].id, "data");
+
+		if (access(dir, F_OK) == 0)
+			return err_set(err, E_EXISTS, "%s is there already, of no lab: delete it",
+				       dir);
+	}
+	for (unsigned i = first; i < lab->node_count && rc == 0; i++)
+		rc = node_make(lab, &lab->nodes[i], voters, release, err);
+	if (rc == 0)
+		rc = lab_save(lab, err);
+	for (unsigned i = first; i < lab->node_count && rc < 0; i++)
+		(void)!lab_remove_node(lab, lab->nodes[i].id, NULL);
+	return rc;
+}
+
 int setup_lab(struct lab *lab, const struct lab_args *args, struct err *err)
 {
 	unsigned brokers = (unsigned)args->brokers, controllers = (unsigned)args->controllers;
-	const char *voters;
 	int port, rc = configs_check(args, err);
 	char id[UUID_TEXT_LEN + 1];
 
@@ -416,16 +437,14 @@ int setup_lab(struct lab *lab, const struct lab_args *args, struct err *err)
 	}
 	if (rc == 0)
 		rc = apache_choose(lab, args, err);
-	voters = lab_voters(lab);
-	for (unsigned i = 0; i < lab->node_count && rc == 0; i++)
-		rc = node_make(lab, &lab->nodes[i], voters, args->release_version, err);
-	return rc < 0 ? rc : lab_save(lab, err);
+	return rc < 0 ? rc : nodes_make(lab, 0, args->release_version, err);
 }
 
 int setup_more(struct lab *lab, const struct lab_args *args, struct err *err)
 {
-	const struct lab_door *first = &lab->nodes[0].doors[DOOR_CLIENT];
-	bool is_direct = first->port == first->node_port;
+	const struct lab_door *door = &lab->nodes[0].doors[DOOR_CLIENT];
+	bool is_direct = door->port == door->node_port;
+	unsigned first = lab->node_count;
 	int rc = 0, port = 0;
 
 	if (lab->node_count + args->brokers >= LAB_ENDS_MAX)
@@ -439,8 +458,6 @@ int setup_more(struct lab *lab, const struct lab_args *args, struct err *err)
 		port++;
 		node->rack = rack_at(lab, args->rack, i);
 		rc = node_choose_ports(lab, node, port_is_free(port) ? port : 0, is_direct, err);
-		if (rc == 0)
-			rc = node_make(lab, node, NULL, NULL, err);
 	}
-	return rc < 0 ? rc : lab_save(lab, err);
+	return rc < 0 ? rc : nodes_make(lab, first, NULL, err);
 }

@@ -131,6 +131,11 @@ static int up_do(struct run *run, struct lab *lab, const struct lab_args *args, 
 	bool is_new = !lab_exists(lab);
 	int rc = is_new ? setup_lab(lab, args, err) : lab_load(lab, err);
 
+	if (rc < 0 && is_new) {
+		/* Directories that were made are gone again; others stay. */
+		lab->node_count = 0;
+		(void)!lab_remove(lab, NULL);
+	}
 	if (rc == 0 && !is_new)
 		rc = up_check(run, lab, args, err);
 	if (rc == 0)

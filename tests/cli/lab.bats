@@ -302,6 +302,9 @@ topics_of()
 	err_has "the lab lab has 3 brokers already (kavka lab add adds some"
 	run -2 --separate-stderr kavka lab up --name "$T" --config log.retention.hour=1
 	err_has "there is no config log.retention.hour of brokers"
+	run -1 --separate-stderr kavka lab up --name "$T" --release-version 9.9
+	err_has "Unknown metadata.version '9.9'"
+	[ ! -e "$XDG_STATE_HOME/kavka/labs/$T" ]
 	run -2 --separate-stderr kavka lab up three
 	err_has "'three' is no number of brokers: want 1 to 63"
 	run -2 --separate-stderr kavka lab up --name ../x
