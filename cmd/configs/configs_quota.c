@@ -1,4 +1,5 @@
 /* Quotas of users, client ids and addresses. */
+#include "cmd/argparse.h"
 #include "cmd/configs/configs_int.h"
 #include "cmd/json_out.h"
 #include "cmd/kafka_error.h"
@@ -318,7 +319,8 @@ int quota_alter(struct configs *c, const struct changes *changes, struct err *er
 	for (size_t i = 0; rc == 0 && i < changes->count; i++)
 		rc = quota_op(c, &changes->items[i], &entry->ops[i], err);
 	if (rc == 0)
-		rc = client_call(c->client, TO_ANY, API_ALTER_CLIENT_QUOTAS, request, c->arena,
+		rc = client_call(c->client, argparse_target(&c->args->cluster),
+				 API_ALTER_CLIENT_QUOTAS, request, c->arena,
 				 (void **)&response, NULL, err);
 	for (int32_t i = 0; rc == 0 && i < response->entries_count; i++) {
 		if (response->entries[i].error_code != KERR_NONE)

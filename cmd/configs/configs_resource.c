@@ -37,6 +37,16 @@ static struct target resource_target(const struct entity_type *type, struct str 
 	return is_broker && name.len > 0 ? TO_NODE((int32_t)strtol(name.data, NULL, 10)) : TO_ANY;
 }
 
+/* Among controllers only the active one changes anything, but for the loggers of a node. */
+static struct target alter_target(const struct configs *c, const struct entity_type *type,
+				  struct str name)
+{
+	if (c->args->cluster.bootstrap_controller &&
+	    type->resource != CONFIG_RESOURCE_BROKER_LOGGER)
+		return TO_CONTROLLER;
+	return resource_target(type, name);
+}
+
 /* ---- Which there are ---------------------------------------------------------------------- */
 
 static int name_cmp(const void *a, const void *b)
@@ -457,7 +467,7 @@ int resource_alter(struct configs *c, const struct changes *changes, struct err 
 		to->configs[i].config_operation = change->is_delete ? 1 : 0;
 		to->configs[i].value = change->is_delete ? STR_LIT("") : change->value;
 	}
-	rc = client_call(c->client, resource_target(type, name), API_INCREMENTAL_ALTER_CONFIGS,
+	rc = client_call(c->client, alter_target(c, type, name), API_INCREMENTAL_ALTER_CONFIGS,
 			 request, c->arena, (void **)&response, NULL, err);
 	if (rc == E_UNSUPPORTED)
 		return err_set(err, rc, "%s", NO_INCREMENTAL);
