@@ -75,7 +75,7 @@ is_led_by()
 
 all_in_sync()
 {
-	[ -z "$(partitions "${1:-$T}" | jq 'select(.isr | length != 3) | .partition')" ]
+	[ -z "$(partitions "$1" | jq 'select(.isr | length != 3) | .partition')" ]
 }
 
 are_equal()
@@ -102,7 +102,7 @@ read_all()
 	seq 1 250000 | send --compression-codec none
 	seq 250001 300000 | send --compression-codec lz4
 	wait_for 10 are_equal 2
-	all_in_sync
+	all_in_sync "$T"
 	[ "$(ls "$LAB/node-1/data/$T-0"/*.log | wc -l)" -gt 1 ]
 	[ "$(read_all 300000 | sort -n | uniq | wc -l)" -eq 300000 ]
 }
@@ -122,7 +122,7 @@ read_all()
 	jq -r 'select(.name == "producer_send_success") | .value' sent | sort >acked
 	[ "$(wc -l <acked)" -gt 0 ]
 	lab start "$before" --quiet --dir "$LAB"
-	wait_for 15 all_in_sync
+	wait_for 15 all_in_sync "$T"
 	wait_for 10 are_equal 1
 	read_all "$(kavka offsets -b "$BROKER" --topic "$T" | cut -d: -f3)" | sort >got
 	[ -z "$(comm -23 acked got)" ]
@@ -144,7 +144,7 @@ read_all()
 	[ "$status" -ne 0 ]
 	[[ "$stderr" == *"in-sync replicas"* ]] || show
 	lab start --quiet --dir "$LAB"
-	wait_for 15 all_in_sync
+	wait_for 15 all_in_sync "$T"
 	echo three | send
 	[ "$(read_all 2)" = $'one\nthree' ]
 }
@@ -206,5 +206,5 @@ read_all()
 	rm "$LAB/node-1/other"
 	mv "$LAB/node-1/gone" "$LAB/node-1/other"
 	lab restart 1 --quiet --dir "$LAB"
-	wait_for 20 all_in_sync
+	wait_for 20 all_in_sync "$T"
 }
