@@ -9,7 +9,7 @@ import threading
 import nodes
 
 PROGRAMS = {"own": "chaos_own", "librdkafka": "chaos_rdkafka"}
-# The newest librdkafka, if tests/support/peers has brought it. Debian's (2.0.2) does not tell brokers
+# The newest librdkafka, if tests/support/peers has brought it. Debian's 2.0.2 does not tell brokers
 # which leader epoch it knows: asked by it, a leader that was replaced while it was cut off must say
 # that there is no such offset, and its consumers begin anew.
 NEWEST = os.path.join(nodes.CACHE, "librdkafka")
