@@ -1,8 +1,9 @@
 /* The broker as a process: `kavka broker` fills the options and calls server_run().
  *
- * Start: configs -> data directories (formatted on first start) -> control plane -> shards ->
- * listeners -> one line on stdout when ready. Stop at SIGTERM or SIGINT: listeners, connections,
- * controlled shutdown, flush, checkpoints, clean-shutdown mark; a second signal ends at once. */
+ * Start: configs -> data directories (formatted on first start) -> shards -> control plane, with
+ * the listeners of a controller -> registration of the broker -> its listeners -> one line on
+ * stdout when ready. Stop at SIGTERM or SIGINT: listeners, controlled shutdown, leaving the quorum,
+ * connections, flush, checkpoints, clean-shutdown mark; a second signal ends at once. */
 #ifndef KAVKA_BROKER_SERVER_SERVER_H
 #define KAVKA_BROKER_SERVER_SERVER_H
 

@@ -165,6 +165,8 @@ static void request_note_quotas(struct server_request *sr)
 		return;
 	if (r->api->key == API_FETCH && !is_fetch)
 		return; /* a follower of ours: its throttles are others */
+	if (r->listener_type == LISTENER_CONTROLLER)
+		return; /* what the cluster lives by is not for quotas to slow down */
 	now_ms = clock_mono_ms();
 	if ((is_fetch || r->api->key == API_PRODUCE) &&
 	    quota_find(r->shard->image, user, r->client_id, is_fetch ? QUOTA_FETCH : QUOTA_PRODUCE,
