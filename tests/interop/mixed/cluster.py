@@ -101,7 +101,8 @@ class Node:
     def __init__(self, cluster, number, roles, side, rack):
         self.cluster, self.id, self.roles, self.side, self.rack = cluster, number, roles, side, rack
         self.dir = cluster.dir / f"node-{number}"
-        self.data = self.dir / "data"
+        self.disks = [self.dir / "data"] + [self.dir / f"disk-{i}" for i in range(2, cluster.disks + 1)]
+        self.data = self.disks[0]
         self.dir.mkdir(parents=True)
         self.port, self.controller_port = free_ports(2)
         self.directory_id = directory_id()
@@ -134,7 +135,7 @@ class Node:
         listeners = [f"PLAINTEXT://{self.broker}"] * self.has("broker")
         listeners += [f"CONTROLLER://{self.controller}"] * self.has("controller")
         lines = {**SETTINGS, "process.roles": self.roles, "node.id": self.id,
-                 "listeners": ",".join(listeners), "log.dirs": self.data, **self.cluster.settings()}
+                 "listeners": ",".join(listeners), "log.dirs": ",".join(map(str, self.disks)), **self.cluster.settings()}
         if not self.has("broker"):
             del lines["inter.broker.listener.name"]
         if self.rack:
@@ -192,11 +193,11 @@ class Node:
 
 
 class Cluster:
-    def __init__(self, directory, static=False, release=None, **settings):
+    def __init__(self, directory, static=False, release=None, disks=1, **settings):
         self.dir = Path(directory)
         self.dir.mkdir(parents=True)
         self.id = directory_id()
-        self.static, self.release, self.more = static, release, settings
+        self.static, self.release, self.disks, self.more = static, release, disks, settings
         self.nodes = {}
 
     def add(self, number, roles="broker,controller", side="kavka", rack=None):

@@ -121,6 +121,79 @@ def diverged(t, directory, controller, *sides):
         cluster.close()
 
 
+def disks(t, directory, controller, *sides):
+    """Brokers with two log directories tell the controller what lies where, also after a move."""
+    cluster = Cluster(directory, disks=2)
+    cluster.add(1, "controller", controller)
+    for i, side in enumerate(sides):
+        cluster.add(i + 2, "broker", side)
+    nodes = [n for n in cluster.nodes.values() if n.id != 1]
+    try:
+        cluster.format()
+        t.check("the cluster is up", cluster.start)
+        cluster.create("data", assignment="2:3,3:2,2:3,3:2")
+        cluster.wait_in_sync("data")
+        written = Written(cluster, "data", PARTITIONS)
+        written.more()
+        t.check("both directories are used", spread, nodes)
+        t.check("the controller knows each replica's directory", known, cluster)
+        for n in nodes:
+            t.check(f"replicas move to the other directory of the {n.side} broker", move, cluster, n)
+            t.check("the controller knows", known, cluster)
+        t.check("records in, records out", written.more_and_read)
+        for n in nodes:
+            n.stop()
+            n.start()
+            t.check(f"the {n.side} broker comes back", cluster.wait_brokers)
+            cluster.wait_in_sync("data")
+        t.check("replicas hold the same bytes", files.wait_same, cluster, "data")
+        t.check("all records are there", written.all_there)
+    finally:
+        cluster.close()
+
+
+def spread(nodes):
+    for n in nodes:
+        if len({files.where(n, f"data-{p}") for p in range(PARTITIONS)}) != len(n.disks):
+            raise Failed(f"all replicas of node {n.id} are in one directory")
+
+
+def known(cluster):
+    topic = cluster.ask("DescribeTopicPartitions", {"Topics": [{"Name": "data"}]})["topics"][0]
+
+    def agreed():
+        told = files.metadata_directories(cluster[1], topic["topicId"])
+        for p in topic["partitions"]:
+            name = f"data-{p['partitionIndex']}"
+            want = [files.where(cluster[r], name) for r in p["replicaNodes"]]
+            if told.get(p["partitionIndex"]) != want:
+                raise Failed(f"{name}: {told.get(p['partitionIndex'])}, want {want}")
+        return True
+    wait("the directories", agreed, 20)
+
+
+def move(cluster, node):
+    """Partitions 0 and 1 change their places."""
+    path = cluster.dir / "move.json"
+    there = {files.directory_id(d): str(d) for d in node.disks}
+    moves = []
+    for p in cluster.partitions("data")[:2]:
+        at = files.where(node, f"data-{p['partitionIndex']}")
+        other = next(d for i, d in there.items() if i != at)
+        moves.append({"topic": "data", "partition": p["partitionIndex"],
+                      "replicas": p["replicaNodes"],
+                      "log_dirs": [other if r == node.id else "any" for r in p["replicaNodes"]]})
+    path.write_text(json.dumps({"version": 1, "partitions": moves}))
+    cluster.apache("reassign-partitions", "--execute", "--reassignment-json-file", path)
+
+    def verified():
+        said = cluster.apache("reassign-partitions", "--verify", "--reassignment-json-file", path)
+        if said.count("completed successfully") != len(moves):
+            raise Failed(said)
+        return True
+    wait("it is completed", verified)
+
+
 def commands(t, directory, controller, *sides):
     """Apache's commands change the cluster, and kavka's see it, on its own controller or ours."""
     cluster = Cluster(directory)

@@ -1,5 +1,6 @@
 """What lies in the directories of the nodes."""
 
+import json
 import re
 
 from cluster import APACHE_TOOLS, KAVKA, Failed, command, wait
@@ -9,7 +10,7 @@ METADATA = "__cluster_metadata-0"
 
 def log_bytes(node, partition):
     """(first offset, bytes) of a replica's log, segments in order."""
-    files = sorted((node.data / partition).glob("*.log"))
+    files = sorted(f for disk in node.disks for f in (disk / partition).glob("*.log"))
     if not files:
         raise Failed(f"node {node.id} has no log of {partition}")
     return int(files[0].stem), b"".join(f.read_bytes() for f in files)
@@ -52,6 +53,30 @@ def dumps_agree(files, *options):
     for number, (got, want) in enumerate(zip(ours.splitlines(), theirs), 1):
         if got != want:
             raise Failed(f"dump line {number}: {got[:200]!r}, want {want[:200]!r}")
+
+
+def directory_id(disk):
+    return re.search(r"^directory.id=(\S+)", (disk / "meta.properties").read_text(), re.M)[1]
+
+
+def where(node, partition):
+    """The directory id of the disk that holds a replica."""
+    found = [directory_id(disk) for disk in node.disks if (disk / partition).is_dir()]
+    if len(found) != 1:
+        raise Failed(f"node {node.id}: {partition} is on {len(found)} disks")
+    return found[0]
+
+
+def metadata_directories(node, topic_id):
+    """{partition: [directory ids]} as a node's metadata log has them last."""
+    text = dump([p for p in metadata_files(node) if p.suffix == ".log"], "--cluster-metadata-decoder")
+    out = {}
+    for line in text.splitlines():
+        if '"type":"PARTITION_' in line:
+            data = json.loads(line.split("payload: ", 1)[1])["data"]
+            if data["topicId"] == topic_id and data.get("directories"):
+                out[data["partitionId"]] = data["directories"]
+    return out
 
 
 def metadata_files(node):
