@@ -55,6 +55,12 @@ void control_raft_receive(struct shard *from UNUSED, struct control_inbound *ci 
 	fail();
 }
 
+void control_raft_forget(struct control_inbound *ci UNUSED,
+			 void (*forgotten)(struct control_inbound *ci) UNUSED)
+{
+	fail();
+}
+
 void control_submit(struct shard *from, struct control_op *op)
 {
 	op->home = from;

@@ -30,6 +30,12 @@ void control_raft_receive(struct shard *from UNUSED, struct control_inbound *ci 
 	fail();
 }
 
+void control_raft_forget(struct control_inbound *ci UNUSED,
+			 void (*forgotten)(struct control_inbound *ci) UNUSED)
+{
+	fail();
+}
+
 static void control_back(struct task *task, struct shard *on)
 {
 	struct control_op *op = CONTAINER_OF(task, struct control_op, task);
