@@ -4,6 +4,7 @@
 #include "replica/fetcher.h"
 
 #define TICK_MS_MAX 1000
+#define STALL_MS 200 /* a tick that comes so late was held up */
 #define CLEAN_STEP_BYTES (256 * 1024) /* between two looks at the clock */
 #define CLEAN_TURN_MS 2               /* of a tick; then other work gets its turn */
 #define SWEEP_INTERVAL_MS 5000
@@ -367,10 +368,16 @@ int64_t replica_set_tick(struct replica_set *set)
 	int64_t now_ms = replica_now_ms(set);
 	int64_t wait_ms = TICK_MS_MAX;
 	int64_t lag_max_ms = config_i64(set->config, CONFIG_REPLICA_LAG_TIME_MAX_MS);
-	bool checks_isr = now_ms >= set->isr_check_at_ms;
+	bool checks_isr;
 
 	if (set->is_closed)
 		return wait_ms;
+	/* Whoever slept (a stopped process, a thousand partitions opened at once) has heard nobody:
+	 * what followers sent meanwhile is read first. */
+	if (now_ms - set->ticked_at_ms > TICK_MS_MAX + STALL_MS)
+		set->isr_check_at_ms = now_ms + MAX(lag_max_ms / 2, 1);
+	set->ticked_at_ms = now_ms;
+	checks_isr = now_ms >= set->isr_check_at_ms;
 	replica_set_enter(set);
 	REPLICA_SET_FOREACH(set, p)
 	{

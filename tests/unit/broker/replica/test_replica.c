@@ -383,6 +383,28 @@ static void test_waits_for_followers(void **state)
 			 KERR_NOT_LEADER_OR_FOLLOWER); /* a zombie of broker 2 */
 }
 
+/* A leader that was stopped, or busy, has heard nobody: that is no fault of its followers. */
+static void test_a_leader_that_slept_gives_followers_time(void **state)
+{
+	struct world *w = *state;
+	struct partition *p = orders(w, 1, 2);
+
+	world_broker(w, 2, 10, 9093);
+	world_apply(w);
+	world_append(w, p, 4, -1);
+	replica_set_tick(w->set);
+	world_now_ms += 100000;
+	replica_set_tick(w->set);
+	assert_int_equal(p->isr.pending, ISR_COMMITTED);
+	assert_int_equal(partition_follower_fetched(p, 2, true, 4, 0, 4, 10), KERR_NONE);
+	for (int i = 0; i < 20; i++) {
+		world_now_ms += 1000;
+		replica_set_tick(w->set);
+	}
+	assert_int_equal(p->isr.pending, ISR_COMMITTED);
+	assert_int_equal(w->proposed_count, 0);
+}
+
 static void test_shrinks_and_expands_the_isr(void **state)
 {
 	struct world *w = *state;
@@ -775,6 +797,7 @@ int main(void)
 		ONE(test_lists_offsets),
 		ONE(test_deletes_records_only_where_it_may),
 		ONE(test_waits_for_followers),
+		ONE(test_a_leader_that_slept_gives_followers_time),
 		ONE(test_shrinks_and_expands_the_isr),
 		ONE(test_a_change_of_the_isr_stays_pending),
 		ONE(test_a_fenced_follower_holds_nothing_up),
