@@ -340,7 +340,10 @@ void controller_submit(struct controller *c, struct control_op *op)
 	if (ch.rc < 0) {
 		say_error("an operation failed: %s", err_message(&ch.err));
 		change_undo(&ch);
-		op_finish(c, op, error_of_failure(ch.rc), str_dup(op->arena, str_of(ch.err.text)));
+		/* a leader that had to resign leaves it to the next */
+		op_finish(c, op,
+			  controller_is_active(c) ? error_of_failure(ch.rc) : KERR_NOT_CONTROLLER,
+			  str_dup(op->arena, str_of(ch.err.text)));
 	} else {
 		op_wait(c, op);
 	}
@@ -494,6 +497,12 @@ int controller_settle(struct controller *c, struct err *err)
 		if (rc == 0 && leads && high_watermark > raft_epoch_start(c->raft) &&
 		    c->tip_end == raft_log_end(c->raft))
 			rc = controller_activate(c, err);
+		/* it could not write and resigned: there are others */
+		if (rc < 0 && leads && raft_role(c->raft) != RAFT_LEADER &&
+		    raft_failed(c->raft, NULL) == 0) {
+			controller_resign(c);
+			rc = 0;
+		}
 	}
 	LIST_FOREACH (&c->pending, p, struct pending_image, link) {
 		if (p->last_offset >= high_watermark)

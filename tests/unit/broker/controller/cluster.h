@@ -12,6 +12,7 @@
 #include "shard/channel.h"
 #include "wire/header.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ struct node {
 	bool is_up;
 	bool is_cut;    /* from all others */
 	bool is_paused; /* does nothing; what is for it waits */
+	bool is_full;   /* its disk */
 	const char *roles;
 	struct env env;
 	struct shard shard, *shards[1];
@@ -94,6 +96,12 @@ static void cluster_work(struct env *env UNUSED, struct env_work *work)
 {
 	assert_true(the.work_count < ARRAY_LEN(the.works));
 	the.works[the.work_count++] = work;
+}
+static ssize_t cluster_pwrite(struct env *env, int fd, const void *data, size_t len, int64_t pos)
+{
+	if (CONTAINER_OF(env, struct node, env)->is_full)
+		return -ENOSPC;
+	return env_posix_ops.pwrite(env, fd, data, len, pos);
 }
 static int cluster_fsync(struct env *env UNUSED, int fd UNUSED)
 {
@@ -648,6 +656,7 @@ static void cluster_init(int count, const char *const *roles, const char *const 
 	cluster_ops.mono_us = cluster_mono_us;
 	cluster_ops.wall_ms = cluster_wall_ms;
 	cluster_ops.work = cluster_work;
+	cluster_ops.pwrite = cluster_pwrite;
 	cluster_ops.fsync = cluster_fsync;
 	cluster_ops.fsync_dir = cluster_fsync_dir;
 	the.now_us = 1000000;

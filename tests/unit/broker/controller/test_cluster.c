@@ -204,6 +204,24 @@ static void test_paused_leader_wakes(void **state)
 	cluster_fini();
 }
 
+/* A leader that cannot write is no leader: somebody else does what was asked. */
+static void test_leader_with_a_full_disk_resigns(void **state)
+{
+	struct node *full, *n;
+	struct call call;
+
+	(void)state;
+	cluster_start(3, NULL);
+	full = leader();
+	n = follower(NULL);
+	full->is_full = true;
+	create_begin(n, &call, "elsewhere", 1, 2);
+	UNTIL(20000, call.done);
+	assert_int_equal(create_error(&call), 0);
+	assert_true(control_leader_id(n->control) != full->id);
+	cluster_fini();
+}
+
 static void test_silent_broker_loses_its_leaderships(void **state)
 {
 	struct node *dead, *n;
@@ -410,6 +428,7 @@ int main(void)
 		cmocka_unit_test(test_operation_waits_for_a_controller),
 		cmocka_unit_test(test_deposed_leader_forgets),
 		cmocka_unit_test(test_paused_leader_wakes),
+		cmocka_unit_test(test_leader_with_a_full_disk_resigns),
 		cmocka_unit_test(test_silent_broker_loses_its_leaderships),
 		cmocka_unit_test(test_dead_controller_is_fenced_by_the_next),
 		cmocka_unit_test(test_controlled_shutdown),
