@@ -101,7 +101,8 @@ class Node:
     def __init__(self, cluster, number, roles, side, rack):
         self.cluster, self.id, self.roles, self.side, self.rack = cluster, number, roles, side, rack
         self.dir = cluster.dir / f"node-{number}"
-        self.disks = [self.dir / "data"] + [self.dir / f"disk-{i}" for i in range(2, cluster.disks + 1)]
+        self.disks = [self.dir / "data"]
+        self.disks += [self.dir / f"disk-{i}" for i in range(2, cluster.disks + 1)]
         self.data = self.disks[0]
         self.dir.mkdir(parents=True)
         self.port, self.controller_port = free_ports(2)
@@ -135,7 +136,8 @@ class Node:
         listeners = [f"PLAINTEXT://{self.broker}"] * self.has("broker")
         listeners += [f"CONTROLLER://{self.controller}"] * self.has("controller")
         lines = {**SETTINGS, "process.roles": self.roles, "node.id": self.id,
-                 "listeners": ",".join(listeners), "log.dirs": ",".join(map(str, self.disks)), **self.cluster.settings()}
+                 "listeners": ",".join(listeners),
+                 "log.dirs": ",".join(map(str, self.disks)), **self.cluster.settings()}
         if not self.has("broker"):
             del lines["inter.broker.listener.name"]
         if self.rack:
@@ -145,7 +147,9 @@ class Node:
         return path
 
     def format(self, *options):
-        tool = [KAVKA, "kafka-storage"] if self.side == "kavka" else [APACHE_TOOLS / "kafka-storage"]
+        tool = [APACHE_TOOLS / "kafka-storage"]
+        if self.side == "kavka":
+            tool = [KAVKA, "kafka-storage"]
         command(*tool, "format", "--config", self.write_properties(), "--cluster-id",
                 self.cluster.id, *options)
 
@@ -174,8 +178,9 @@ class Node:
             self.process.kill()
             self.process.wait()
             raise Failed(f"node {self.id} ({self.side}) did not stop in {seconds} s") from None
-        finally:
-            self.process = None
+        code, self.process = self.process.returncode, None
+        if by == signal.SIGTERM and self.side == "kavka" and code:
+            raise Failed(f"node {self.id} stopped with {code}: {self.said()[-600:]}")
 
     def stop(self):
         self.end(signal.SIGTERM)

@@ -138,7 +138,8 @@ def disks(t, directory, controller, *sides):
         t.check("both directories are used", spread, nodes)
         t.check("the controller knows each replica's directory", known, cluster)
         for n in nodes:
-            t.check(f"replicas move to the other directory of the {n.side} broker", move, cluster, n)
+            t.check(f"replicas move to the other directory of the {n.side} broker", move, cluster,
+                    n)
             t.check("the controller knows", known, cluster)
         t.check("records in, records out", written.more_and_read)
         for n in nodes:

@@ -69,7 +69,8 @@ def where(node, partition):
 
 def metadata_directories(node, topic_id):
     """{partition: [directory ids]} as a node's metadata log has them last."""
-    text = dump([p for p in metadata_files(node) if p.suffix == ".log"], "--cluster-metadata-decoder")
+    logs = [p for p in metadata_files(node) if p.suffix == ".log"]
+    text = dump(logs, "--cluster-metadata-decoder")
     out = {}
     for line in text.splitlines():
         if '"type":"PARTITION_' in line:

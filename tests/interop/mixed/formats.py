@@ -1,5 +1,5 @@
-"""What kafka-storage of both sides does with the same properties: exit code, what is printed, the files
-and every record in them."""
+"""What kafka-storage of both sides does with the same properties: exit code, what is printed, the
+files and every record in them."""
 
 import re
 import subprocess

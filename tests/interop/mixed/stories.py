@@ -321,7 +321,7 @@ def blanks(text):
     return re.sub(r"[ \t]+", " ", text).strip().splitlines()
 
 
-def same_output(cluster, tool, *words, name=None):
+def same_output(cluster, tool, *words):
     ours = blanks(command(KAVKA, f"kafka-{tool}", "--bootstrap-server", cluster.bootstrap, *words))
     theirs = blanks(cluster.apache(tool, *words))
     # What moves between two questions, and the names of levels newer than Apache's tools.
