@@ -33,8 +33,9 @@ struct control_inbound {
 };
 
 void control_raft_receive(struct shard *from, struct control_inbound *ci);
-/* The node that asked is gone: raft shall not keep the request any longer. `done` comes as ever, and
- * `forgotten` once, after it. At most once for a request, before `done`. */
-void control_raft_forget(struct control_inbound *ci, void (*forgotten)(struct control_inbound *ci));
+/* The node that asked is gone: raft shall not keep the request any longer. `done` comes as ever,
+ * and `forgotten` once, after it. At most once for a request, before `done`. */
+void control_raft_forget(struct control_inbound *ci,
+			 void (*forgotten)(struct control_inbound *ci));
 
 #endif
