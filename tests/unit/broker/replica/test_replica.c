@@ -698,6 +698,53 @@ static void test_moves_what_is_cold(void **state)
 		;
 }
 
+static void set_move_rate(struct world *w, const char *rate)
+{
+	const struct config_entry entry = {
+		STR_LIT("replica.alter.log.dirs.io.max.bytes.per.second"), str_of(rate)};
+	struct config *config = config_with_dynamic(w->config, &entry, 1, NULL, 0);
+
+	replica_set_configure(w->set, config);
+	config_unref(config);
+}
+
+/* Ticks as often as it asks for them. Whether the move is over. */
+static bool has_moved_within(struct world *w, struct partition *p, int64_t ms)
+{
+	int64_t end_ms = world_now_ms + ms;
+
+	while (p->future && world_now_ms < end_ms)
+		world_now_ms += replica_set_tick(w->set);
+	return !p->future;
+}
+
+static void test_moves_as_fast_as_it_may(void **state)
+{
+	struct world *w = *state;
+	struct partition *p = orders(w, 1, 1);
+	struct append_result result;
+
+	for (int i = 0; i < 5; i++) {
+		struct slice batch = world_batch(1, 500000, 1700000000000);
+
+		partition_append(p, batch, APPEND_CLIENT, 1, &w->arena, &result);
+		assert_int_equal(result.error, KERR_NONE);
+		slice_unref(&batch);
+	}
+	set_move_rate(w, "100000");
+	assert_int_equal(partition_move(p, 1 - p->dir), KERR_NONE);
+	assert_false(has_moved_within(w, p, 9000));
+	assert_true(log_end_offset(p->future) > 0);
+	assert_true(log_end_offset(p->future) < 5);
+	assert_true(has_moved_within(w, p, 30000));
+	/* A rate that was raised has effect at once. */
+	set_move_rate(w, "1");
+	assert_int_equal(partition_move(p, 1 - p->dir), KERR_NONE);
+	assert_false(has_moved_within(w, p, 9000));
+	set_move_rate(w, "1000000000");
+	assert_true(has_moved_within(w, p, 2000));
+}
+
 /* 40 times the same key, in four segments or more. */
 static void append_segments(struct world *w, struct partition *p)
 {
@@ -809,6 +856,7 @@ int main(void)
 		ONE(test_a_full_disk_is_no_failed_disk),
 		TWO(test_moves_to_another_dir),
 		TWO(test_moves_what_is_cold),
+		TWO(test_moves_as_fast_as_it_may),
 		ONE(test_compacts_in_ticks),
 		ONE(test_compacts_at_its_rate),
 		ONE(test_retention_runs_in_ticks),
