@@ -46,14 +46,18 @@ static enum kafka_error find_leader(struct request *r, enum coordinator_type typ
 	const struct image_endpoint *endpoint;
 
 	/* Transactions and share groups have no coordinator in this version (init_producer_id.c):
-	 * their topics, which only it would write, are not made. */
-	if (type != COORDINATOR_GROUP)
+	 * their topics, which only it would write, are not made. But in a cluster with brokers of
+	 * Apache's there may be one. */
+	if (type != COORDINATOR_GROUP && !topic)
 		return KERR_COORDINATOR_NOT_AVAILABLE;
 	if (!topic || topic->partition_count == 0) {
 		control_auto_create(r->shard, name);
 		return KERR_COORDINATOR_NOT_AVAILABLE;
 	}
 	partition = image_partition(topic, coordinator_partition(key, topic->partition_count));
+	if (type != COORDINATOR_GROUP && partition &&
+	    partition->leader == r->shard->broker->node_id)
+		return KERR_COORDINATOR_NOT_AVAILABLE;
 	broker = partition ? image_broker(image, partition->leader) : NULL;
 	endpoint = broker && !broker->fenced ? image_broker_endpoint(broker, str_of(r->listener))
 					     : NULL;

@@ -60,6 +60,7 @@
 	X(API_LIST_OFFSETS, handle_list_offsets) \
 	X(API_OFFSET_FOR_LEADER_EPOCH, handle_offset_for_leader_epoch) \
 	X(API_DELETE_RECORDS, handle_delete_records) \
+	X(API_WRITE_TXN_MARKERS, handle_write_txn_markers) \
 	X(API_DESCRIBE_PRODUCERS, handle_describe_producers) \
 	X(API_FETCH, handle_fetch) \
 	X(API_DESCRIBE_LOG_DIRS, handle_describe_log_dirs) \
