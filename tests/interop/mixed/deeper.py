@@ -3,11 +3,14 @@
 import json
 import os
 import signal
+import time
+
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 import files
 from cluster import Cluster, Failed, wait
 from load import STRAY, produce
-from stories import PARTITIONS, Written, dump_all, tools_agree
+from stories import PARTITIONS, Written, dump_all, elect_preferred, tools_agree
 
 
 def snapshots(t, directory, controller, *sides):
@@ -193,6 +196,79 @@ def move(cluster, node):
             raise Failed(said)
         return True
     wait("it is completed", verified)
+
+
+def transactions(t, directory, controller, *sides):
+    """A transaction of an Apache coordinator stays open while the lead of its partition goes over
+    to the other side, and ends there."""
+    cluster = Cluster(directory)
+    cluster.add(1, "controller", controller)
+    cluster.add(2, "broker", "apache")
+    cluster.add(3, "broker", sides[0])
+    try:
+        cluster.format()
+        t.check("the cluster is up", cluster.start)
+        cluster.create("__transaction_state", assignment="2,2,2", cleanup_policy="compact")
+        for commit, name in ((True, "committed"), (False, "aborted")):
+            cluster.create(name, assignment="2:3")
+            cluster.wait_in_sync(name)
+            p = transactional(cluster, name)
+            p.begin_transaction()
+            p.produce(name, b"one")
+            if p.flush(30):
+                raise Failed("not acknowledged")
+            t.check(f"{name}: the lead goes over", lead, cluster, name, [3, 2])
+            p.produce(name, b"two")
+            if p.flush(30):
+                raise Failed("not acknowledged")
+            t.check(f"{name}: it ends", p.commit_transaction if commit else p.abort_transaction, 30)
+            # Two records and the marker; and what a reader sees of them.
+            t.check(f"{name}: its end is in the log", wait, "the marker", lambda name=name: int(
+                cluster.kavka("offsets", "--topic", name).split(":")[2]) == 3)
+            want = [b"one", b"two"] if commit else []
+            t.check(f"{name}: readers see it", wait, "the records",
+                    lambda name=name, want=want: committed(cluster, name) == want)
+            t.check("replicas hold the same bytes", files.wait_same, cluster, name)
+    finally:
+        cluster.close()
+
+
+def transactional(cluster, name):
+    p = Producer({"bootstrap.servers": cluster.bootstrap, "transactional.id": name})
+    for last in (False, False, True):
+        try:
+            p.init_transactions(20)
+            return p
+        except KafkaException:
+            if last:
+                raise
+
+
+def lead(cluster, topic, replicas):
+    path = cluster.dir / "lead.json"
+    path.write_text(json.dumps({"version": 1, "partitions": [
+        {"topic": topic, "partition": 0, "replicas": replicas}]}))
+    cluster.kavka("reassign", "--execute", "--reassignment-json-file", path)
+    elect_preferred(cluster, topic)
+    if cluster.leaders(topic) != {0: replicas[0]}:
+        raise Failed(f"{cluster.leaders(topic)}")
+
+
+def committed(cluster, topic):
+    """What a reader of committed records sees, up to the end of the log."""
+    c = Consumer({"bootstrap.servers": cluster.bootstrap, "group.id": "none",
+                  "enable.auto.commit": False, "isolation.level": "read_committed",
+                  "enable.partition.eof": True})
+    c.assign([TopicPartition(topic, 0, 0)])
+    out, deadline = [], time.monotonic() + 10
+    while time.monotonic() < deadline:
+        m = c.poll(0.2)
+        if m is not None and m.error():
+            break
+        if m is not None:
+            out.append(m.value())
+    c.close()
+    return out
 
 
 def commands(t, directory, controller, *sides):

@@ -32,6 +32,8 @@ STORIES = {
     "disks-apache": (deeper.disks, A, A, A),
     "disks-apache-controls": (deeper.disks, A, A, K),
     "disks-kavka-controls": (deeper.disks, K, K, A),
+    "transactions-apache": (deeper.transactions, A, A),
+    "transactions": (deeper.transactions, K, K),
     "commands-apache": (deeper.commands, A, A, A, A),
     "commands-apache-controls": (deeper.commands, A, A, K, K),
     "commands-kavka-controls": (deeper.commands, K, A, K, A),
