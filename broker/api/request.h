@@ -46,8 +46,8 @@ struct request {
 	int64_t received_us;		/* monotonic */
 	struct request_keep *keeps;	/* released when the response has left */
 	void (*finished)(struct request *r);	/* server's: nothing is owed any more */
-	/* The handler's, NULL: not of interest. The connection is gone, nobody waits for the answer;
-	 * what is owed is owed all the same. */
+	/* The handler's, NULL: not of interest. The connection is gone and nobody waits for the
+	 * answer; what is owed is owed all the same. */
 	void (*abandoned)(struct request *r);
 	void *state;			/* the handler's */
 };
