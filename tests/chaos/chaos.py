@@ -119,6 +119,8 @@ class Test:
         """Prints what was found; (passed, failed)."""
         passed, failed = checker.report(self.dir, self.bad)
         if failed:
+            for node in self.cluster.nodes.values():    # goes with the mount otherwise
+                shutil.copytree(node.small, node.small + "-kept", dirs_exist_ok=True)
             print(f"# kept: {self.dir}")
         elif not self.o.dir and not self.o.keep:
             for node in self.cluster.nodes.values():

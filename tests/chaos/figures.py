@@ -23,9 +23,9 @@ def after_fault(h, acks, what):
     last = max((times[-1] for times in acks.values() if times), default=0)
     gaps = []
     for event in h.faults:
-        if event["what"] != what or not event.get("led"):
-            continue
         start = event["us"]
+        if event["what"] != what or not event.get("led") or start >= last:
+            continue
         later = [us for us in begins if us > start]
         end = min([start + WINDOW_US, last] + later[:1])
         for p in event["led"]:
