@@ -48,6 +48,7 @@ struct sim_request {
 	struct list_node link;
 	struct sim_conn *conn;
 	bool is_finished;
+	struct slice bytes; /* the answer, made when it was finished; null: it cannot be sent */
 };
 
 /* Something on its way. */
@@ -314,6 +315,7 @@ static void request_free(struct sim_request *sr)
 	list_remove(&sr->link);
 	request_release_kept(&sr->r);
 	slice_unref(&sr->r.frame);
+	slice_unref(&sr->bytes);
 	arena_fini(&sr->r.arena);
 	free(sr);
 }
@@ -338,7 +340,8 @@ static void conn_flush(struct sim_conn *conn)
 			packet = xcalloc(1, sizeof(*packet));
 			packet->conn = conn;
 			packet->id = sr->r.correlation_id;
-			packet->bytes = response_bytes(sr);
+			packet->bytes = sr->bytes;
+			sr->bytes = SLICE_NULL;
 			if (packet->bytes.data) {
 				life_at(conn->client, at_us, answer_arrives, packet);
 			} else {
@@ -355,6 +358,9 @@ static void request_finished(struct request *r)
 	struct sim_request *sr = CONTAINER_OF(r, struct sim_request, r);
 
 	sr->is_finished = true;
+	/* now: it may point to what is gone in a moment */
+	if (!r->no_response && !r->close_after)
+		sr->bytes = response_bytes(sr);
 	conn_flush(sr->conn);
 }
 

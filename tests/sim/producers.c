@@ -2,9 +2,12 @@
  * sequences, and asks again until it has an answer. */
 #include "sim/clients.h"
 
+#include "base/say.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
+#define SAY_PLACE "sim"
 #define RETRY_MS 150
 
 struct producer_part {
@@ -65,6 +68,12 @@ static void part_answered(struct producer_part *p,
 {
 	struct sim *s = p->producer->client.sim;
 
+	say_debug("%.3f producer %u, partition %d: records %" PRId64
+		  "+%d, sequence %d, leader %d: "
+		  "%s at %" PRId64,
+		  (double)sim_now_us(s) / 1e6, p->producer->index, p->partition, p->first, p->count,
+		  p->sequence, p->producer->client.leader[p->partition],
+		  kafka_error_name((enum kafka_error)a->error_code), a->base_offset);
 	switch (a->error_code) {
 	case KERR_NONE:
 		for (int32_t i = 0; i < p->count; i++)
@@ -75,7 +84,6 @@ static void part_answered(struct producer_part *p,
 		p->count = 0;
 		part_later(p, (int64_t)world_below(&s->world, 60));
 		return;
-	case KERR_OUT_OF_ORDER_SEQUENCE_NUMBER:
 	case KERR_UNKNOWN_PRODUCER_ID:
 	case KERR_INVALID_PRODUCER_EPOCH:
 	case KERR_DUPLICATE_SEQUENCE_NUMBER:
@@ -83,7 +91,11 @@ static void part_answered(struct producer_part *p,
 	case KERR_INVALID_RECORD:
 		sim_fail(s, "producer %u, partition %d, record %" PRId64 ": %s", p->producer->index,
 			 p->partition, p->first, kafka_error_name((enum kafka_error)a->error_code));
-	default: client_refresh(&p->producer->client); part_later(p, RETRY_MS);
+	default:
+		/* Also OUT_OF_ORDER_SEQUENCE_NUMBER: who led long ago, and does not know better
+		 * yet, lacks what came before. */
+		client_refresh(&p->producer->client);
+		part_later(p, RETRY_MS);
 	}
 }
 
