@@ -27,12 +27,14 @@ setup()
 {
 	improvement
 	fresh_name
+	follower=
 }
 
 # What one test leaves broken must not fail the others.
 teardown()
 {
 	[ "$TOOLS" = kavka ] || return 0
+	[ -z "$follower" ] || kill -KILL "$follower" 2>/dev/null || true
 	[ -n "${BATS_TEST_COMPLETED:-}" ] || { lab ps; lab log --lines 20; } >&2
 	lab heal --quiet || true
 	lab resume --quiet 2>/dev/null || true
@@ -185,8 +187,6 @@ topics_of()
 }
 
 @test "lab log: of one node, of all, and as it comes" {
-	local follower
-
 	run -0 lab log 1 --lines 1
 	[ "${#lines[@]}" -eq 1 ]
 	run -0 lab log --lines 1
@@ -198,6 +198,7 @@ topics_of()
 	wait_for 10 grep -q "a line that comes" followed
 	kill -INT "$follower"
 	wait "$follower" || [ $? -eq 130 ]
+	follower=
 }
 
 @test "lab add: another broker, which takes partitions" {
