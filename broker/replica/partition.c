@@ -143,8 +143,6 @@ enum kafka_error partition_error(const struct partition *p, int32_t leader_epoch
 {
 	if (p->role == PARTITION_OFFLINE)
 		return p->set->is_closed ? KERR_NOT_LEADER_OR_FOLLOWER : KERR_KAFKA_STORAGE_ERROR;
-	if (FAULT(epochs_unfenced))
-		leader_epoch = -1;
 	if (leader_epoch >= 0 && leader_epoch < p->leader_epoch)
 		return KERR_FENCED_LEADER_EPOCH;
 	if (leader_epoch >= 0 && leader_epoch > p->leader_epoch)
@@ -189,8 +187,8 @@ void partition_set_metadata(struct partition *p, const struct image_partition *t
 	bool was_leader = p->role == PARTITION_LEADER;
 	bool is_new_epoch = to->leader_epoch > p->leader_epoch;
 
-	/* Older than what the controller answered us, or nothing new: another partition of the topic
-	 * has changed. A change of the ISR that is with the controller still is. */
+	/* Older than what the controller answered us, or nothing new: another partition of the
+	 * topic has changed. A change of the ISR that is with the controller still is. */
 	if (!is_new_epoch && to->partition_epoch <= p->partition_epoch)
 		return;
 	if (to->replicas.count > REPLICAS_MAX || to->isr.count > REPLICAS_MAX) {

@@ -249,7 +249,9 @@ static void cluster_act(struct cluster *c)
 			node_look(n);
 	} else if (dice < 60 && n->raft) {
 		node_snapshot(n);
-	} else if (dice < 75 && !c->is_static) {
+	} else if (dice < 75 && !c->is_static && c->knows_pre_vote) {
+		/* Without pre-vote who was removed and does not know it raises the epoch above the
+		 * leader's for ever, among those who do not vote any more either. */
 		for (unsigned i = 0; i < c->nodes; i++) {
 			if (c->node[i].raft && raft_role(c->node[i].raft) == RAFT_LEADER)
 				change_voters(c, &c->node[i]);
