@@ -42,7 +42,7 @@ struct ppart {
 	struct list_node batches;
 	unsigned batch_count, in_flight_count;
 	bool is_retrying;		/* nothing new before what failed is through */
-	bool is_numbered;		/* the broker has the number of a batch of this producer id */
+	bool is_numbered;		/* the broker has a number of this producer id */
 	int32_t next_sequence;
 	struct list_node active;	/* of the producer, while it has batches */
 };
