@@ -36,6 +36,7 @@ struct replica_set {
 	int64_t clean_paid_us; /* until then the cleaner has read and written enough */
 	int64_t sweep_at_ms;
 	int64_t isr_check_at_ms, ticked_at_ms;
+	bool isr_check_waited; /* the next one was put off */
 	int64_t no_space_said_ms;
 	struct list_node fetchers; /* fetcher.h */
 	struct replica_throttles *throttles, own_throttles;

@@ -4,7 +4,7 @@
 #include "replica/fetcher.h"
 
 #define TICK_MS_MAX 1000
-#define STALL_MS 200 /* a tick that comes so late was held up */
+#define STALL_MS 200                  /* a tick that comes so late was held up */
 #define CLEAN_STEP_BYTES (256 * 1024) /* between two looks at the clock */
 #define CLEAN_TURN_MS 2               /* of a tick; then other work gets its turn */
 #define SWEEP_INTERVAL_MS 5000
@@ -26,6 +26,7 @@ struct replica_set *replica_set_new(const struct replica_options *options)
 	assert(options->dir_count > 0);
 	set->options = *options;
 	set->config = config_ref(c);
+	set->ticked_at_ms = replica_now_ms(set);
 	set->pool = log_pool_new(options->env, &pool);
 	set->dirs = xcalloc(options->dir_count, sizeof(*set->dirs));
 	set->dir_count = options->dir_count;
@@ -373,9 +374,11 @@ int64_t replica_set_tick(struct replica_set *set)
 	if (set->is_closed)
 		return wait_ms;
 	/* Whoever slept (a stopped process, a thousand partitions opened at once) has heard nobody:
-	 * what followers sent meanwhile is read first. */
-	if (now_ms - set->ticked_at_ms > TICK_MS_MAX + STALL_MS)
+	 * what followers sent meanwhile is read first. Only once: some are always late. */
+	if (now_ms - set->ticked_at_ms > TICK_MS_MAX + STALL_MS && !set->isr_check_waited) {
 		set->isr_check_at_ms = now_ms + MAX(lag_max_ms / 2, 1);
+		set->isr_check_waited = true;
+	}
 	set->ticked_at_ms = now_ms;
 	checks_isr = now_ms >= set->isr_check_at_ms;
 	replica_set_enter(set);
@@ -391,8 +394,10 @@ int64_t replica_set_tick(struct replica_set *set)
 		if (checks_isr)
 			partition_check_isr(p);
 	}
-	if (checks_isr)
+	if (checks_isr) {
 		set->isr_check_at_ms = now_ms + MAX(lag_max_ms / 2, 1);
+		set->isr_check_waited = false;
+	}
 	wait_ms = MIN(wait_ms, replica_set_clean(set, now_ms));
 	if (set->options.sweeps_dirs && now_ms >= set->sweep_at_ms) {
 		replica_set_sweep(set);
