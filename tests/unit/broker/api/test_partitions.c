@@ -271,6 +271,67 @@ static void test_deletes_wait_for_replicas(void **state)
 	assert_int_equal(r.low_watermark, -1);
 }
 
+/* ---- WriteTxnMarkers ---- */
+
+static struct call *marker_start(struct node *n, const char *name, int32_t index)
+{
+	struct write_txn_markers_request body;
+	struct write_txn_markers_request_writable_txn_marker marker;
+	struct write_txn_markers_request_writable_txn_marker_topic topic;
+
+	WIRE_INIT(write_txn_markers_request, &body);
+	WIRE_INIT(write_txn_markers_request_writable_txn_marker, &marker);
+	WIRE_INIT(write_txn_markers_request_writable_txn_marker_topic, &topic);
+	body.markers = &marker;
+	body.markers_count = 1;
+	marker.producer_id = 7;
+	marker.transaction_result = true;
+	marker.topics = &topic;
+	marker.topics_count = 1;
+	topic.name = str_of(name);
+	topic.partition_indexes = &index;
+	topic.partition_indexes_count = 1;
+	return call_start(n, 0, API_WRITE_TXN_MARKERS, 1, &body);
+}
+
+static int16_t marked(struct call *c)
+{
+	const struct write_txn_markers_response *r = c->response;
+	int16_t error;
+
+	assert_true(c->is_done);
+	assert_int_equal(r->markers[0].producer_id, 7);
+	error = r->markers[0].topics[0].partitions[0].error_code;
+	call_free(c);
+	return error;
+}
+
+/* A coordinator that is told too early that its marker is written takes the transaction as done. */
+static void test_markers_wait_for_replicas(void **state)
+{
+	struct node *n = *state;
+	struct partition *p;
+	struct call *c;
+
+	assert_int_equal(marked(marker_start(n, "orders", 0)), KERR_NONE);
+	assert_int_equal(list_one(n, 5, "orders", 0, -1).offset, 1);
+	assert_int_equal(marked(marker_start(n, "nosuch", 0)), KERR_UNKNOWN_TOPIC_OR_PARTITION);
+	world_topic(&n->world, "shared", world_id(2));
+	world_partition(&n->world, world_id(2), 0, 1, 2);
+	world_topic(&n->world, "__consumer_offsets", world_id(7));
+	world_partition(&n->world, world_id(7), 0, 1, 1);
+	node_register(n, 2, 9093);
+	node_apply(n);
+	assert_int_equal(marked(marker_start(n, "__consumer_offsets", 0)),
+			 KERR_NOT_LEADER_OR_FOLLOWER);
+	p = node_partition(n, world_id(2), 0);
+	c = marker_start(n, "shared", 0);
+	assert_false(c->is_done);
+	partition_follower_fetched(p, 2, true, 1, 0, 1, 1);
+	node_run(n);
+	assert_int_equal(marked(c), KERR_NONE);
+}
+
 /* ---- DescribeProducers --------------------------------------------------------------------- */
 
 static void test_describes_producers(void **state)
@@ -488,6 +549,7 @@ int main(void)
 		ONE(test_tells_where_epochs_end),
 		ONE(test_deletes_records),
 		ONE(test_deletes_wait_for_replicas),
+		ONE(test_markers_wait_for_replicas),
 		ONE(test_describes_producers),
 		ONE(test_describes_log_dirs),
 		ONE(test_moves_replicas),
