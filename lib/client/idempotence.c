@@ -3,7 +3,8 @@
  *
  * When a batch is given up, the broker must not wait for its numbers: if it certainly was not
  * written, those behind it move up; if that is not known, the producer begins anew with another
- * id, as soon as nothing is in flight. */
+ * id, as soon as nothing is in flight and it is known of every other batch whether it was written:
+ * under a new number it would be written twice. */
 #define SAY_PLACE "client/producer"
 #include "client/producer_int.h"
 
@@ -15,7 +16,7 @@ static void idempotence_again(struct client_timer *t);
 
 bool idempotence_is_ready(struct producer *p)
 {
-	if (!p->is_idempotent || p->pid_state == PID_READY)
+	if (!p->is_idempotent || p->pid_state == PID_READY || p->pid_state == PID_WAIT)
 		return true;
 	if (p->pid_state == PID_NONE)
 		idempotence_ask(p);
@@ -123,6 +124,7 @@ void idempotence_gave_up(struct producer *p, struct pbatch *b)
 	if (!p->is_idempotent || !b->has_sequence || b->producer_id != p->producer_id)
 		return;
 	if (b->may_be_written) {
+		b->may_be_written = false; /* nobody asks any more */
 		idempotence_renew(p);
 		return;
 	}
@@ -131,6 +133,31 @@ void idempotence_gave_up(struct producer *p, struct pbatch *b)
 			other->base_sequence =
 				sequence_add(other->base_sequence, -(int32_t)b->record_count);
 	b->part->next_sequence = sequence_add(b->part->next_sequence, -(int32_t)b->record_count);
+}
+
+bool idempotence_is_open(const struct producer *p, const struct pbatch *b)
+{
+	return b->may_be_written && b->has_sequence && b->producer_id == p->producer_id;
+}
+
+void idempotence_not_there(struct ppart *part)
+{
+	struct pbatch *b;
+
+	LIST_FOREACH(&part->batches, b, struct pbatch, link)
+		b->may_be_written = false;
+}
+
+static bool idempotence_has_open(struct producer *p)
+{
+	struct ppart *part;
+	struct pbatch *b;
+
+	LIST_FOREACH(&p->active, part, struct ppart, active)
+		LIST_FOREACH(&part->batches, b, struct pbatch, link)
+			if (idempotence_is_open(p, b))
+				return true;
+	return false;
 }
 
 /* All partitions begin again at 0 under the new id, with what is still queued. */
@@ -154,15 +181,12 @@ static void idempotence_reset(struct producer *p)
 
 void idempotence_renew(struct producer *p)
 {
-	if (!p->is_idempotent || p->pid_state != PID_READY)
-		return;
-	p->pid_state = PID_WAIT;
-	if (p->request_count == 0)
-		idempotence_reset(p);
+	if (p->is_idempotent && p->pid_state == PID_READY)
+		p->pid_state = PID_WAIT;
 }
 
 void idempotence_settled(struct producer *p)
 {
-	if (p->pid_state == PID_WAIT && p->request_count == 0)
+	if (p->pid_state == PID_WAIT && p->request_count == 0 && !idempotence_has_open(p))
 		idempotence_reset(p);
 }

@@ -59,7 +59,7 @@ static struct pbatch *part_ready(struct producer *p, struct ppart *part, int64_t
 	    part->in_flight_count >= (part->is_numbered ? PRODUCER_IN_FLIGHT_MAX : 1))
 		return NULL;
 	b = part_unsent(part);
-	if (!b)
+	if (!b || (p->pid_state == PID_WAIT && !idempotence_is_open(p, b)))
 		return NULL;
 	if (b->not_before_ms > now) {
 		*wake_ms = MIN(*wake_ms, b->not_before_ms);
@@ -479,6 +479,7 @@ static void produce_refused(struct producer *p, struct pbatch *b,
 		}
 		if (code == KERR_OUT_OF_ORDER_SEQUENCE_NUMBER || code == KERR_UNKNOWN_PRODUCER_ID ||
 		    code == KERR_INVALID_PRODUCER_EPOCH) {
+			idempotence_not_there(b->part);
 			produce_again(p, b);
 			idempotence_renew(p);
 			return;
@@ -599,6 +600,7 @@ void produce_expire(struct client_timer *t)
 				p->client->meta.err.text);
 			produce_report(b, E_TIMEOUT, &err, -1, -1);
 		}
+	idempotence_settled(p);
 	if (!list_empty(&p->active))
 		produce_start_expire(p);
 }

@@ -142,7 +142,12 @@ bool idempotence_is_ready(struct producer *p);	/* else starts what is needed */
 void idempotence_assign(struct producer *p, struct pbatch *b);
 /* The batch is given up: sequences of those behind it close the gap, or begin anew. */
 void idempotence_gave_up(struct producer *p, struct pbatch *b);
-void idempotence_renew(struct producer *p);	/* a new producer id once nothing is in flight */
-void idempotence_settled(struct producer *p);	/* a request was answered */
+void idempotence_renew(struct producer *p);	/* a new producer id, at idempotence_settled() */
+/* Requests were answered, or batches given up. */
+void idempotence_settled(struct producer *p);
+/* Whether a broker may have the batch under the number that it has. */
+bool idempotence_is_open(const struct producer *p, const struct pbatch *b);
+/* The broker misses a number below those of all batches that the partition still has. */
+void idempotence_not_there(struct ppart *part);
 
 #endif

@@ -166,6 +166,32 @@ static void wrongs_in_the_middle_lose_and_double_nothing(void **state)
 	}
 }
 
+/* One partition makes the producer take a new id while a batch of another may be in the log: that
+ * one is asked for by its old number first. */
+static void a_new_id_doubles_nothing_of_other_partitions(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, 2, 2, "linger.ms=0 reconnect.backoff.ms=300");
+	f.m.parts[1].leader = 2;
+	send_some(&f, 1, 0);
+	send_some(&f, 1, 1);
+	assert_int_equal(producer_flush(f.p, 5000, NULL), 0);
+	f.m.parts[1].next_sequence = -1; /* as if it had lost what it was told */
+	f.m.scripts[API_PRODUCE] = (struct mock_script){.wrong = MOCK_CLOSE_AFTER, .count = 1};
+	send_some(&f, 1, 0);
+	while (f.m.parts[0].end_offset < 2)
+		uv_run(&f.m.loop, UV_RUN_ONCE);
+	send_some(&f, 1, 1);
+	assert_int_equal(producer_flush(f.p, 5000, NULL), 0);
+	assert_int_equal(f.acked, 4);
+	assert_int_equal(f.m.parts[0].end_offset, 2);
+	assert_int_equal(f.m.parts[1].end_offset, 2);
+	assert_int_equal(f.m.asked[API_INIT_PRODUCER_ID], 2);
+	teardown(&f);
+}
+
 static void one_request_in_flight_keeps_order_without_idempotence(void **state)
 {
 	struct fixture f;
@@ -359,6 +385,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_arrive_in_order_with_every_codec),
 		cmocka_unit_test(wrongs_in_the_middle_lose_and_double_nothing),
+		cmocka_unit_test(a_new_id_doubles_nothing_of_other_partitions),
 		cmocka_unit_test(one_request_in_flight_keeps_order_without_idempotence),
 		cmocka_unit_test(the_new_leader_gets_what_the_old_one_refuses),
 		cmocka_unit_test(a_batch_too_large_is_split),
