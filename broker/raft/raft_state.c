@@ -65,9 +65,10 @@ void raft_start_waiting(struct raft *r)
 
 	if (r->role == RAFT_UNATTACHED)
 		wait_us = (wait_us - r->options.election_timeout_ms * 1000) / 8;
-	r->deadline_us = raft_is_alone(r)    ? 0
-			 : raft_may_stand(r) ? raft_now_us(r) + wait_us
-					     : INT64_MAX;
+	/* who led and votes no more has to look for the leader: nobody tells it */
+	r->deadline_us = raft_is_alone(r)                                ? 0
+			 : raft_may_stand(r) || r->role == RAFT_RESIGNED ? raft_now_us(r) + wait_us
+									 : INT64_MAX;
 }
 
 void raft_leader_is_gone(struct raft *r)
