@@ -87,4 +87,5 @@ add_executable(sim_cluster tests/sim/cluster.c tests/sim/shards.c tests/sim/link
 target_include_directories(sim_cluster PRIVATE ${CMAKE_SOURCE_DIR}/tests)
 target_link_libraries(sim_cluster PRIVATE kavka_broker_api)
 add_test(NAME sim.quorum COMMAND sim_quorum --seeds 40 --seconds 30)
-set_tests_properties(sim.quorum PROPERTIES TIMEOUT 600)
+add_test(NAME sim.cluster COMMAND sim_cluster --seeds 20)
+set_tests_properties(sim.quorum sim.cluster PROPERTIES TIMEOUT 600)
