@@ -471,9 +471,11 @@ static void produce_refused(struct producer *p, struct pbatch *b,
 	if (code == KERR_MESSAGE_TOO_LARGE && b->record_count > 1 && produce_split(p, b) == 0)
 		return;
 	if (p->is_idempotent && produce_may_retry(p, b)) {
-		/* One before it is missing: that comes first. Else the broker knows the producer
-		 * no more. */
-		if (code == KERR_OUT_OF_ORDER_SEQUENCE_NUMBER && !is_first) {
+		/* One before it is missing: that comes first. Else who answers led long ago and
+		 * does not know better yet, or the broker knows the producer no more. */
+		if (code == KERR_OUT_OF_ORDER_SEQUENCE_NUMBER &&
+		    (!is_first || b->missed_count++ < PRODUCER_MISSED_MAX)) {
+			client_refresh(p->client);
 			produce_again(p, b);
 			return;
 		}

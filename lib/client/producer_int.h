@@ -11,6 +11,9 @@
 
 /* Idempotent producers: the broker remembers this many batches of a partition. */
 #define PRODUCER_IN_FLIGHT_MAX 5
+/* How often a broker that misses earlier numbers is asked again, a few seconds in all, before the
+ * producer takes it that they are lost. */
+#define PRODUCER_MISSED_MAX 5
 /* While the broker is busy, batches grow beyond batch.size up to this, unless batch.size is set. */
 #define PRODUCER_BATCH_GROW_BYTES (256 * 1024)
 /* How often batches that are too old are looked for. */
@@ -28,6 +31,7 @@ struct pbatch {
 	int64_t begun_ms;
 	int64_t not_before_ms;		/* backoff */
 	unsigned attempt_count;
+	unsigned missed_count;		/* a broker missed the number below its own */
 	bool is_closed;			/* grows no more */
 	bool is_finished, in_flight, has_sequence;
 	bool may_be_written;		/* an attempt ended without an answer */

@@ -166,6 +166,25 @@ static void wrongs_in_the_middle_lose_and_double_nothing(void **state)
 	}
 }
 
+/* Who led long ago and leads again may not know what was written meanwhile, for a moment. */
+static void a_leader_that_lags_behind_is_asked_again(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, 1, 1, "linger.ms=0");
+	send_some(&f, 1, 0);
+	assert_int_equal(producer_flush(f.p, 5000, NULL), 0);
+	f.m.scripts[API_PRODUCE] = (struct mock_script){
+		.wrong = MOCK_ERROR, .code = KERR_OUT_OF_ORDER_SEQUENCE_NUMBER, .count = 3};
+	send_some(&f, 3, 0);
+	assert_int_equal(producer_flush(f.p, 5000, NULL), 0);
+	assert_int_equal(f.acked, 4);
+	assert_int_equal(f.m.asked[API_INIT_PRODUCER_ID], 1);
+	check_log(&f, 0, 4);
+	teardown(&f);
+}
+
 /* One partition makes the producer take a new id while a batch of another may be in the log: that
  * one is asked for by its old number first. */
 static void a_new_id_doubles_nothing_of_other_partitions(void **state)
@@ -385,6 +404,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_arrive_in_order_with_every_codec),
 		cmocka_unit_test(wrongs_in_the_middle_lose_and_double_nothing),
+		cmocka_unit_test(a_leader_that_lags_behind_is_asked_again),
 		cmocka_unit_test(a_new_id_doubles_nothing_of_other_partitions),
 		cmocka_unit_test(one_request_in_flight_keeps_order_without_idempotence),
 		cmocka_unit_test(the_new_leader_gets_what_the_old_one_refuses),
