@@ -69,6 +69,7 @@ shows()
 {
 	local pid code=0
 
+	rm -f shown # what the last one showed is no news
 	timeout -s INT 60 bash -c "exec $(ours "$1")" >shown 2>shown.err 3>&- &
 	pid=$!
 	wait_for 30 grep -qF -- "$2" shown || { printf 'line: %s\n' "$1" >&2; cat shown shown.err >&2; kill "$pid"; return 1; }
