@@ -136,6 +136,16 @@ static int broker_unregister(struct image_delta *d, const struct unregister_brok
 	return 0;
 }
 
+/* All but what counts the references, which any thread may be changing. */
+static void broker_copy(struct image_broker *to, const struct image_broker *from)
+{
+	const size_t head = sizeof(from->item);
+
+	static_assert(offsetof(struct image_broker, item) == 0, "it is in front");
+	to->item = (struct image_item){0};
+	memcpy((uint8_t *)to + head, (const uint8_t *)from + head, sizeof(*to) - head);
+}
+
 static int broker_change(struct image_delta *d, const struct broker_registration_change_record *r,
 			 struct err *err)
 {
@@ -145,7 +155,7 @@ static int broker_change(struct image_delta *d, const struct broker_registration
 
 	if (!old)
 		return E_CORRUPT;
-	b = *old;
+	broker_copy(&b, old);
 	if (r->fenced < -1 || r->fenced > 1 || r->in_controlled_shutdown < 0 ||
 	    r->in_controlled_shutdown > 1)
 		return err_set(err, E_CORRUPT, "impossible change of broker %d", r->broker_id);
