@@ -141,7 +141,7 @@ static void broker_copy(struct image_broker *to, const struct image_broker *from
 {
 	const size_t head = sizeof(from->item);
 
-	static_assert(offsetof(struct image_broker, item) == 0, "it is in front");
+	_Static_assert(offsetof(struct image_broker, item) == 0, "it is in front");
 	to->item = (struct image_item){0};
 	memcpy((uint8_t *)to + head, (const uint8_t *)from + head, sizeof(*to) - head);
 }
