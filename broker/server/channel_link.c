@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "base/say.h"
 #include "config/config.h"
-#include "net/tls.h"
+#include "server/listener_tls.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -163,40 +163,15 @@ static const struct conn_ops link_ops = {
 	.freed = link_freed,
 };
 
-/* ---- TLS ------------------------------------------------------------------------------------- */
-
-/* The client's side of what the listener's configs say. */
-static int link_tls(struct channel *c, struct err *err)
-{
-#define SSL(key) config_listener_text(c->shard->shard.config, c->listener, "ssl." key)
-	const char *check = SSL("endpoint.identification.algorithm");
-	struct tls_options options = {
-		.keystore_type = SSL("keystore.type"),
-		.keystore_location = SSL("keystore.location"),
-		.keystore_password = SSL("keystore.password"),
-		.keystore_key = SSL("keystore.key"),
-		.keystore_certificate_chain = SSL("keystore.certificate.chain"),
-		.key_password = SSL("key.password"),
-		.truststore_type = SSL("truststore.type"),
-		.truststore_location = SSL("truststore.location"),
-		.truststore_password = SSL("truststore.password"),
-		.truststore_certificates = SSL("truststore.certificates"),
-		.protocol = SSL("protocol"),
-		.enabled_protocols = SSL("enabled.protocols"),
-		.cipher_suites = SSL("cipher.suites"),
-		.verify_host = check && strcasecmp(check, "https") == 0,
-	};
-#undef SSL
-
-	return tls_context_new(&c->tls, &options, err);
-}
-
 /* What the listener asks for beside a plain connection. */
 static int link_prepare(struct channel *c, struct err *err)
 {
 	switch (c->security_protocol) {
 	case SECURITY_PLAINTEXT: return 0;
-	case SECURITY_SSL: return c->tls ? 0 : link_tls(c, err);
+	case SECURITY_SSL:
+		if (c->tls)
+			return 0;
+		return listener_tls_client(&c->tls, c->shard->shard.config, c->listener, err);
 	default:
 		return err_set(err, E_UNSUPPORTED, "listener %s: no SASL between nodes",
 			       c->listener);

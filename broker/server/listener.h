@@ -1,4 +1,5 @@
-/* Listening sockets: shard 0 accepts, connections go to the shards in turn.
+/* Listening sockets: shard 0 accepts. Connections go to the shards with partitions in turn, those
+ * of controllers' listeners stay on shard 0.
  *
  * Limits (max.connections, max.connections.per.ip and its overrides) are counted here, on shard 0:
  * each accepted connection holds one admission, which its shard gives back with listener_release()

@@ -10,6 +10,7 @@
 #include "metadata/storage_format.h"
 #include "net/tls.h"
 #include "replica/replica.h"
+#include "server/listener_tls.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -254,38 +255,6 @@ static void server_accepted(void *ctx, const char *listener_name, int fd,
 	shard_post(server_next_shard(server, accepted->listener), &accepted->task);
 }
 
-/* The keys of an SSL listener: ssl.* configs, those of the listener itself first. */
-static int server_tls(struct server *server, struct listener_ctx *ctx, struct err *err)
-{
-#define SSL(key) config_listener_text(server->config, ctx->name, "ssl." key)
-	const char *auth = SSL("client.auth");
-	struct tls_options options = {
-		.is_server = true,
-		.keystore_type = SSL("keystore.type"),
-		.keystore_location = SSL("keystore.location"),
-		.keystore_password = SSL("keystore.password"),
-		.keystore_key = SSL("keystore.key"),
-		.keystore_certificate_chain = SSL("keystore.certificate.chain"),
-		.key_password = SSL("key.password"),
-		.truststore_type = SSL("truststore.type"),
-		.truststore_location = SSL("truststore.location"),
-		.truststore_password = SSL("truststore.password"),
-		.truststore_certificates = SSL("truststore.certificates"),
-		.protocol = SSL("protocol"),
-		.enabled_protocols = SSL("enabled.protocols"),
-		.cipher_suites = SSL("cipher.suites"),
-	};
-#undef SSL
-	int rc;
-
-	if (auth && strcmp(auth, "required") == 0)
-		options.client_auth = TLS_CLIENT_AUTH_REQUIRED;
-	else if (auth && strcmp(auth, "requested") == 0)
-		options.client_auth = TLS_CLIENT_AUTH_REQUESTED;
-	rc = tls_context_new(&ctx->tls, &options, err);
-	return rc < 0 ? err_add(err, rc, "listener %s", ctx->name) : 0;
-}
-
 static int server_listen(struct server *server, const struct listener *l, int *port,
 			 struct err *err)
 {
@@ -308,9 +277,9 @@ static int server_listen(struct server *server, const struct listener *l, int *p
 			"listener %s: this version has no %s listeners (use PLAINTEXT or SSL)",
 			l->name, security_protocol_name(l->protocol));
 	if (l->protocol == SECURITY_SSL) {
-		rc = server_tls(server, ctx, err);
+		rc = listener_tls_server(&ctx->tls, server->config, ctx->name, err);
 		if (rc < 0)
-			return rc;
+			return err_add(err, rc, "listener %s", ctx->name);
 	}
 	rc = listener_add(set, l->name, l->host, l->port, backlog, receive_bytes, port, err);
 	if (rc == -EADDRINUSE && l->port_optional)
