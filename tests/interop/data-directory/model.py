@@ -2,7 +2,8 @@
 
 import time
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import (OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer,
+                             TopicPartition)
 
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 WAIT_S = 90
@@ -119,6 +120,21 @@ def read(bootstrap, topic, partitions, isolation="read_committed"):
                 raise RuntimeError(f"{topic}: {m.error()}")
     consumer.close()
     return got
+
+
+def committed(consumer, partitions):
+    """What consumer.committed() gives once the group has a coordinator: a broker that has just been
+    started names itself before it is one, and the library does not ask again."""
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        try:
+            return consumer.committed(partitions, timeout=WAIT_S)
+        except KafkaException as e:
+            if not e.args[0].retriable() and e.args[0].code() != KafkaError.NOT_COORDINATOR:
+                raise
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
 
 
 def difference(want, got):

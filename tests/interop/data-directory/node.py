@@ -28,9 +28,11 @@ COMPLAINTS = re.compile(
     r"replay|metadata|delta)",
     re.IGNORECASE,
 )
-# What it says of its own directories too, and of topics that wait for their removal.
+# What it says of its own directories too, and of topics that wait for their removal; and that it
+# registered its controller before that led the quorum.
 USUAL = re.compile(r"Expected partition .* to exist, but it was missing. Creating|-delete/|"
-                   r"The metadata log appears to be empty", re.I)
+                   r"The metadata log appears to be empty|"
+                   r"Unexpected error handling request .*apiKey=CONTROLLER_REGISTRATION", re.I)
 
 
 class Node:

@@ -17,8 +17,8 @@ from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, 
 
 import files
 from load import Load
-from model import (CODECS, WAIT_S, Model, compacted_difference, consumer_of, difference, fill_of,
-                   producer_of, read)
+from model import (CODECS, WAIT_S, Model, committed, compacted_difference, consumer_of, difference,
+                   fill_of, producer_of, read)
 from node import Node
 
 STORIES = {
@@ -256,7 +256,7 @@ class Story:
     def read_groups(self):
         for group, want in self.model.groups.items():
             consumer = consumer_of(self.node.bootstrap, group)
-            found = consumer.committed([TopicPartition(t, p) for t, p in want], timeout=WAIT_S)
+            found = committed(consumer, [TopicPartition(t, p) for t, p in want])
             consumer.close()
             got = {(t.topic, t.partition): (t.offset, t.metadata or "") for t in found}
             if got != want:
