@@ -187,6 +187,7 @@ void control_submit(struct shard *from, struct control_op *op)
 {
 	op->home = from;
 	op->until_us = 0;
+	op->is_doubtful = false;
 	op->task.run = op_arrived;
 	shard_post(shard_control(from->broker), &op->task);
 }
@@ -195,6 +196,7 @@ void control_submit_own(struct control *c, struct control_op *op)
 {
 	op->home = NULL;
 	op->until_us = 0;
+	op->is_doubtful = false;
 	control_run(c, op);
 }
 

@@ -161,6 +161,7 @@ struct control_op {
 	struct control_op *next;
 	int64_t commit_offset;
 	int64_t until_us; /* end of the attempts to reach a controller; 0: not begun */
+	bool is_doubtful; /* an attempt had no answer, but may have been carried out */
 };
 
 /* Any shard. `done` comes in a later turn of `from`, always, exactly once. */

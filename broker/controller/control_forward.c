@@ -4,7 +4,8 @@
  *
  * An operation stays here until it has an answer that counts: with no controller, with one that is
  * none any more or that went away, it waits and is sent again. Nobody knows then whether it was
- * carried out; as in Kafka, that shows in the answer of the repetition (TOPIC_ALREADY_EXISTS).
+ * carried out; as in Kafka, that shows in the answer of the repetition (TOPIC_ALREADY_EXISTS), but
+ * for changes of the voters (voters_settle()).
  * Source: server/.../NodeToControllerRequestThread.java, ForwardingManagerImpl.java */
 #include "base/mem.h"
 #include "base/say.h"
@@ -140,10 +141,13 @@ static void forwarded_answer(struct forwarded *f, const void *response)
 	struct control_op *op = f->op;
 
 	if (is_no_controller(op, m, response)) {
+		op->is_doubtful |=
+			control_response_has_error(m, response, KERR_NOT_LEADER_OR_FOLLOWER);
 		forwarded_retry(f, RETRY_WAIT_US);
 		return;
 	}
 	memcpy(op->response, message_copy(m, op->arena, response), m->body->size);
+	voters_settle(c, op);
 	op->error = whole_error(m, op->response);
 	forwarded_free(f);
 	control_return(c, op);
@@ -203,6 +207,7 @@ static void forwarded_done(struct channel_request *rq, int rc, const struct err 
 	} else {
 		say_debug("node %d, the controller: %s", c->forward.node_id,
 			  err ? err_message(err) : err_text(rc));
+		f->op->is_doubtful = true;
 		forwarded_retry(f, RETRY_WAIT_US);
 	}
 	control_pump_soon(c);

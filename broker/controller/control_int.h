@@ -142,6 +142,9 @@ void forward_abandon(struct control *c, enum kafka_error error);
 /* control_voters.c: AddRaftVoter and RemoveRaftVoter, which raft itself answers. */
 void voters_submit(struct control *c, struct control_op *op);
 void voters_abandon(struct control *c, enum kafka_error error);
+/* The answer that says that an attempt before it did what was asked for, though nobody said so,
+ * becomes one of success. */
+void voters_settle(const struct control *c, struct control_op *op);
 
 /* enrolment.c */
 void enrolment_init(struct control *c);

@@ -21,6 +21,34 @@ static void voter_trip_end(struct voter_trip *t)
 	control_return(c, op);
 }
 
+static bool voters_have(const struct control *c, const struct add_raft_voter_request *r)
+{
+	const struct voters_record *voters = raft_voters(c->raft);
+
+	for (int32_t i = 0; i < voters->voters_count; i++)
+		if (voters->voters[i].voter_id == r->voter_id &&
+		    uuid_eq(voters->voters[i].voter_directory_id, r->voter_directory_id))
+			return true;
+	return false;
+}
+
+void voters_settle(const struct control *c, struct control_op *op)
+{
+	struct remove_raft_voter_response *removed = op->response;
+	struct add_raft_voter_response *added = op->response;
+
+	if (!op->is_doubtful)
+		return;
+	if (op->kind == CONTROL_REMOVE_VOTER && removed->error_code == KERR_VOTER_NOT_FOUND) {
+		removed->error_code = KERR_NONE;
+		removed->error_message = STR_NULL;
+	} else if (op->kind == CONTROL_ADD_VOTER && added->error_code == KERR_DUPLICATE_VOTER &&
+		   voters_have(c, op->request)) {
+		added->error_code = KERR_NONE;
+		added->error_message = STR_NULL;
+	}
+}
+
 /* Within raft: the answer is only kept, and travels on as a task. */
 static void voter_answer(struct raft_inbound *in, const void *response)
 {
@@ -32,6 +60,7 @@ static void voter_answer(struct raft_inbound *in, const void *response)
 		       t->response->body->size);
 	if (control_response_has_error(t->response, op->response, KERR_NOT_LEADER_OR_FOLLOWER))
 		op->error = KERR_NOT_LEADER_OR_FOLLOWER;
+	voters_settle(t->control, op);
 	voter_trip_end(t);
 }
 

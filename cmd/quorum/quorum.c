@@ -106,11 +106,12 @@ struct quorum {
 	int64_t now_ms;
 };
 
-static int quorum_ask(struct quorum *q, struct client *c, const struct cluster_args *args,
-		      struct err *err)
+int quorum_partition(struct run *run, struct client *c, const struct cluster_args *args,
+		     const struct describe_quorum_response **out, struct err *err)
 {
-	struct arena *a = &q->run->arena;
+	struct arena *a = &run->arena;
 	struct describe_quorum_request *request = WIRE_NEW(a, describe_quorum_request);
+	const struct describe_quorum_response_partition_data *partition;
 	struct describe_quorum_response *response;
 	int rc;
 
@@ -127,10 +128,21 @@ static int quorum_ask(struct quorum *q, struct client *c, const struct cluster_a
 		return kafka_error_set(err, response->error_code, response->error_message);
 	if (response->topics_count != 1 || response->topics[0].partitions_count != 1)
 		return err_set(err, E_MALFORMED, "the answer is not about one quorum");
-	q->response = response;
-	q->partition = &response->topics[0].partitions[0];
-	if (q->partition->error_code != KERR_NONE)
-		return kafka_error_set(err, q->partition->error_code, q->partition->error_message);
+	partition = &response->topics[0].partitions[0];
+	if (partition->error_code != KERR_NONE)
+		return kafka_error_set(err, partition->error_code, partition->error_message);
+	*out = response;
+	return 0;
+}
+
+static int quorum_ask(struct quorum *q, struct client *c, const struct cluster_args *args,
+		      struct err *err)
+{
+	int rc = quorum_partition(q->run, c, args, &q->response, err);
+
+	if (rc < 0)
+		return rc;
+	q->partition = &q->response->topics[0].partitions[0];
 	for (int32_t i = 0; i < q->partition->current_voters_count; i++)
 		if (q->partition->current_voters[i].replica_id == q->partition->leader_id)
 			q->leader = &q->partition->current_voters[i];

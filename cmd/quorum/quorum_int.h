@@ -20,4 +20,8 @@ int quorum_remove_run(struct run *run, void *args);
 MUST_USE int quorum_check(const struct run *run, const struct quorum_args *args,
 			  enum output_format *format, struct err *err);
 
+/* DescribeQuorum: `out` has the one partition there is, without an error. In the run's arena. */
+MUST_USE int quorum_partition(struct run *run, struct client *c, const struct cluster_args *args,
+			      const struct describe_quorum_response **out, struct err *err);
+
 #endif

@@ -162,11 +162,63 @@ static void voter_print(const struct voter *v, bool is_dry, enum output_format f
 	print_byte('\n');
 }
 
+/* Whether the quorum has the voter, with that directory. */
+static bool voter_is_there(struct run *run, struct client *c, const struct cluster_args *args,
+			   const struct voter *v)
+{
+	const struct describe_quorum_response_partition_data *p;
+	const struct describe_quorum_response *response;
+
+	if (quorum_partition(run, c, args, &response, NULL) < 0)
+		return false;
+	p = &response->topics[0].partitions[0];
+	for (int32_t i = 0; i < p->current_voters_count; i++)
+		if (p->current_voters[i].replica_id == v->id &&
+		    uuid_eq(p->current_voters[i].replica_directory_id, v->directory_id))
+			return true;
+	return false;
+}
+
+/* Sends one of the two requests, and again where the leader is not there or ends meanwhile. That
+ * one may have carried it out all the same: then the next answer is an error that says so. */
+static int voter_call(struct run *run, const struct cluster_args *args, struct client *c,
+		      const struct voter *v, int16_t api_key, const void *request, struct err *err)
+{
+	struct call call = {
+		.target = argparse_target(args), .api_key = api_key, .request = request};
+	const struct remove_raft_voter_response *removed;
+	const struct add_raft_voter_response *added;
+	int16_t code = KERR_NONE;
+	int rc = client_call_all(c, &call, 1, err);
+
+	if (rc == 0)
+		rc = call.rc;
+	if (rc == 0 && api_key == API_ADD_RAFT_VOTER) {
+		added = call.response;
+		code = added->error_code;
+		if (code == KERR_DUPLICATE_VOTER && call.was_sent &&
+		    voter_is_there(run, c, args, v))
+			code = KERR_NONE;
+		if (code != KERR_NONE)
+			rc = kafka_error_set(err, code, added->error_message);
+	} else if (rc == 0) {
+		removed = call.response;
+		code = removed->error_code;
+		if (code == KERR_VOTER_NOT_FOUND && call.was_sent)
+			code = KERR_NONE;
+		if (code != KERR_NONE)
+			rc = kafka_error_set(err, code, removed->error_message);
+	} else if (call.err.text[0]) {
+		*err = call.err;
+	}
+	call_fini(&call);
+	return rc;
+}
+
 static int voter_add(struct run *run, const struct quorum_args *args, struct voter *v,
 		     struct err *err)
 {
 	struct add_raft_voter_request *request = WIRE_NEW(&run->arena, add_raft_voter_request);
-	struct add_raft_voter_response *response;
 	struct connection connection;
 	int rc = connect_admin(&connection, &args->cluster, err);
 
@@ -178,10 +230,8 @@ static int voter_add(struct run *run, const struct quorum_args *args, struct vot
 	request->voter_directory_id = v->directory_id;
 	request->listeners = v->listeners;
 	request->listeners_count = v->listener_count;
-	rc = client_call(connection.client, argparse_target(&args->cluster), API_ADD_RAFT_VOTER,
-			 request, &run->arena, (void **)&response, NULL, err);
-	if (rc == 0 && response->error_code != KERR_NONE)
-		rc = kafka_error_set(err, response->error_code, response->error_message);
+	rc = voter_call(run, &args->cluster, connection.client, v, API_ADD_RAFT_VOTER, request,
+			err);
 	connect_close(&connection);
 	return rc;
 }
@@ -220,24 +270,21 @@ int quorum_add_run(struct run *run, void *data)
 
 /* ---- remove-controller -------------------------------------------------------------------- */
 
-static int voter_remove(struct run *run, const struct quorum_args *args, struct uuid directory_id,
+static int voter_remove(struct run *run, const struct quorum_args *args, const struct voter *v,
 			struct err *err)
 {
 	struct remove_raft_voter_request *request =
 		WIRE_NEW(&run->arena, remove_raft_voter_request);
-	struct remove_raft_voter_response *response;
 	struct connection connection;
 	int rc = connect_admin(&connection, &args->cluster, err);
 
 	if (rc < 0)
 		return rc;
 	request->cluster_id = STR_NULL;
-	request->voter_id = (int32_t)args->controller_id;
-	request->voter_directory_id = directory_id;
-	rc = client_call(connection.client, argparse_target(&args->cluster), API_REMOVE_RAFT_VOTER,
-			 request, &run->arena, (void **)&response, NULL, err);
-	if (rc == 0 && response->error_code != KERR_NONE)
-		rc = kafka_error_set(err, response->error_code, response->error_message);
+	request->voter_id = v->id;
+	request->voter_directory_id = v->directory_id;
+	rc = voter_call(run, &args->cluster, connection.client, v, API_REMOVE_RAFT_VOTER, request,
+			err);
 	connect_close(&connection);
 	return rc;
 }
@@ -245,27 +292,26 @@ static int voter_remove(struct run *run, const struct quorum_args *args, struct 
 int quorum_remove_run(struct run *run, void *data)
 {
 	struct quorum_args *args = data;
-	int id = (int)args->controller_id;
+	struct voter voter = {.id = (int32_t)args->controller_id};
 	enum output_format format;
 	struct json_out j = {0};
 	struct err err = {0};
-	struct uuid directory_id;
 	int rc = quorum_check(run, args, &format, &err);
 
 	if (rc < 0)
 		return argparse_usage(run, &err);
-	if (uuid_parse(&directory_id, str_of(args->directory_id)) < 0)
+	if (uuid_parse(&voter.directory_id, str_of(args->directory_id)) < 0)
 		rc = err_set(&err, E_INVALID,
 			     "Failed to parse --controller-directory-id: `%s` is not a "
 			     "base64-encoded UUID",
 			     args->directory_id);
 	else if (!args->dry_run)
-		rc = voter_remove(run, args, directory_id, &err);
+		rc = voter_remove(run, args, &voter, &err);
 	if (rc < 0)
 		return argparse_failure(run, &err);
 	if (format == OUTPUT_JSON) {
 		json_out_open(&j, NULL, '{');
-		json_out_int(&j, "removed", id);
+		json_out_int(&j, "removed", voter.id);
 		json_out_text(&j, "directoryId", args->directory_id);
 		json_out_bool(&j, "dryRun", args->dry_run);
 		json_out_close(&j, '}');
@@ -273,7 +319,7 @@ int quorum_remove_run(struct run *run, void *data)
 	} else {
 		/* Two blanks: as Apache's tool has it. */
 		output_say("%s KRaft controller %d with directory id %s\n",
-			   args->dry_run ? "DRY RUN of removing " : "Removed", id,
+			   args->dry_run ? "DRY RUN of removing " : "Removed", voter.id,
 			   args->directory_id);
 	}
 	return EXIT_OK;

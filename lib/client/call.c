@@ -495,9 +495,19 @@ void call_deadline(struct call *call)
 
 /* ---- Answers --------------------------------------------------------------------------------- */
 
+/* Requests that the leader of the metadata's quorum answers, to whom brokers pass them on. Apache's
+ * pass on also that it is none any more. */
+static bool call_is_of_quorum(const struct call *call)
+{
+	return call->api_key == API_DESCRIBE_QUORUM || call->api_key == API_ADD_RAFT_VOTER ||
+	       call->api_key == API_REMOVE_RAFT_VOTER;
+}
+
 /* Whether an error code says that this was the wrong place or the wrong moment. */
 static bool call_is_elsewhere(const struct call *call, int code)
 {
+	if (call_is_of_quorum(call) && call->target.kind != TARGET_NODE)
+		return code == KERR_NOT_CONTROLLER || code == KERR_NOT_LEADER_OR_FOLLOWER;
 	switch (call->target.kind) {
 	case TARGET_CONTROLLER:
 		return code == KERR_NOT_CONTROLLER;
@@ -566,7 +576,7 @@ void call_answered(struct call *call, const struct api *api, int16_t version, st
 		return;
 	}
 	link_throttle(l, api, call);
-	if (call->target.kind != TARGET_ANY && call->target.kind != TARGET_NODE && !call->no_retry)
+	if (!call->no_retry)
 		code = call_find_error(call, api->response->body, call->response, 2);
 	if (!code) {
 		call->err = (struct err){0};
@@ -584,7 +594,9 @@ void call_answered(struct call *call, const struct api *api, int16_t version, st
 	call->err.kafka_error = code;
 	call_fini(call);
 	arena_init(&call->arena);
-	/* It was answered, so nothing was done: also what must not be sent twice may be. */
+	/* It was answered, so nothing was done: also what must not be sent twice may be. Only a
+	 * leader of the quorum says so too when it loses its place with a change under way. */
+	call->was_sent |= call_is_of_quorum(call) && code == KERR_NOT_LEADER_OR_FOLLOWER;
 	call->state = CALL_WAITING;
 	list_push_back(&c->waiting, &call->link);
 	call->attempt_count++;

@@ -19,7 +19,8 @@
  *	E_INTERRUPTED	client_interrupt() was called
  *	E_CLOSED	the connection broke after a request that must not be sent twice was sent
  * Errors inside responses are the caller's, but those that say "wrong broker" or "not yet" (not
- * leader, not coordinator, not controller, loading) are retried here until the deadline. */
+ * leader, not coordinator, not controller, loading) are retried here until the deadline; of what
+ * went to any broker or a certain one only where the leader of the metadata's quorum answers. */
 #ifndef KAVKA_CLIENT_CLIENT_H
 #define KAVKA_CLIENT_CLIENT_H
 
@@ -122,7 +123,9 @@ struct call {
 	/* The result. `response` is in `arena` and borrows `frame`. */
 	int rc;
 	struct err err;
-	bool was_sent;			/* with rc < 0: the request had left, at least in part */
+	/* It had left, at least in part, and it is not known what became of it: with rc < 0, this
+	 * attempt; with rc 0, one before the one that was answered. */
+	bool was_sent;
 	int16_t version;
 	int32_t node_id;		/* who answered, or was tried last */
 	int32_t correlation_id;		/* of the last attempt that was sent */

@@ -146,6 +146,40 @@ led_by_other()
 	wait_for 10 state "$gone" Follower
 }
 
+# through_peer KEY ...: a broker whose first answer to that API says that it lost its place, which is
+# not known to be before or after it did what was asked for.
+through_peer()
+{
+	local key=$1 peer status
+
+	shift
+	rm -f peer.address
+	"$support_dir/odd-peer" lost 6 "$key" "${BROKER%%,*}" >peer.address 3>&- 4>&- &
+	peer=$!
+	wait_for 10 test -s peer.address
+	timeout 60 kafka-metadata-quorum --bootstrap-server "$(<peer.address)" "$@"
+	status=$?
+	kill "$peer"
+	return "$status"
+}
+
+@test "voters: a leader that lost its place with a change under way is no failure" {
+	improvement
+	gone=$(($(leader) % 3 + 1))
+	run --separate-stderr through_peer 81 remove-controller --controller-id "$gone" \
+		--controller-directory-id "$(directory "$gone")"
+	expect 0
+	out_has "KRaft controller $gone with directory id $(directory "$gone")"
+	wait_for 10 state "$gone" Observer
+	run --separate-stderr through_peer 80 --command-config "$gone.properties" add-controller
+	expect 0
+	out_has "Added controller $gone with directory id $(directory "$gone")"
+	wait_for 10 state "$gone" Follower
+	# the same without that doubt is refused
+	run --separate-stderr quorum --command-config "$gone.properties" add-controller
+	expect 1
+}
+
 @test "voters: a leader that is removed hands over" {
 	old=$(leader)
 	run --separate-stderr quorum remove-controller --controller-id "$old" \

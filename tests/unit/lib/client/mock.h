@@ -500,6 +500,18 @@ static void *mock_coordinator(struct mock *m, struct arena *a)
 	return r;
 }
 
+static void *mock_quorum(struct arena *a, int error)
+{
+	struct describe_quorum_response *r = WIRE_NEW(a, describe_quorum_response);
+
+	r->topics = WIRE_ARRAY(a, describe_quorum_response_topic_data, 1);
+	r->topics_count = 1;
+	r->topics[0].partitions = WIRE_ARRAY(a, describe_quorum_response_partition_data, 1);
+	r->topics[0].partitions_count = 1;
+	r->topics[0].partitions[0].error_code = (int16_t)error;
+	return r;
+}
+
 /* NULL: the mock has no such API; the test is wrong. */
 static void *mock_body(struct mock *m, struct mock_conn *mc, struct arena *a, const struct api *api,
 		       int16_t version, const void *body, int error)
@@ -507,6 +519,7 @@ static void *mock_body(struct mock *m, struct mock_conn *mc, struct arena *a, co
 	struct init_producer_id_response *pid;
 	struct create_topics_response *ct;
 	struct heartbeat_response *hb;
+	struct remove_raft_voter_response *removed;
 	void *r;
 
 	switch (api->key) {
@@ -543,6 +556,12 @@ static void *mock_body(struct mock *m, struct mock_conn *mc, struct arena *a, co
 		return mock_committed(m, a);
 	case API_CONSUMER_GROUP_HEARTBEAT:
 		return mock_modern(m, a, body, error);
+	case API_REMOVE_RAFT_VOTER:
+		removed = WIRE_NEW(a, remove_raft_voter_response);
+		removed->error_code = (int16_t)error;
+		return removed;
+	case API_DESCRIBE_QUORUM:
+		return mock_quorum(a, error);
 	case API_LEAVE_GROUP:
 		m->left_count++;
 		return message_new(api->response, a);

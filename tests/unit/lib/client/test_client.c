@@ -242,6 +242,53 @@ static void nodes_controllers_and_leaders_are_found(void **state)
 	arena_fini(&a);
 }
 
+/* One that is removed meanwhile would be told as not found. */
+static void a_leader_of_the_quorum_that_ends_leaves_a_doubt(void **state)
+{
+	struct call calls[] = {
+		{.target = TO_ANY, .api_key = API_REMOVE_RAFT_VOTER},
+		{.target = TO_ANY, .api_key = API_REMOVE_RAFT_VOTER},
+		{.target = TO_ANY, .api_key = API_DESCRIBE_QUORUM},
+		{.target = TO_NODE(1), .api_key = API_REMOVE_RAFT_VOTER},
+	};
+	static const struct mock_script scripts[] = {
+		{MOCK_ERROR, KERR_NOT_LEADER_OR_FOLLOWER, 2, 0},
+		{MOCK_ERROR, KERR_NOT_CONTROLLER, 1, 0},
+		{MOCK_ERROR, KERR_NOT_LEADER_OR_FOLLOWER, 1, 0},
+		{MOCK_ERROR, KERR_NOT_LEADER_OR_FOLLOWER, 1, 0},
+	};
+	struct remove_raft_voter_response *removed;
+	struct client_config *cfg;
+	struct err err = {0};
+	struct client *c;
+	struct arena a;
+	struct mock m;
+
+	(void)state;
+	mock_init(&m, 1, 1);
+	arena_init(&a);
+	c = mock_client(&m, CLIENT_ADMIN, "retry.backoff.ms=10", &cfg);
+	for (size_t i = 0; i < 4; i++) {
+		m.scripts[calls[i].api_key] = scripts[i];
+		calls[i].request = message_new(api_by_key(calls[i].api_key)->request, &a);
+		assert_int_equal(client_call_all(c, &calls[i], 1, &err), 0);
+		assert_int_equal(calls[i].rc, 0);
+	}
+	assert_int_equal(m.asked[API_REMOVE_RAFT_VOTER], 3 + 2 + 1);
+	assert_int_equal(m.asked[API_DESCRIBE_QUORUM], 2);
+	assert_true(calls[0].was_sent);
+	assert_false(calls[1].was_sent);
+	/* whoever asks one broker gets its answer */
+	removed = calls[3].response;
+	assert_int_equal(removed->error_code, KERR_NOT_LEADER_OR_FOLLOWER);
+	for (size_t i = 0; i < 4; i++)
+		call_fini(&calls[i]);
+	client_free(c);
+	client_config_free(cfg);
+	mock_fini(&m);
+	arena_fini(&a);
+}
+
 static void broken_connections_are_tried_again_but_nothing_is_created_twice(void **state)
 {
 	struct mock m;
@@ -375,6 +422,7 @@ int main(void)
 		cmocka_unit_test(bad_addresses_are_refused),
 		cmocka_unit_test(an_old_broker_is_spoken_to_in_its_versions),
 		cmocka_unit_test(nodes_controllers_and_leaders_are_found),
+		cmocka_unit_test(a_leader_of_the_quorum_that_ends_leaves_a_doubt),
 		cmocka_unit_test(broken_connections_are_tried_again_but_nothing_is_created_twice),
 		cmocka_unit_test(no_answer_ends_at_the_deadline_with_the_reason),
 		cmocka_unit_test(an_interrupt_ends_the_wait),
