@@ -107,7 +107,7 @@ static void reassign(struct admin *a)
 	topic.name = STR_LIT(SIM_TOPIC);
 	topic.partitions = &part;
 	topic.partitions_count = 1;
-	part.partition_index = (int32_t)world_below(&s->world, SIM_PARTITIONS);
+	part.partition_index = (int32_t)world_below(&s->world, SIM_PARTITIONS_FIRST);
 	part.replicas = replicas;
 	part.replicas_count = 3;
 	client_ask(&a->client, client_any_broker(&a->client), API_ALTER_PARTITION_REASSIGNMENTS, 0,
@@ -121,7 +121,8 @@ static void admin_step(void *ctx)
 	char name[32];
 
 	if (!a->has_topic) {
-		create_topic(a, STR_LIT(SIM_TOPIC), SIM_PARTITIONS, topic_created);
+		s->partitions = SIM_PARTITIONS_FIRST;
+		create_topic(a, STR_LIT(SIM_TOPIC), SIM_PARTITIONS_FIRST, topic_created);
 		return;
 	}
 	if (s->is_peaceful)

@@ -19,9 +19,9 @@ struct told {
 struct told_part {
 	struct told *items; /* by offset */
 	size_t count;
-	int64_t read_end;                    /* everything below was read in order */
-	int64_t next_number[SIM_PRODUCERS];  /* to be read */
-	int64_t acked_number[SIM_PRODUCERS]; /* all below were acknowledged */
+	int64_t read_end;                     /* everything below was read in order */
+	int64_t next_number[SIM_IDEMPOTENT];  /* to be read */
+	int64_t acked_number[SIM_IDEMPOTENT]; /* all below were acknowledged */
 };
 
 /* What is known of a partition, of any topic. */
@@ -38,6 +38,7 @@ struct checks {
 	struct told_part parts[SIM_PARTITIONS];
 	struct key keys[KEYS_MAX];
 	size_t key_count;
+	int32_t epochs[SIM_PARTITIONS]; /* of SIM_TOPIC: the newest */
 };
 
 void checks_init(struct sim *s)
@@ -76,12 +77,14 @@ void checks_acked(struct sim *s, int32_t partition, int64_t offset, unsigned pro
 
 	if (offset >= 0)
 		told(s, partition, offset, producer, number);
+	world_note(&s->world, (uint64_t)offset << 8 ^ (uint64_t)partition);
+	if (producer >= SIM_IDEMPOTENT)
+		return;
 	if (offset >= 0 && offset < p->read_end && number >= p->next_number[producer])
 		sim_fail(s,
 			 "partition %d: record %" PRId64 " of producer %u was not read at %" PRId64,
 			 partition, number, producer, offset);
 	p->acked_number[producer] = number + 1;
-	world_note(&s->world, (uint64_t)offset << 8 ^ (uint64_t)partition);
 }
 
 void checks_read(struct sim *s, int32_t partition, int64_t offset, unsigned producer,
@@ -95,6 +98,12 @@ void checks_read(struct sim *s, int32_t partition, int64_t offset, unsigned prod
 	if (offset > p->read_end)
 		sim_fail(s, "partition %d: read %" PRId64 " before %" PRId64, partition, offset,
 			 p->read_end);
+	p->read_end++;
+	world_note(&s->world, (uint64_t)offset << 8 ^ (uint64_t)number);
+	if (producer >= SIM_IDEMPOTENT) {
+		promises_read(s, partition, offset, producer, number);
+		return;
+	}
 	if (number != p->next_number[producer])
 		sim_fail(s,
 			 "partition %d, offset %" PRId64 ": record %" PRId64
@@ -102,8 +111,6 @@ void checks_read(struct sim *s, int32_t partition, int64_t offset, unsigned prod
 			 partition, offset, number, producer, p->next_number[producer],
 			 number < p->next_number[producer] ? "it is there twice" : "some are lost");
 	p->next_number[producer]++;
-	p->read_end++;
-	world_note(&s->world, (uint64_t)offset << 8 ^ (uint64_t)number);
 }
 
 /* ---- After every step ------------------------------------------------------------------------ */
@@ -140,6 +147,8 @@ static void check_replica(struct life *l, const struct partition *p)
 	if (p->leader_epoch >= EPOCHS_MAX)
 		sim_fail(s, "%.*s-%d is in epoch %d: elections without end", STR(p->topic),
 			 p->index, p->leader_epoch);
+	if (str_is(p->topic, SIM_TOPIC) && p->index < SIM_PARTITIONS)
+		s->checks->epochs[p->index] = MAX(s->checks->epochs[p->index], p->leader_epoch);
 	if (key->leader_of[p->leader_epoch] == 0) {
 		key->leader_of[p->leader_epoch] = (uint8_t)(node + 1);
 		s->elections++;
@@ -172,6 +181,26 @@ void checks_step(struct life *l)
 				check_replica(l, p);
 		}
 	}
+}
+
+int32_t checks_epoch(const struct sim *s, int32_t partition)
+{
+	return s->checks->epochs[partition];
+}
+
+int32_t checks_epoch_on(const struct sim *s, unsigned node, int32_t partition)
+{
+	struct life *l = s->node[node].life;
+
+	for (unsigned i = 0; l && i < l->broker.shard_count; i++) {
+		REPLICA_SET_FOREACH(l->shards[i].shard.replicas, p)
+		{
+			if (p->role == PARTITION_LEADER && p->index == partition &&
+			    str_is(p->topic, SIM_TOPIC))
+				return p->leader_epoch;
+		}
+	}
+	return -1;
 }
 
 /* ---- In the end ------------------------------------------------------------------------------ */
@@ -328,10 +357,11 @@ void checks_end(struct sim *s)
 	}
 	image_diff_topics(none, image, topic_ends, s);
 	image_unref(none);
+	promises_end(s);
 	for (int32_t i = 0; i < SIM_PARTITIONS; i++) {
 		const struct told_part *p = &s->checks->parts[i];
 
-		for (unsigned k = 0; k < SIM_PRODUCERS; k++) {
+		for (unsigned k = 0; k < SIM_IDEMPOTENT; k++) {
 			if (p->next_number[k] < p->acked_number[k])
 				sim_fail(s,
 					 "partition %d: record %" PRId64

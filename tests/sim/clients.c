@@ -57,6 +57,27 @@ void client_ask(struct client *c, unsigned to, enum api_key api, int16_t version
 	channel_send(c->channels[to], &ask->rq);
 }
 
+static void told(struct channel_request *rq, int rc UNUSED, const struct err *err UNUSED)
+{
+	free(rq->owner);
+}
+
+void client_tell(struct client *c, unsigned to, enum api_key api, int16_t version, const void *body)
+{
+	struct ask *ask = xcalloc(1, sizeof(*ask));
+
+	ask->rq = (struct channel_request){.api = api,
+					   .body = body,
+					   .version_min = version,
+					   .version_max = version,
+					   .timeout_ms = ASK_TIMEOUT_MS,
+					   .done = told,
+					   .owner = ask};
+	channel_send(c->channels[to], &ask->rq);
+	channel_cancel(&ask->rq);
+	free(ask);
+}
+
 unsigned client_any_broker(struct client *c)
 {
 	unsigned i;
@@ -82,7 +103,7 @@ static void refreshed(void *owner, const void *response)
 	c->is_refreshing = false;
 	if (!m || m->topics_count != 1 || m->topics[0].error_code != KERR_NONE)
 		return;
-	c->has_topic = true;
+	c->partitions = MAX(c->partitions, MIN(m->topics[0].partitions_count, SIM_PARTITIONS));
 	for (int32_t i = 0; i < m->topics[0].partitions_count; i++) {
 		const struct metadata_response_partition *p = &m->topics[0].partitions[i];
 
@@ -112,6 +133,16 @@ void client_refresh(struct client *c)
 	client_ask(c, client_any_broker(c), API_METADATA, 12, &m, refreshed, c);
 }
 
+int64_t client_wait(struct client *c, int32_t partition)
+{
+	if (c->leader[partition] >= 0)
+		return 0;
+	if (partition >= c->sim->partitions)
+		return 500;
+	client_refresh(c);
+	return 150;
+}
+
 /* ---- The host -------------------------------------------------------------------------------- */
 
 void clients_start(struct sim *s)
@@ -125,6 +156,7 @@ void clients_start(struct sim *s)
 	n->life = l;
 	l->node = n;
 	sim_shard_init(&l->shards[0], l, 0);
+	promises_start(s);
 	admin_start(s);
 	producers_start(s);
 	consumer_start(s);

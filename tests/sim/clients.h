@@ -9,8 +9,14 @@
 
 #define SIM_TOPIC "numbers"
 #define SIM_GROUP "readers"
-#define SIM_PARTITIONS 3
-#define SIM_PRODUCERS 3
+/* It begins with three partitions and grows. */
+#define SIM_PARTITIONS 5
+#define SIM_PARTITIONS_FIRST 3
+/* The first ones are idempotent; then come one of acks=all, one of acks=1 and one of acks=0 without
+ * sequences. */
+#define SIM_PRODUCERS 6
+#define SIM_IDEMPOTENT 3
+#define SIM_PLAIN 3
 #define ASK_TIMEOUT_MS 6000
 
 struct client {
@@ -18,7 +24,7 @@ struct client {
 	struct sim_shard *shard;
 	struct channel *channels[SIM_NODES_MAX];
 	/* what Metadata said last */
-	bool has_topic;
+	int32_t partitions;             /* 0: no topic */
 	int32_t leader[SIM_PARTITIONS]; /* -1: none */
 	int32_t leader_epoch[SIM_PARTITIONS];
 	bool is_refreshing;
@@ -29,8 +35,14 @@ void client_init(struct client *c, struct sim *s);
  * until this returns. */
 void client_ask(struct client *c, unsigned to, enum api_key api, int16_t version, const void *body,
 		void (*done)(void *owner, const void *response), void *owner);
+/* The same without an answer; nothing happens if there is no connection yet. */
+void client_tell(struct client *c, unsigned to, enum api_key api, int16_t version,
+		 const void *body);
 /* Brings the metadata up to date soon. */
 void client_refresh(struct client *c);
+/* Milliseconds after which it is to be looked again who leads a partition; 0: that is known. Asks
+ * for metadata if there is hope. */
+int64_t client_wait(struct client *c, int32_t partition);
 /* Some node that a client may ask. */
 unsigned client_any_broker(struct client *c);
 /* Runs later, on the clients' host. */
@@ -39,11 +51,21 @@ void client_at(struct client *c, int64_t delay_ms, void (*run)(void *ctx), void 
 /* producers.c */
 void producers_start(struct sim *s);
 bool producers_are_idle(const struct sim *s); /* in peace: all that was sent has its answer */
+/* Numbers below it were sent, perhaps. */
+int64_t producer_next(const struct sim *s, unsigned producer, int32_t partition);
 /* consumers.c */
 void consumer_start(struct sim *s);
 int64_t consumer_position(const struct sim *s, int32_t partition);
 /* admin.c */
 void admin_start(struct sim *s);
+
+/* promises.c: what producers without sequences may count on */
+void promises_start(struct sim *s);
+void promises_acked(struct sim *s, int32_t partition, unsigned producer, int64_t number,
+		    int32_t epoch);
+void promises_read(struct sim *s, int32_t partition, int64_t offset, unsigned producer,
+		   int64_t number);
+void promises_end(struct sim *s);
 
 /* checks.c: what clients were told and what they saw. Record `number` of a producer in a partition
  * is at `offset`. */
@@ -51,5 +73,9 @@ void checks_acked(struct sim *s, int32_t partition, int64_t offset, unsigned pro
 		  int64_t number);
 void checks_read(struct sim *s, int32_t partition, int64_t offset, unsigned producer,
 		 int64_t number);
+/* The newest epoch that a partition of SIM_TOPIC was ever led in; 0: none. */
+int32_t checks_epoch(const struct sim *s, int32_t partition);
+/* The epoch that a node leads it in; -1: it does not. */
+int32_t checks_epoch_on(const struct sim *s, unsigned node, int32_t partition);
 
 #endif

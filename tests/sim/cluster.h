@@ -7,6 +7,7 @@
  *	servers.c	a node's life: formatting, start, images to the shards, checkpoints, ends
  *	clients.c	what clients have in common: finding leaders, asking
  *	producers.c	writing numbered records; consumers.c: reading them, committing; admin.c
+ *	promises.c	what producers without sequences may count on
  *	checks.c	what must hold after every step, and in the end
  *	cluster.c	what happens
  *
@@ -103,6 +104,7 @@ struct producer;
 struct consumer;
 struct admin;
 struct checks;
+struct promises;
 
 struct sim {
 	struct world world;
@@ -113,10 +115,12 @@ struct sim {
 	bool is_peaceful;
 	uint32_t disk_fault, fsync_fault, reset; /* chances in a million */
 	uint64_t work_us_max;
+	int32_t partitions; /* that the operator wants SIM_TOPIC to have, by now */
 	struct producer *producers;
 	struct consumer *consumers;
 	struct admin *admin;
 	struct checks *checks;
+	struct promises *promises;
 	uint64_t crashes, stops, elections, produced, consumed, commits, changes;
 };
 

@@ -45,6 +45,9 @@ static void part_record(struct consumer_part *p, const struct record *r)
 	if (sscanf(text, "%u %" SCNd64, &producer, &number) != 2 || producer >= SIM_PRODUCERS)
 		sim_fail(s, "partition %d, offset %" PRId64 ": '%s' was never written",
 			 p->partition, r->offset, text);
+	if (number < 0 || number >= producer_next(s, producer, p->partition))
+		sim_fail(s, "partition %d, offset %" PRId64 ": '%s' was not written yet",
+			 p->partition, r->offset, text);
 	checks_read(s, p->partition, r->offset, producer, number);
 	p->position = r->offset + 1;
 	s->consumed++;
@@ -107,10 +110,12 @@ static void part_fetch(void *ctx)
 	struct fetch_request m;
 	struct fetch_request_topic topic;
 	struct fetch_request_partition part;
+	int64_t delay_ms = client_wait(c, p->partition);
 
-	if (c->leader[p->partition] < 0 || p->consumer->is_starting) {
-		client_refresh(c);
-		client_at(c, RETRY_MS, part_fetch, p);
+	if (p->consumer->is_starting && delay_ms == 0)
+		delay_ms = RETRY_MS;
+	if (delay_ms) {
+		client_at(c, delay_ms, part_fetch, p);
 		return;
 	}
 	WIRE_INIT(fetch_request, &m);
@@ -193,8 +198,8 @@ static void send_commit(struct consumer *k)
 	m.topics_count = 1;
 	topic.name = STR_LIT(SIM_TOPIC);
 	topic.partitions = parts;
-	topic.partitions_count = SIM_PARTITIONS;
-	for (int32_t i = 0; i < SIM_PARTITIONS; i++) {
+	topic.partitions_count = k->client.partitions;
+	for (int32_t i = 0; i < k->client.partitions; i++) {
 		struct consumer_part *p = &k->parts[i];
 
 		WIRE_INIT(offset_commit_request_partition, &parts[i]);
@@ -260,7 +265,7 @@ static void fetch_offsets(struct consumer *k)
 	WIRE_INIT(offset_fetch_request, &m);
 	WIRE_INIT(offset_fetch_request_group, &group);
 	WIRE_INIT(offset_fetch_request_topics, &topic);
-	for (int32_t i = 0; i < SIM_PARTITIONS; i++)
+	for (int32_t i = 0; i < k->client.partitions; i++)
 		indexes[i] = i;
 	m.groups = &group;
 	m.groups_count = 1;
@@ -269,7 +274,7 @@ static void fetch_offsets(struct consumer *k)
 	group.topics_count = 1;
 	topic.name = STR_LIT(SIM_TOPIC);
 	topic.partition_indexes = indexes;
-	topic.partition_indexes_count = SIM_PARTITIONS;
+	topic.partition_indexes_count = k->client.partitions;
 	client_ask(&k->client, (unsigned)k->coordinator - 1, API_OFFSET_FETCH, 8, &m,
 		   offsets_fetched, k);
 }
