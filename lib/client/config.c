@@ -20,15 +20,15 @@
 
 const struct client_config_row client_config_rows[CC_COUNT] = {
 #define X(id, key, type, role, preset, min, max, choice, effect, text) \
-	[CC_##id] = {key, CLIENT_CONFIG_##type, role, preset, min, max, choice, EFFECT_##effect,   \
-		     text},
+	[CC_##id] = {key,    CLIENT_CONFIG_##type, role, preset, min, max, \
+		     choice, EFFECT_##effect,      text},
 #include "client/config.def"
 #undef X
 };
 
 struct client_config {
 	enum client_role role;
-	char *values[CC_COUNT];		/* NULL: not set */
+	char *values[CC_COUNT]; /* NULL: not set */
 	bool is_checked;
 };
 
@@ -95,8 +95,7 @@ static int config_bad_int(const struct client_config_row *row, const char *value
 		       value, (long long)row->min, (long long)row->max);
 }
 
-static int config_validate(const struct client_config_row *row, const char *value,
-			   struct err *err)
+static int config_validate(const struct client_config_row *row, const char *value, struct err *err)
 {
 	int64_t number;
 	char *end;
@@ -119,14 +118,13 @@ static int config_validate(const struct client_config_row *row, const char *valu
 		return 0;
 	case CLIENT_CONFIG_CHOICE:
 		if (!config_has_choice(row->choices, value))
-			return err_set(err, E_INVALID, "%s=%s: must be one of %s", row->name,
-				       value, row->choices);
+			return err_set(err, E_INVALID, "%s=%s: must be one of %s", row->name, value,
+				       row->choices);
 		return 0;
 	case CLIENT_CONFIG_STRING:
 	case CLIENT_CONFIG_LIST:
 	case CLIENT_CONFIG_CLASS:
-	case CLIENT_CONFIG_PASSWORD:
-		return 0;
+	case CLIENT_CONFIG_PASSWORD: return 0;
 	}
 	return 0;
 }
@@ -148,7 +146,10 @@ static void config_warn_unknown(const char *key)
 static bool config_is_foreign(const char *key)
 {
 	static const char *const prefixes[] = {
-		"config.providers.", "metrics.context.", "schema.registry.", "basic.auth.",
+		"config.providers.",
+		"metrics.context.",
+		"schema.registry.",
+		"basic.auth.",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
@@ -208,9 +209,15 @@ int client_config_set_pair(struct client_config *cfg, const char *pair, struct e
 
 int client_config_load(struct client_config *cfg, const struct props *props, struct err *err)
 {
-	for (size_t i = 0; i < props->count; i++) {
-		int rc = client_config_set(cfg, props->items[i].key, props->items[i].value, err);
+	/* A node's own file, as add-controller wants it: most of it is not for clients. */
+	bool is_node = props_get(props, "process.roles") != NULL;
 
+	for (size_t i = 0; i < props->count; i++) {
+		const char *key = props->items[i].key;
+		int rc = 0;
+
+		if (!is_node || client_config_find(key) >= 0)
+			rc = client_config_set(cfg, key, props->items[i].value, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -342,9 +349,9 @@ static int config_check_reset(struct client_config *cfg, struct err *err)
 {
 	const char *reset = client_config_str(cfg, CC_AUTO_OFFSET_RESET);
 
-	if (!reset || (strcasecmp(reset, "earliest") != 0 && strcasecmp(reset, "latest") != 0 &&
-		       strcasecmp(reset, "none") != 0 &&
-		       strncasecmp(reset, "by_duration:P", 13) != 0))
+	if (!reset ||
+	    (strcasecmp(reset, "earliest") != 0 && strcasecmp(reset, "latest") != 0 &&
+	     strcasecmp(reset, "none") != 0 && strncasecmp(reset, "by_duration:P", 13) != 0))
 		return err_set(err, E_INVALID,
 			       "auto.offset.reset=%s: must be earliest, latest, none or "
 			       "by_duration:PnDTnHnMn.nS",

@@ -26,19 +26,19 @@ enum client_role {
 
 enum client_config_type {
 	CLIENT_CONFIG_BOOL,
-	CLIENT_CONFIG_INT,	/* all integers; ranges in the table */
+	CLIENT_CONFIG_INT, /* all integers; ranges in the table */
 	CLIENT_CONFIG_DOUBLE,
 	CLIENT_CONFIG_STRING,
-	CLIENT_CONFIG_CHOICE,	/* one of the words of the range, any case */
-	CLIENT_CONFIG_LIST,	/* with commas */
-	CLIENT_CONFIG_CLASS,	/* a Java class name; kavka knows the standard ones */
-	CLIENT_CONFIG_PASSWORD,	/* never printed */
+	CLIENT_CONFIG_CHOICE,   /* one of the words of the range, any case */
+	CLIENT_CONFIG_LIST,     /* with commas */
+	CLIENT_CONFIG_CLASS,    /* a Java class name; kavka knows the standard ones */
+	CLIENT_CONFIG_PASSWORD, /* never printed */
 };
 
 enum client_config_effect {
 	EFFECT_FULL,
-	EFFECT_SILENT,		/* has no meaning here, and nobody misses it */
-	EFFECT_WARN,		/* has none: say so once when it is set */
+	EFFECT_SILENT, /* has no meaning here, and nobody misses it */
+	EFFECT_WARN,   /* has none: say so once when it is set */
 };
 
 /* The keys: CC_BOOTSTRAP_SERVERS, ... */
@@ -53,9 +53,9 @@ struct client_config_row {
 	const char *name;
 	enum client_config_type type;
 	unsigned roles;
-	const char *preset;		/* default as text; NULL: null */
+	const char *preset; /* default as text; NULL: null */
 	int64_t min, max;
-	const char *choices;		/* CLIENT_CONFIG_CHOICE: "all|-1|0|1" */
+	const char *choices; /* CLIENT_CONFIG_CHOICE: "all|-1|0|1" */
 	enum client_config_effect effect;
 	const char *doc;
 };
@@ -72,6 +72,7 @@ MUST_USE int client_config_set(struct client_config *cfg, const char *key, const
 			       struct err *err);
 /* "key=value" as on a command line (--producer-property, --command-property). */
 MUST_USE int client_config_set_pair(struct client_config *cfg, const char *pair, struct err *err);
+/* All of them. In a node's own file (it has process.roles) nothing is said of unknown keys. */
 MUST_USE int client_config_load(struct client_config *cfg, const struct props *props,
 				struct err *err);
 MUST_USE int client_config_read(struct client_config *cfg, const char *path, struct err *err);
