@@ -59,7 +59,7 @@ static struct dir_batch *batch_new(struct shard *s)
 	return batch;
 }
 
-/* Those whose replica still is where it was then, also if that directory has failed: only who knows
+/* Those whose replica still is, or is to be, where it was then, also if that directory has failed: only who knows
  * where a replica is can tell that it is gone. */
 static void batch_retry(struct dir_batch *batch)
 {
@@ -76,7 +76,7 @@ static void batch_retry(struct dir_batch *batch)
 		const struct partition *p =
 			replica_set_find(s->replicas, choice->topic_id, choice->index);
 
-		if (p && uuid_eq(replica_set_dir_id(p->set, p->dir), choice->dir_id))
+		if (p && uuid_eq(partition_wanted_dir(p), choice->dir_id))
 			batch_add(s->dir_batch, choice);
 	}
 	if (is_first)
@@ -155,7 +155,7 @@ void assign_dirs_note(struct shard *s, const struct partition *p)
 		shard_timer_start(s, &s->dir_batch->timer, 0);
 	}
 	batch_add(s->dir_batch, &(struct dir_choice){
-					.dir_id = replica_set_dir_id(p->set, p->dir),
+					.dir_id = partition_wanted_dir(p),
 					.topic_id = p->topic_id,
 					.index = p->index,
 				});

@@ -9,7 +9,7 @@ struct dir_batch;
 struct partition;
 struct shard;
 
-/* `p` is in the directory that the controller is to hear of. On p's shard, also in the middle of an
+/* The controller is to hear of partition_wanted_dir(p). On p's shard, also in the middle of an
  * image being applied. */
 void assign_dirs_note(struct shard *s, const struct partition *p);
 /* What has not been sent: NULL is fine. */

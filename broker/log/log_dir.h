@@ -122,6 +122,8 @@ char *log_dir_partition_path(const struct log_dir *dir, struct str topic, int32_
 /* Renames TOPIC-N to TOPIC-N.HEX-stray (a partition that this node should not have); it is kept,
  * never served. -errno. */
 MUST_USE int log_dir_set_aside(struct log_dir *dir, const char *name, struct err *err);
+/* Renames TOPIC-N.HEX-future to TOPIC-N. -errno. */
+MUST_USE int log_dir_promote(struct log_dir *dir, const char *name, struct err *err);
 /* Renames it to TOPIC-N.HEX-delete. -errno. */
 MUST_USE int log_dir_discard(struct log_dir *dir, const char *name, struct err *err);
 

@@ -153,22 +153,13 @@ void partition_dir_touch(struct env *env, const char *path)
 	env->ops->close(env, fd);
 }
 
-static int rename_aside(struct log_dir *dir, const char *name, const char *suffix, struct err *err)
+static int rename_in(struct log_dir *dir, const char *name, const char *new_name, struct err *err)
 {
 	struct env *env = dir->env;
-	char new_name[LOG_DIR_NAME_MAX];
-	struct log_dir_entry entry;
-	char *from, *to;
+	char *from = xasprintf("%s/%s", dir->path, name);
+	char *to = xasprintf("%s/%s", dir->path, new_name);
 	int rc;
 
-	if (log_dir_parse_name(&entry, name) < 0)
-		return err_set(err, E_MALFORMED, "%s: not a partition directory", name);
-	/* Without the suffix that it has. */
-	snprintf(entry.name, sizeof(entry.name), "%.*s-%" PRId32, (int)entry.topic.len, name,
-		 entry.partition);
-	log_dir_suffixed_name(env, entry.name, suffix, new_name);
-	from = xasprintf("%s/%s", dir->path, name);
-	to = xasprintf("%s/%s", dir->path, new_name);
 	partition_dir_touch(env, from);
 	rc = env->ops->rename(env, from, to);
 	if (rc == 0)
@@ -178,6 +169,37 @@ static int rename_aside(struct log_dir *dir, const char *name, const char *suffi
 	free(from);
 	free(to);
 	return rc;
+}
+
+/* Without the suffix that it has. */
+static int plain_name(const char *name, char plain[LOG_DIR_NAME_MAX], struct err *err)
+{
+	struct log_dir_entry entry;
+
+	if (log_dir_parse_name(&entry, name) < 0)
+		return err_set(err, E_MALFORMED, "%s: not a partition directory", name);
+	snprintf(plain, LOG_DIR_NAME_MAX, "%.*s-%" PRId32, (int)entry.topic.len, name,
+		 entry.partition);
+	return 0;
+}
+
+static int rename_aside(struct log_dir *dir, const char *name, const char *suffix, struct err *err)
+{
+	char plain[LOG_DIR_NAME_MAX], new_name[LOG_DIR_NAME_MAX];
+	int rc = plain_name(name, plain, err);
+
+	if (rc < 0)
+		return rc;
+	log_dir_suffixed_name(dir->env, plain, suffix, new_name);
+	return rename_in(dir, name, new_name, err);
+}
+
+int log_dir_promote(struct log_dir *dir, const char *name, struct err *err)
+{
+	char plain[LOG_DIR_NAME_MAX];
+	int rc = plain_name(name, plain, err);
+
+	return rc < 0 ? rc : rename_in(dir, name, plain, err);
 }
 
 int log_dir_set_aside(struct log_dir *dir, const char *name, struct err *err)

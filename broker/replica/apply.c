@@ -12,13 +12,16 @@
 struct found {
 	struct map_node node;
 	unsigned dir;
+	bool is_assigned; /* it is where the metadata says */
 	char name[LOG_DIR_NAME_MAX];
+	char future_name[LOG_DIR_NAME_MAX]; /* of the directory; struct apply.futures only */
 };
 
 struct apply {
 	struct replica_set *set;
 	const struct image *image;
-	struct map found; /* empty but for the first image */
+	struct map found;   /* empty but for the first image */
+	struct map futures; /* what the metadata takes for a replica, amid a move; likewise */
 	unsigned scan_dir;
 	unsigned opened_count, deleted_count, scanned_count;
 };
@@ -38,47 +41,118 @@ static bool found_is_wanted(const struct apply *a, const struct log_dir_entry *e
 	       node_list_has(partition->replicas, options->node_id);
 }
 
+/* Whether the metadata says that the replica is in the directory that is being looked through. */
+static bool found_is_assigned(const struct apply *a, const struct log_dir_entry *entry)
+{
+	const struct replica_set *set = a->set;
+	const struct image_partition *p =
+		image_partition(image_topic_by_name(a->image, entry->topic), entry->partition);
+
+	return p && uuid_eq(partition_assigned_dir(set, p), replica_set_dir_id(set, a->scan_dir));
+}
+
+static void found_set_aside(const struct apply *a, unsigned dir, const char *name)
+{
+	struct log_dir *log_dir = a->set->dirs[dir].log_dir;
+	struct err err = {0};
+
+	if (log_dir_set_aside(log_dir, name, &err) < 0)
+		say_warn("%s/%s: %s", log_dir->path, name, err_message(&err));
+}
+
+static void found_discard(const struct apply *a, unsigned dir, const char *name)
+{
+	struct log_dir *log_dir = a->set->dirs[dir].log_dir;
+	struct err err = {0};
+
+	if (log_dir_discard(log_dir, name, &err) < 0)
+		say_warn("%s/%s: %s", log_dir->path, name, err_message(&err));
+}
+
+static void found_put(struct map *map, const struct apply *a, const struct log_dir_entry *entry)
+{
+	struct found *found = xcalloc(1, sizeof(*found));
+
+	found->dir = a->scan_dir;
+	found->is_assigned = found_is_assigned(a, entry);
+	snprintf(found->name, sizeof(found->name), "%.*s-%d", STR(entry->topic), entry->partition);
+	memcpy(found->future_name, entry->name, sizeof(found->future_name));
+	map_put(map, &found->node, found->name, strlen(found->name));
+}
+
 static int found_add(void *ctx, const struct log_dir_entry *entry)
 {
 	struct apply *a = ctx;
-	struct log_dir *dir = a->set->dirs[a->scan_dir].log_dir;
-	struct found *found;
-	struct err err = {0};
-	bool is_ours;
+	const char *path = a->set->dirs[a->scan_dir].log_dir->path;
+	char name[LOG_DIR_NAME_MAX];
+	struct map_node *twin;
+	struct found *other;
+	bool is_wanted, is_ours;
 
 	if (str_is(entry->topic, "__cluster_metadata"))
 		return 0;
 	if (entry->kind != LOG_DIR_PARTITION && entry->kind != LOG_DIR_FUTURE)
 		return 0;
-	if (!found_is_wanted(a, entry, &is_ours) || entry->kind == LOG_DIR_FUTURE) {
-		if (!is_ours)
-			return 0;
-		/* An unfinished move starts again from nothing; what nobody knows is kept aside. */
-		if (entry->kind == LOG_DIR_FUTURE) {
-			if (log_dir_discard(dir, entry->name, &err) < 0)
-				say_warn("%s/%s: %s", dir->path, entry->name, err_message(&err));
-			return 0;
-		}
-		say_warn("%s/%s belongs to no partition of this node: set aside as -stray",
-			 dir->path, entry->name);
-		if (log_dir_set_aside(dir, entry->name, &err) < 0)
-			say_warn("%s/%s: %s", dir->path, entry->name, err_message(&err));
-		return 0;
-	}
+	is_wanted = found_is_wanted(a, entry, &is_ours);
 	if (!is_ours)
 		return 0;
-	if (map_get(&a->found, entry->name, strlen(entry->name))) {
-		say_error("%s is in two log directories: the one in %s is set aside as -stray",
-			  entry->name, dir->path);
-		if (log_dir_set_aside(dir, entry->name, &err) < 0)
-			say_warn("%s/%s: %s", dir->path, entry->name, err_message(&err));
+	if (entry->kind == LOG_DIR_FUTURE) {
+		snprintf(name, sizeof(name), "%.*s-%d", STR(entry->topic), entry->partition);
+		if (is_wanted && found_is_assigned(a, entry) &&
+		    !map_get(&a->futures, name, strlen(name)))
+			found_put(&a->futures, a, entry);
+		else /* an unfinished move starts again from nothing */
+			found_discard(a, a->scan_dir, entry->name);
 		return 0;
 	}
-	found = xcalloc(1, sizeof(*found));
-	found->dir = a->scan_dir;
-	memcpy(found->name, entry->name, sizeof(found->name));
-	map_put(&a->found, &found->node, found->name, strlen(found->name));
+	if (!is_wanted) {
+		say_warn("%s/%s belongs to no partition of this node: set aside as -stray", path,
+			 entry->name);
+		found_set_aside(a, a->scan_dir, entry->name);
+		return 0;
+	}
+	twin = map_get(&a->found, entry->name, strlen(entry->name));
+	if (!twin) {
+		found_put(&a->found, a, entry);
+		return 0;
+	}
+	other = CONTAINER_OF(twin, struct found, node);
+	say_error("%s is in two log directories: the one in %s is set aside as -stray", entry->name,
+		  found_is_assigned(a, entry) ? a->set->dirs[other->dir].log_dir->path : path);
+	if (found_is_assigned(a, entry)) {
+		found_set_aside(a, other->dir, entry->name);
+		other->dir = a->scan_dir;
+	} else {
+		found_set_aside(a, a->scan_dir, entry->name);
+	}
 	return 0;
+}
+
+/* The log that was to be replaced is there: then it is the replica, which has all that was
+ * acknowledged. Else the one that was to replace it is, as the controller believes. */
+static void apply_futures(struct apply *a)
+{
+	struct found *found;
+
+	MAP_FOREACH (&a->futures, found, struct found, node) {
+		struct log_dir *dir = a->set->dirs[found->dir].log_dir;
+		struct err err = {0};
+
+		map_remove(&a->futures, &found->node);
+		if (map_get(&a->found, found->name, strlen(found->name))) {
+			found_discard(a, found->dir, found->future_name);
+			free(found);
+		} else if (log_dir_promote(dir, found->future_name, &err) < 0) {
+			say_error("%s/%s: %s", dir->path, found->future_name, err_message(&err));
+			free(found);
+		} else {
+			say_warn("%s: the log is in no directory that can be read; what had been "
+				 "copied to %s takes its place",
+				 found->name, dir->path);
+			map_put(&a->found, &found->node, found->name, strlen(found->name));
+		}
+	}
+	map_fini(&a->futures);
 }
 
 static void apply_scan_dirs(struct apply *a)
@@ -118,8 +192,8 @@ static struct found *apply_found(const struct apply *a, const struct partition *
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
-static struct uuid partition_assigned_dir(const struct replica_set *set,
-					  const struct image_partition *from)
+struct uuid partition_assigned_dir(const struct replica_set *set,
+				   const struct image_partition *from)
 {
 	for (uint32_t i = 0; i < from->replicas.count; i++)
 		if (from->replicas.ids[i] == set->options.node_id)
@@ -198,6 +272,8 @@ static void partition_open(struct apply *a, struct partition *p, const struct im
 		return;
 	}
 	p->dir = (unsigned)chosen;
+	p->has_dir = true;
+	p->assigned_dir = partition_assigned_dir(set, from);
 	rc = partition_open_log(p, found, &err);
 	if (rc < 0) {
 		struct replica_dir *dir = &set->dirs[p->dir];
@@ -213,8 +289,7 @@ static void partition_open(struct apply *a, struct partition *p, const struct im
 		}
 		return;
 	}
-	if (set->options.dir_chosen &&
-	    !uuid_eq(partition_assigned_dir(set, from), replica_set_dir_id(set, p->dir)))
+	if (set->options.dir_chosen && !uuid_eq(p->assigned_dir, replica_set_dir_id(set, p->dir)))
 		set->options.dir_chosen(set->options.ctx, p);
 	/* Not offline any more; the metadata says which of the two it is. */
 	p->role = PARTITION_FOLLOWER;
@@ -248,6 +323,7 @@ static void apply_delete(struct apply *a, struct partition *p, enum kafka_error 
 
 	replica_set_remove(set, p);
 	follow_stop(p);
+	p->is_move_asked = false;
 	partition_cancel_move(p);
 	p->log = NULL;
 	p->role = PARTITION_OFFLINE;
@@ -370,8 +446,10 @@ void replica_set_apply(struct replica_set *set, const struct image *old_image,
 		return;
 	replica_set_enter(set);
 	map_init(&a.found);
+	map_init(&a.futures);
 	if (!set->image)
 		apply_scan_dirs(&a);
+	apply_futures(&a);
 	image_diff_topics(old_image, image, apply_topic, &a);
 	if (set->image)
 		apply_configs(&a, old_image);
@@ -380,7 +458,7 @@ void replica_set_apply(struct replica_set *set, const struct image *old_image,
 	set->image = image_ref(image);
 	if (image_nodes_differ(old_image, image))
 		REPLICA_SET_FOREACH(set, p)
-		partition_brokers_changed(p);
+	partition_brokers_changed(p);
 	fetchers_apply(set);
 	replica_set_leave(set);
 	if (a.scanned_count > 0)

@@ -1,18 +1,25 @@
 /* Moving a replica to another log directory of this node: a future log there is filled from the
  * current one, a piece per tick, and takes its place when it has everything.
  *
- * The order at the end is: close the gap, give the future directory its plain name, discard the old
- * one. A crash between the last two leaves two equal directories; the next start keeps the first
- * and sets the other aside. A crash before leaves a -future directory, which a start discards. */
+ * The order at the end is: close the gap, have the controller write down the new directory, close
+ * the gap again, give the future directory its plain name, discard the old one. So the metadata
+ * never names a directory from which the replica could be missing when its disk fails. A crash
+ * before the new name leaves a -future directory: a start discards it, and tells the controller of
+ * the old one; where that is gone with its disk, what the controller was told of is the replica. A
+ * crash after it leaves two equal directories: a start keeps the one that the metadata names.
+ * Source: ReplicaAlterLogDirsThread.scala, LogManager.recoverAbandonedFutureLogs */
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/say.h"
+#include "metadata/features.h"
 #include "replica/replica_int.h"
 
 #include <stdio.h>
 
 #define MOVE_STEP_BYTES (1024 * 1024)
 #define MOVE_AHEAD_BYTES (4 * 1024 * 1024)
+/* How often to look for what was appended while the controller is asked. */
+#define MOVE_ASKED_MS 10
 
 static int move_open_future(struct partition *p, unsigned dir, struct err *err)
 {
@@ -51,6 +58,7 @@ static void move_forget_future(struct partition *p)
 
 void partition_cancel_move(struct partition *p)
 {
+	struct replica_set *set = p->set;
 	struct log *future = p->future;
 	struct err err = {0};
 
@@ -59,6 +67,54 @@ void partition_cancel_move(struct partition *p)
 	move_forget_future(p);
 	if (log_delete(future, &err) < 0)
 		say_warn("%.*s-%d: %s", STR(p->topic), p->index, err_message(&err));
+	if (!p->is_move_asked)
+		return;
+	p->is_move_asked = false;
+	set->options.dir_chosen(set->options.ctx, p);
+}
+
+void partition_leave_move(struct partition *p)
+{
+	struct log *future = p->future;
+	struct err err = {0};
+
+	if (!p->is_move_asked) {
+		partition_cancel_move(p);
+		return;
+	}
+	p->is_move_asked = false;
+	move_forget_future(p);
+	if (log_close(future, &err) < 0)
+		say_warn("%.*s-%d: %s", STR(p->topic), p->index, err_message(&err));
+}
+
+struct uuid partition_wanted_dir(const struct partition *p)
+{
+	return replica_set_dir_id(p->set, p->is_move_asked ? p->future_dir : p->dir);
+}
+
+/* Whether the metadata names the new directory, or none at all, as before metadata.version 3.7. */
+static bool move_is_granted(const struct partition *p)
+{
+	const struct replica_set *set = p->set;
+
+	return !set->options.dir_chosen || !set->image ||
+	       !metadata_has_directories(image_metadata_version(set->image)) ||
+	       uuid_eq(p->assigned_dir, replica_set_dir_id(set, p->future_dir));
+}
+
+/* Whether the future log may take its place now; else the controller is asked. */
+static bool move_ask(struct partition *p)
+{
+	struct replica_set *set = p->set;
+
+	if (move_is_granted(p))
+		return true;
+	if (!p->is_move_asked) {
+		p->is_move_asked = true;
+		set->options.dir_chosen(set->options.ctx, p);
+	}
+	return false;
 }
 
 enum kafka_error partition_move(struct partition *p, unsigned dir)
@@ -115,9 +171,8 @@ static int move_swap(struct partition *p, struct err *err)
 	set->dirs[p->dir].partition_count--;
 	p->dir = p->future_dir;
 	set->dirs[p->dir].partition_count++;
+	p->is_move_asked = false;
 	say_info("%.*s-%d: moved to %s", STR(p->topic), p->index, set->dirs[p->dir].log_dir->path);
-	if (set->options.dir_chosen)
-		set->options.dir_chosen(set->options.ctx, p);
 	/* The partition is whole without it: a directory that stays behind is only a warning. */
 	if (log_delete(old, err) < 0)
 		say_warn("%.*s-%d: %s", STR(p->topic), p->index, err_message(err));
@@ -162,24 +217,38 @@ static int move_copy(struct partition *p, struct err *err)
 	return rc;
 }
 
-bool partition_move_step(struct partition *p)
+static int64_t move_wait_ms(const struct partition *p)
 {
+	const struct replica_set *set = p->set;
+	int64_t paid_ms =
+		throttle_wait_us(&set->throttles->move, env_mono_us(set->options.env)) / 1000 + 1;
+
+	return p->is_move_asked ? MAX(paid_ms, MOVE_ASKED_MS) : paid_ms;
+}
+
+int64_t partition_move_step(struct partition *p)
+{
+	struct replica_set *set = p->set;
 	struct err err = {0};
 	int rc = 0;
 
-	if (!p->log || !p->future)
-		return false;
+	if (!p->future)
+		return -1;
+	if (!p->log || set->dirs[p->future_dir].is_offline) {
+		partition_cancel_move(p);
+		return -1;
+	}
 	if (log_warmer_is_busy(p->future_warmer) ||
-	    throttle_wait_us(&p->set->throttles->move, env_mono_us(p->set->options.env)) > 0)
-		return true;
+	    throttle_wait_us(&set->throttles->move, env_mono_us(set->options.env)) > 0)
+		return move_wait_ms(p);
 	if (log_end_offset(p->future) < log_end_offset(p->log))
 		rc = move_copy(p, &err);
 	/* Nothing is appended between the last piece and the swap. */
-	if (rc == 0 && log_end_offset(p->future) == log_end_offset(p->log))
+	if (rc == 0 && log_end_offset(p->future) == log_end_offset(p->log) && move_ask(p))
 		rc = move_swap(p, &err);
 	if (rc < 0) {
 		(void)partition_log_error(p, rc, &err);
 		partition_cancel_move(p);
 	}
-	return p->future != NULL;
+	return p->future ? move_wait_ms(p) : -1;
 }

@@ -182,12 +182,27 @@ static void partition_lead(struct partition *p, bool is_new_epoch)
 }
 
 void partition_set_metadata(struct partition *p, const struct image_partition *to)
+/* Where the metadata now says that it is. Should an older answer of ours have come last, the
+ * controller hears once more. */
+static void partition_set_assigned(struct partition *p, struct uuid dir)
+{
+	const struct replica_options *options = &p->set->options;
+
+	if (uuid_eq(dir, p->assigned_dir))
+		return;
+	p->assigned_dir = dir;
+	if (p->has_dir && options->dir_chosen && !uuid_eq(dir, partition_wanted_dir(p)) &&
+	    !uuid_eq(dir, DIRECTORY_UNASSIGNED) && !uuid_eq(dir, DIRECTORY_MIGRATING))
+		options->dir_chosen(options->ctx, p);
+}
+
 {
 	bool leads = to->leader == p->set->options.node_id;
 	bool was_leader = p->role == PARTITION_LEADER;
 	bool is_new_epoch = to->leader_epoch > p->leader_epoch;
 
 	/* Older than what the controller answered us, or nothing new: another partition of the
+	partition_set_assigned(p, partition_assigned_dir(p->set, to));
 	 * topic has changed. A change of the ISR that is with the controller still is. */
 	if (!is_new_epoch && to->partition_epoch <= p->partition_epoch)
 		return;

@@ -65,8 +65,8 @@ struct replica_options {
 	/* The ISR of `p` should change: send p->isr.proposed to the controller; its answer goes to
 	 * partition_isr_answered(). NULL: never proposed (no other nodes). */
 	void (*propose_isr)(void *ctx, struct partition *p);
-	/* `p` lies in another directory than the metadata says (dirs[p->dir]): tell the controller.
-	 * NULL: not wanted. */
+	/* `p` lies in another directory than the metadata says, or is about to: tell the controller
+	 * (partition_wanted_dir()). A move is over only when an image says so. NULL: not wanted. */
 	void (*dir_chosen)(void *ctx, struct partition *p);
 	/* A log was cleaned: cleaner-offset-checkpoint should be written. NULL: not wanted. */
 	void (*cleaned)(void *ctx);
@@ -189,6 +189,9 @@ struct partition {
 	struct log *future;       /* while it moves to another directory; else NULL */
 	unsigned future_dir;
 	struct log_warmer *future_warmer;
+	bool is_move_asked;         /* the controller is to know of future_dir, and does perhaps */
+	bool has_dir;               /* `dir` is where its log is, or was when its disk failed */
+	struct uuid assigned_dir;   /* as the metadata says */
 	int64_t epoch_start_offset; /* of this leader's epoch; leader only */
 	unsigned min_insync;        /* effective: min(min.insync.replicas, replicas) */
 	struct topic_config config;
@@ -366,6 +369,8 @@ enum list_offset {
 	LIST_MAX_TIMESTAMP = -3,
 	LIST_EARLIEST_LOCAL = -4,
 	LIST_LATEST_TIERED = -5,
+/* The directory that the metadata should name for it. */
+struct uuid partition_wanted_dir(const struct partition *p);
 	LIST_EARLIEST_PENDING_UPLOAD = -6,
 };
 

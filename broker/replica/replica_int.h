@@ -74,6 +74,9 @@ void partition_set_offline(struct partition *p);
 void partition_configure(struct partition *p, const struct image *image);
 void partition_log_config(const struct partition *p, struct log_config *out);
 void partition_set_metadata(struct partition *p, const struct image_partition *to);
+/* The directory that the metadata names for this node's replica; DIRECTORY_UNASSIGNED: none. */
+struct uuid partition_assigned_dir(const struct replica_set *set,
+				   const struct image_partition *from);
 void partition_advance(struct partition *p); /* the high watermark, if it may move */
 /* Brokers were fenced, unfenced, registered: set->image has them. */
 void partition_brokers_changed(struct partition *p);
@@ -83,8 +86,13 @@ void partition_check_isr(struct partition *p);
 bool partition_report(const struct partition *p, struct replica_report *out);
 
 /* move.c */
-bool partition_move_step(struct partition *p); /* false: nothing (more) to move */
+/* The milliseconds until it wants to be called again; -1: nothing (more) to move. */
+int64_t partition_move_step(struct partition *p);
+/* What was copied is discarded, and the controller hears again where the replica is. */
 void partition_cancel_move(struct partition *p);
+/* For the end of the process. What the controller may take for the replica stays as it is: the next
+ * start may find nothing else. */
+void partition_leave_move(struct partition *p);
 
 /* replica_set.c */
 void replica_set_add(struct replica_set *set, struct partition *p);

@@ -391,6 +391,8 @@ int64_t replica_set_tick(struct replica_set *set)
 			wait_ms = MIN(wait_ms, replica_set_move_wait_ms(set));
 		if (p->log)
 			wait_ms = MIN(wait_ms, p->tick_at_ms - now_ms);
+		int64_t move_ms;
+
 		if (checks_isr)
 			partition_check_isr(p);
 	}
@@ -442,7 +444,7 @@ static int partition_close(struct partition *p)
 	int rc;
 
 	replica_set_free_dead(p);
-	partition_cancel_move(p);
+	partition_leave_move(p);
 	if (!log)
 		return E_OFFLINE;
 	p->has_last_report = partition_report(p, &p->last_report);

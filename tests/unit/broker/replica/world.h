@@ -193,6 +193,30 @@ static inline void world_isr(struct world *w, struct uuid id, int32_t index, int
 	world_replay(w, PARTITION_CHANGE_RECORD, &r);
 }
 
+/* The controller writes down where this node's replica, which is the only one, is. */
+static inline void world_assign(struct world *w, struct uuid id, int32_t index, unsigned dir)
+{
+	struct uuid dir_id = world_id((uint8_t)(200 + dir));
+	struct partition_change_record r;
+
+	WIRE_INIT(partition_change_record, &r);
+	r.topic_id = id;
+	r.partition_id = index;
+	r.directories = &dir_id;
+	r.directories_count = 1;
+	world_replay(w, PARTITION_CHANGE_RECORD, &r);
+}
+
+static inline void world_metadata_version(struct world *w, int16_t level)
+{
+	struct feature_level_record r;
+
+	WIRE_INIT(feature_level_record, &r);
+	r.name = STR_LIT("metadata.version");
+	r.feature_level = level;
+	world_replay(w, FEATURE_LEVEL_RECORD, &r);
+}
+
 static inline void world_remove_topic(struct world *w, struct uuid id)
 {
 	struct remove_topic_record r;
