@@ -28,6 +28,8 @@ struct told_part {
 struct key {
 	struct uuid topic_id;
 	int32_t index;
+	char name[32];
+	int32_t newest;     /* epoch */
 	uint8_t *leader_of; /* by epoch: node id; 0: none seen */
 	struct life *life[SIM_NODES_MAX];
 	int32_t epoch[SIM_NODES_MAX];
@@ -38,7 +40,6 @@ struct checks {
 	struct told_part parts[SIM_PARTITIONS];
 	struct key keys[KEYS_MAX];
 	size_t key_count;
-	int32_t epochs[SIM_PARTITIONS]; /* of SIM_TOPIC: the newest */
 };
 
 void checks_init(struct sim *s)
@@ -127,6 +128,7 @@ static struct key *key_of(struct sim *s, const struct partition *p)
 		sim_fail(s, "more partitions than the simulator can watch");
 	c->keys[c->key_count] = (struct key){
 		.topic_id = p->topic_id, .index = p->index, .leader_of = xcalloc(EPOCHS_MAX, 1)};
+	snprintf(c->keys[c->key_count].name, sizeof(c->keys[0].name), "%.*s", STR(p->topic));
 	return &c->keys[c->key_count++];
 }
 
@@ -147,8 +149,7 @@ static void check_replica(struct life *l, const struct partition *p)
 	if (p->leader_epoch >= EPOCHS_MAX)
 		sim_fail(s, "%.*s-%d is in epoch %d: elections without end", STR(p->topic),
 			 p->index, p->leader_epoch);
-	if (str_is(p->topic, SIM_TOPIC) && p->index < SIM_PARTITIONS)
-		s->checks->epochs[p->index] = MAX(s->checks->epochs[p->index], p->leader_epoch);
+	key->newest = MAX(key->newest, p->leader_epoch);
 	if (key->leader_of[p->leader_epoch] == 0) {
 		key->leader_of[p->leader_epoch] = (uint8_t)(node + 1);
 		s->elections++;
@@ -183,12 +184,18 @@ void checks_step(struct life *l)
 	}
 }
 
-int32_t checks_epoch(const struct sim *s, int32_t partition)
+int32_t checks_epoch(const struct sim *s, const char *topic, int32_t partition)
 {
-	return s->checks->epochs[partition];
+	for (size_t i = 0; i < s->checks->key_count; i++) {
+		const struct key *key = &s->checks->keys[i];
+
+		if (key->index == partition && strcmp(key->name, topic) == 0)
+			return key->newest;
+	}
+	return 0;
 }
 
-int32_t checks_epoch_on(const struct sim *s, unsigned node, int32_t partition)
+int32_t checks_epoch_on(const struct sim *s, unsigned node, const char *topic, int32_t partition)
 {
 	struct life *l = s->node[node].life;
 
@@ -196,7 +203,7 @@ int32_t checks_epoch_on(const struct sim *s, unsigned node, int32_t partition)
 		REPLICA_SET_FOREACH(l->shards[i].shard.replicas, p)
 		{
 			if (p->role == PARTITION_LEADER && p->index == partition &&
-			    str_is(p->topic, SIM_TOPIC))
+			    str_is(p->topic, topic))
 				return p->leader_epoch;
 		}
 	}
@@ -248,6 +255,13 @@ static bool partition_settled(struct sim *s, const struct image_topic *topic,
 			 partition_log_end_offset(leader));
 		return false;
 	}
+	if (str_is(topic->name, SIM_TOPIC) &&
+	    team_delivered_end(s, from->index) != partition_log_end_offset(leader)) {
+		snprintf(why, why_len, "partition %d: the group is at %" PRId64 " of %" PRId64,
+			 from->index, team_delivered_end(s, from->index),
+			 partition_log_end_offset(leader));
+		return false;
+	}
 	return true;
 }
 
@@ -296,6 +310,8 @@ bool checks_settled(struct sim *s, char *why, size_t why_len)
 	}
 	image_diff_topics(none, image, topic_settled, &t);
 	image_unref(none);
+	if (t.ok)
+		t.ok = members_are_settled(s, why, why_len);
 	return t.ok && t.has_topic;
 }
 

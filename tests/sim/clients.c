@@ -160,4 +160,5 @@ void clients_start(struct sim *s)
 	admin_start(s);
 	producers_start(s);
 	consumer_start(s);
+	members_start(s);
 }

@@ -18,6 +18,11 @@
 #define SIM_IDEMPOTENT 3
 #define SIM_PLAIN 3
 #define ASK_TIMEOUT_MS 6000
+#define SIM_OFFSETS_PARTITIONS 2
+/* A group of several members. */
+#define TEAM "team"
+#define SIM_MEMBERS 4
+#define TEAM_NAME_MAX 64
 
 struct client {
 	struct sim *sim;
@@ -59,6 +64,30 @@ int64_t consumer_position(const struct sim *s, int32_t partition);
 /* admin.c */
 void admin_start(struct sim *s);
 
+/* members.c */
+void members_start(struct sim *s);
+/* All of one generation, which has every partition. */
+bool members_are_settled(const struct sim *s, char *why, size_t why_len);
+
+/* team.c: what members were told. What was known when a request was sent: */
+struct team_asked {
+	int32_t newest; /* generation */
+	int64_t acked[SIM_PARTITIONS];
+};
+
+void team_start(struct sim *s);
+void team_asks(struct sim *s, struct team_asked *asked);
+/* SyncGroup gave `who` these partitions (bits). */
+void team_assigned(struct sim *s, int32_t generation, const char *who, unsigned owned);
+void team_commits(struct sim *s, int32_t partition, int64_t offset);
+void team_committed(struct sim *s, const struct team_asked *asked, int32_t generation,
+		    int32_t partition, int64_t offset);
+/* Where the group says that it is; -1: nowhere yet. */
+void team_begins(struct sim *s, const struct team_asked *asked, int32_t partition, int64_t offset);
+void team_delivered(struct sim *s, int32_t partition, int64_t offset);
+int64_t team_delivered_end(const struct sim *s, int32_t partition);
+int64_t team_acked(const struct sim *s, int32_t partition); /* -1: nothing committed */
+
 /* promises.c: what producers without sequences may count on */
 void promises_start(struct sim *s);
 void promises_acked(struct sim *s, int32_t partition, unsigned producer, int64_t number,
@@ -73,9 +102,9 @@ void checks_acked(struct sim *s, int32_t partition, int64_t offset, unsigned pro
 		  int64_t number);
 void checks_read(struct sim *s, int32_t partition, int64_t offset, unsigned producer,
 		 int64_t number);
-/* The newest epoch that a partition of SIM_TOPIC was ever led in; 0: none. */
-int32_t checks_epoch(const struct sim *s, int32_t partition);
+/* The newest epoch that a partition was ever led in; 0: none. */
+int32_t checks_epoch(const struct sim *s, const char *topic, int32_t partition);
 /* The epoch that a node leads it in; -1: it does not. */
-int32_t checks_epoch_on(const struct sim *s, unsigned node, int32_t partition);
+int32_t checks_epoch_on(const struct sim *s, unsigned node, const char *topic, int32_t partition);
 
 #endif

@@ -130,10 +130,12 @@ static void run_seed(uint64_t seed, int64_t seconds, uint64_t *trace)
 	*trace = s.world.trace;
 	if (run_is_verbose())
 		printf("seed %" PRIu64 ": %u nodes of %u shards: %" PRIu64 " written, %" PRIu64
-		       " read, %" PRIu64 " commits, %" PRIu64 " changes, %" PRIu64
-		       " leaders, %" PRIu64 " ends, %" PRIu64 " stops, well after %.1f s\n",
-		       seed, s.nodes, s.shards, s.produced, s.consumed, s.commits, s.changes,
-		       s.elections, s.crashes, s.stops, (double)(sim_now_us(&s) - peace_us) / 1e6);
+		       " read, %" PRIu64 " by the group, %" PRIu64 " commits, %" PRIu64
+		       " changes, %" PRIu64 " leaders, %" PRIu64 " ends, %" PRIu64
+		       " stops, well after %.1f s\n",
+		       seed, s.nodes, s.shards, s.produced, s.consumed, s.delivered, s.commits,
+		       s.changes, s.elections, s.crashes, s.stops,
+		       (double)(sim_now_us(&s) - peace_us) / 1e6);
 }
 
 int main(int argc, char **argv)

@@ -7,6 +7,7 @@
  *	servers.c	a node's life: formatting, start, images to the shards, checkpoints, ends
  *	clients.c	what clients have in common: finding leaders, asking
  *	producers.c	writing numbered records; consumers.c: reading them, committing; admin.c
+ *	members.c	a group of several; team.c: what they may count on
  *	promises.c	what producers without sequences may count on
  *	checks.c	what must hold after every step, and in the end
  *	cluster.c	what happens
@@ -105,6 +106,8 @@ struct consumer;
 struct admin;
 struct checks;
 struct promises;
+struct member;
+struct team;
 
 struct sim {
 	struct world world;
@@ -121,7 +124,9 @@ struct sim {
 	struct admin *admin;
 	struct checks *checks;
 	struct promises *promises;
-	uint64_t crashes, stops, elections, produced, consumed, commits, changes;
+	struct member *members;
+	struct team *team;
+	uint64_t crashes, stops, elections, produced, consumed, delivered, commits, changes;
 };
 
 void sim_fail(struct sim *s, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));

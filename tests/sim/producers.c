@@ -174,7 +174,7 @@ static void part_send(struct producer_part *p)
 	topic.partition_data_count = 1;
 	data.index = p->partition;
 	data.records = part_batch(p);
-	p->leader_epoch = checks_epoch_on(c->sim, to, p->partition);
+	p->leader_epoch = checks_epoch_on(c->sim, to, SIM_TOPIC, p->partition);
 	if (m.acks == 0) {
 		client_tell(c, to, API_PRODUCE, 11, &m);
 		/* nobody says when the leader is another one */

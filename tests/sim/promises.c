@@ -85,7 +85,8 @@ void promises_end(struct sim *s)
 				const struct promise *r = &p->items[i];
 
 				if (!r->is_acked || r->is_read ||
-				    (producer != SIM_PLAIN && checks_epoch(s, part) != r->epoch))
+				    (producer != SIM_PLAIN &&
+				     checks_epoch(s, SIM_TOPIC, part) != r->epoch))
 					continue;
 				sim_fail(s,
 					 "partition %d: record %zu of producer %u was "

@@ -31,7 +31,9 @@ static void node_configure(struct sim_node *n)
 		"replica.fetch.backoff.ms=200",
 		"replica.socket.timeout.ms=3000",
 		"replica.fetch.max.bytes=400", /* who was away is behind for a while */
-		"offsets.topic.num.partitions=2",
+		"offsets.topic.num.partitions=2", /* SIM_OFFSETS_PARTITIONS */
+		"group.min.session.timeout.ms=1000",
+		"group.initial.rebalance.delay.ms=200",
 		"offsets.topic.replication.factor=3",
 		"offsets.commit.timeout.ms=4000",
 		"default.replication.factor=3",
