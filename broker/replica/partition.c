@@ -181,7 +181,6 @@ static void partition_lead(struct partition *p, bool is_new_epoch)
 			  p->leader_epoch, err_message(&err));
 }
 
-void partition_set_metadata(struct partition *p, const struct image_partition *to)
 /* Where the metadata now says that it is. Should an older answer of ours have come last, the
  * controller hears once more. */
 static void partition_set_assigned(struct partition *p, struct uuid dir)
@@ -196,13 +195,14 @@ static void partition_set_assigned(struct partition *p, struct uuid dir)
 		options->dir_chosen(options->ctx, p);
 }
 
+void partition_set_metadata(struct partition *p, const struct image_partition *to)
 {
 	bool leads = to->leader == p->set->options.node_id;
 	bool was_leader = p->role == PARTITION_LEADER;
 	bool is_new_epoch = to->leader_epoch > p->leader_epoch;
 
-	/* Older than what the controller answered us, or nothing new: another partition of the
 	partition_set_assigned(p, partition_assigned_dir(p->set, to));
+	/* Older than what the controller answered us, or nothing new: another partition of the
 	 * topic has changed. A change of the ISR that is with the controller still is. */
 	if (!is_new_epoch && to->partition_epoch <= p->partition_epoch)
 		return;

@@ -361,6 +361,8 @@ int64_t partition_low_watermark(const struct partition *p);
 /* Moves the replica to another directory of this node, in the background (ticks); to the one where
  * it is: ends a move. NONE or KAFKA_STORAGE_ERROR. */
 enum kafka_error partition_move(struct partition *p, unsigned dir);
+/* The directory that the metadata should name for it. */
+struct uuid partition_wanted_dir(const struct partition *p);
 
 /* Special timestamps of ListOffsets; >= 0: the first record that is not older. */
 enum list_offset {
@@ -369,8 +371,6 @@ enum list_offset {
 	LIST_MAX_TIMESTAMP = -3,
 	LIST_EARLIEST_LOCAL = -4,
 	LIST_LATEST_TIERED = -5,
-/* The directory that the metadata should name for it. */
-struct uuid partition_wanted_dir(const struct partition *p);
 	LIST_EARLIEST_PENDING_UPLOAD = -6,
 };
 

@@ -359,11 +359,6 @@ static void replica_set_sweep(struct replica_set *set)
 	}
 }
 
-static int64_t replica_set_move_wait_ms(const struct replica_set *set)
-{
-	return throttle_wait_us(&set->throttles->move, env_mono_us(set->options.env)) / 1000 + 1;
-}
-
 int64_t replica_set_tick(struct replica_set *set)
 {
 	int64_t now_ms = replica_now_ms(set);
@@ -384,15 +379,16 @@ int64_t replica_set_tick(struct replica_set *set)
 	replica_set_enter(set);
 	REPLICA_SET_FOREACH(set, p)
 	{
+		int64_t move_ms;
+
 		replica_set_free_dead(p);
 		if (p->log && now_ms >= p->tick_at_ms)
 			p->tick_at_ms = now_ms + log_tick(p->log);
-		if (partition_move_step(p))
-			wait_ms = MIN(wait_ms, replica_set_move_wait_ms(set));
+		move_ms = partition_move_step(p);
+		if (move_ms >= 0)
+			wait_ms = MIN(wait_ms, move_ms);
 		if (p->log)
 			wait_ms = MIN(wait_ms, p->tick_at_ms - now_ms);
-		int64_t move_ms;
-
 		if (checks_isr)
 			partition_check_isr(p);
 	}
