@@ -291,6 +291,10 @@ void member_error(struct consumer *k, int code);
 /* Gives everything up; waits for the answer if the consumer closes. */
 int member_leave(struct consumer *k, struct err *err);
 
+/* leave.c: tells the group that the member is gone, as classic or modern as it is. Not waited for:
+ * 0 at once. Else the answer's error, or that of its way, within CONSUMER_CLOSE_MS. */
+MUST_USE int leave_send(struct consumer *k, bool is_waited, struct err *err);
+
 /* subscription.c */
 /* Metadata of one assignor for JoinGroup, in arena. */
 struct slice subscription_encode(struct consumer *k, enum assignor assignor, struct arena *arena);
