@@ -1,5 +1,6 @@
 /* Flushing: what is behind the recovery point goes to the disk, now or in the background. */
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/say.h"
 #include "log/log_int.h"
@@ -16,6 +17,7 @@ struct flush_job {
 	int64_t target_offset;
 	uint64_t truncations;		/* of the log, when it began */
 	char *dir;			/* fsync it, too; NULL: no */
+	char *parent;			/* likewise: where the directory's own name stands */
 	size_t file_count;
 	struct file_ref *files[];
 };
@@ -30,6 +32,8 @@ static void flush_run(struct env_work *work)
 		rc = job->env->ops->fsync(job->env, job->files[i]->fd);
 	if (rc == 0 && job->dir)
 		rc = job->env->ops->fsync_dir(job->env, job->dir);
+	if (rc == 0 && job->parent)
+		rc = job->env->ops->fsync_dir(job->env, job->parent);
 	work->rc = rc;
 }
 
@@ -38,6 +42,7 @@ static void flush_job_free(struct flush_job *job)
 	for (size_t i = 0; i < job->file_count; i++)
 		file_unref(job->files[i]);
 	free(job->dir);
+	free(job->parent);
 	free(job);
 }
 
@@ -122,7 +127,11 @@ static int flush_job_new(struct flush_job **out, struct log *log, int64_t offset
 	/* a flush in the background that has them in its care may still fail */
 	if (log->has_new_files || (log->flushing && log->flushing->dir))
 		job->dir = xstrdup(log->path);
-	log->has_new_files = false;
+	if ((log->is_new_name || (log->flushing && log->flushing->parent)) && !FAULT(name_unsynced))
+		job->parent = log->name > log->path
+				      ? xstrndup(log->path, (size_t)(log->name - log->path))
+				      : xstrdup(".");
+	log->has_new_files = log->is_new_name = false;
 	*out = job;
 	return 0;
 }

@@ -223,8 +223,9 @@ static int open_directory(struct log *log, struct err *err)
 	struct env_stat st;
 	int rc = env->ops->stat(env, log->path, &st);
 
+	/* After a crash nobody knows which names are on the disk, but that they are not all. */
+	log->has_new_files = log->is_new_name = rc < 0 || !log->options.was_clean;
 	if (rc == -ENOENT) {
-		log->has_new_files = true;
 		rc = env->ops->mkdir(env, log->path);
 	} else if (rc == 0 && !st.is_dir) {
 		rc = -ENOTDIR;

@@ -124,10 +124,10 @@ static int make_dirs(struct env *env, const char *path)
 	/* One that cannot be made shows in the next below it, at last in `path` itself. */
 	for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		(void)env->ops->mkdir(env, part);
+		(void)!env_make_dir(env, part);
 		*slash = '/';
 	}
-	rc = env->ops->mkdir(env, path);
+	rc = env_make_dir(env, path);
 	free(part);
 	return rc == -EEXIST ? 0 : rc;
 }

@@ -313,6 +313,7 @@ struct log {
 	struct log_options options;
 	bool is_open, is_offline, is_closed;
 	bool has_new_files;		/* the directory wants an fsync */
+	bool is_new_name;		/* and so does the one above it */
 	struct segment **segments;	/* by base offset; at least one when open */
 	size_t segment_count, segment_cap;
 	int64_t start_offset, end_offset, recovery_point, high_watermark;

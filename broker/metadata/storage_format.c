@@ -96,7 +96,7 @@ static int format_checkpoint(struct storage_formatter *f, struct err *err)
 		.voters = f->voters,
 	};
 	struct snapshot_writer w;
-	int rc = f->env->ops->mkdir(f->env, dir);
+	int rc = env_make_dir(f->env, dir);
 
 	if (rc < 0 && rc != -EEXIST)
 		return err_sys(err, rc, "%s", dir);

@@ -4,6 +4,7 @@
 #include "base/say.h"
 #include "raft/raft_int.h"
 
+#include <errno.h>
 #include <inttypes.h>
 
 #define SAY_PLACE "broker/raft"
@@ -171,6 +172,10 @@ int raft_log_open(struct raft *r, struct err *err)
 	options.topic_id = METADATA_TOPIC_ID;
 	options.failed = raft_log_failed;
 	options.ctx = r;
+	/* quorum-state goes there before anything of the log is synced */
+	rc = env_make_dir(r->options.env, r->dir);
+	if (rc < 0 && rc != -EEXIST)
+		return err_sys(err, rc, "%s", r->dir);
 	rc = log_open(&r->log, r->pool, r->dir, &config, &options, err);
 	if (rc < 0)
 		return rc;

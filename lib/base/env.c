@@ -1,6 +1,7 @@
 #include "env.h"
 
 #include "err.h"
+#include "fault.h"
 #include "mem.h"
 
 #include <errno.h>
@@ -87,6 +88,21 @@ int env_write_file(struct env *env, const char *path, const void *data, size_t l
 done:
 	free(dir);
 	free(temporary);
+	return rc;
+}
+
+int env_make_dir(struct env *env, const char *path)
+{
+	char *parent = xstrdup(path);
+	int rc = env->ops->mkdir(env, path);
+
+	if (rc == 0 && !FAULT(name_unsynced)) {
+		rc = env->ops->fsync_dir(env, dirname(parent));
+		/* where one may write, but not look */
+		if (rc == -EACCES)
+			rc = 0;
+	}
+	free(parent);
 	return rc;
 }
 

@@ -101,6 +101,8 @@ MUST_USE int env_write(struct env *env, int fd, const void *data, size_t len, in
 /* Writes a small file so that it is either the old or the new one after a crash: PATH.tmp, fsync,
  * rename, fsync of the directory. */
 MUST_USE int env_write_file(struct env *env, const char *path, const void *data, size_t len);
+/* Makes a directory, whose name is on the disk when this returns. -EEXIST, -errno. */
+MUST_USE int env_make_dir(struct env *env, const char *path);
 
 /* Reads a whole file of at most `max` bytes; gives malloc'ed bytes with a '\0' behind them.
  * -errno (-ENOENT), E_TOO_LARGE. */
