@@ -1,7 +1,9 @@
 /* What must hold: after every step, and in the end. */
+#include "sim/agreed.h"
 #include "sim/clients.h"
 
 #include "log/log.h"
+#include "raft/raft.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,12 +36,18 @@ struct key {
 	struct life *life[SIM_NODES_MAX];
 	int32_t epoch[SIM_NODES_MAX];
 	int64_t high_watermark[SIM_NODES_MAX];
+	struct agreed agreed;
+	struct life *reader[SIM_NODES_MAX]; /* whose log was compared ... */
+	int64_t compared[SIM_NODES_MAX];    /* ... up to here */
 };
 
 struct checks {
 	struct told_part parts[SIM_PARTITIONS];
 	struct key keys[KEYS_MAX];
 	size_t key_count;
+	struct agreed metadata;
+	struct life *reader[SIM_NODES_MAX];
+	int64_t compared[SIM_NODES_MAX];
 };
 
 void checks_init(struct sim *s)
@@ -169,8 +177,103 @@ static void check_replica(struct life *l, const struct partition *p)
 	key->high_watermark[node] = high_watermark;
 }
 
+/* Notes the batches of `bytes` that are committed, the first of them at `offset`. Returns where
+ * they end. */
+static int64_t check_committed(struct life *l, struct agreed *agreed, struct str name,
+			       int32_t index, struct slice bytes, int64_t offset,
+			       int64_t high_watermark)
+{
+	struct sim *s = l->node->sim;
+	const uint8_t *data = bytes.data;
+	size_t len = bytes.len;
+	struct batch b;
+
+	while (batch_next(&b, &data, &len) > 0 && batch_next_offset(&b) <= high_watermark) {
+		const struct agreed_batch *other;
+
+		if (batch_next_offset(&b) <= offset)
+			continue;
+		if (b.base_offset > offset)
+			sim_fail(s, "node %u, %.*s-%d: nothing from %" PRId64 " to %" PRId64,
+				 l->node->index + 1, STR(name), index, offset, b.base_offset);
+		if (!batch_crc_ok(&b))
+			sim_fail(s, "node %u, %.*s-%d: a damaged batch at %" PRId64 " is committed",
+				 l->node->index + 1, STR(name), index, offset);
+		other = agreed_note(agreed, &b);
+		if (other)
+			sim_fail(s,
+				 "node %u, %.*s-%d: %" PRId64 "..%" PRId64
+				 " of epoch %d is committed, but was %" PRId64 "..%" PRId64
+				 " of epoch %d",
+				 l->node->index + 1, STR(name), index, b.base_offset,
+				 batch_next_offset(&b), b.partition_leader_epoch,
+				 other->base_offset, other->next_offset, other->leader_epoch);
+		offset = batch_next_offset(&b);
+	}
+	return offset;
+}
+
+/* What this node calls committed since the last time. */
+static void check_log(struct life *l, const struct partition *p)
+{
+	struct sim *s = l->node->sim;
+	unsigned node = l->node->index;
+	struct key *key = key_of(s, p);
+	int64_t high_watermark = partition_high_watermark(p);
+	int64_t *at = &key->compared[node];
+
+	if (key->reader[node] != l)
+		*at = 0; /* what was there before is to be there still */
+	key->reader[node] = l;
+	*at = MIN(MAX(*at, log_start_offset(p->log)), log_end_offset(p->log));
+	while (*at < high_watermark) {
+		struct slice bytes;
+		struct err err = {0};
+		int64_t end;
+
+		if (log_read_copy(p->log, *at, 64 * 1024, high_watermark, &bytes, &err) < 0 ||
+		    !bytes.data)
+			return;
+		end = check_committed(l, &key->agreed, p->topic, p->index, bytes, *at,
+				      high_watermark);
+		slice_unref(&bytes);
+		if (end == *at)
+			return;
+		*at = end;
+	}
+}
+
+static void check_metadata(struct life *l)
+{
+	struct checks *c = l->node->sim->checks;
+	unsigned node = l->node->index;
+	struct raft *raft = agreed_raft(l->control);
+	int64_t *at = &c->compared[node];
+
+	if (c->reader[node] != l)
+		*at = 0;
+	c->reader[node] = l;
+	*at = MAX(*at, raft_log_start(raft));
+	while (*at < raft_high_watermark(raft)) {
+		struct slice bytes;
+		struct err err = {0};
+		int64_t end;
+
+		if (raft_read(raft, *at, 64 * 1024, &bytes, &err) < 0 || !bytes.data)
+			return;
+		end = check_committed(l, &c->metadata, STR_LIT("__cluster_metadata"), 0, bytes, *at,
+				      raft_high_watermark(raft));
+		slice_unref(&bytes);
+		if (end == *at)
+			return;
+		*at = end;
+	}
+}
+
 void checks_step(struct life *l)
 {
+	if (l->control)
+		check_metadata(l);
 	for (unsigned i = 0; i < l->broker.shard_count; i++) {
 		struct replica_set *set = l->shards[i].shard.replicas;
 
@@ -178,8 +281,10 @@ void checks_step(struct life *l)
 			continue;
 		REPLICA_SET_FOREACH(set, p)
 		{
-			if (p->log)
-				check_replica(l, p);
+			if (!p->log)
+				continue;
+			check_replica(l, p);
+			check_log(l, p);
 		}
 	}
 }
@@ -208,6 +313,37 @@ int32_t checks_epoch_on(const struct sim *s, unsigned node, const char *topic, i
 		}
 	}
 	return -1;
+}
+
+/* ---- In sync --------------------------------------------------------------------------------- */
+
+static void topic_is_whole(void *ctx, const struct image_topic *before UNUSED,
+			   const struct image_topic *topic)
+{
+	bool *whole = ctx;
+
+	for (int32_t i = 0; i < topic->partition_count; i++)
+		*whole = *whole && topic->partitions[i].leader >= 0 &&
+			 topic->partitions[i].isr.count == topic->partitions[i].replicas.count;
+}
+
+bool checks_are_whole(struct sim *s)
+{
+	const struct image *newest = NULL, *none;
+	bool whole = true;
+
+	for (unsigned i = 0; i < s->nodes; i++) {
+		struct life *l = s->node[i].life;
+
+		if (!l || !l->latest || l->is_stopping || (s->node[i].is_broker && !l->is_open))
+			return false;
+		if (!newest || image_offset(l->latest) > image_offset(newest))
+			newest = l->latest;
+	}
+	none = image_empty();
+	image_diff_topics(none, newest, topic_is_whole, &whole);
+	image_unref(none);
+	return whole;
 }
 
 /* ---- In the end ------------------------------------------------------------------------------ */

@@ -26,20 +26,55 @@ void sim_fail(struct sim *s, const char *fmt, ...)
 
 /* ---- What happens ---------------------------------------------------------------------------- */
 
+/* One that dies without notice, with its process or its power; no more than the seed allows. */
+static void sim_end(struct sim *s, struct sim_node *n, const char *why)
+{
+	bool keeps = s->power == POWER_STAYS || world_below(&s->world, 3) == 0;
+
+	if (s->power == POWER_ONE) {
+		if (!checks_are_whole(s))
+			return;
+		/* Without ELR the last one in the ISR stays there, whatever it has lost. */
+		s->is_repairing = !s->has_elr;
+	}
+	sim_node_crash(n, keeps, why);
+}
+
+static void sim_end_all(struct sim *s)
+{
+	if (s->power == POWER_ONE)
+		return;
+	for (unsigned i = 0; i < s->nodes; i++)
+		sim_end(s, &s->node[i], "all at once");
+}
+
+static void sim_start_some(struct sim *s)
+{
+	for (unsigned i = 0; i < s->nodes; i++) {
+		if (!s->node[i].life && sim_now_us(s) >= s->node[i].up_at_us)
+			sim_node_start(&s->node[i]);
+	}
+}
+
 static void sim_act(struct sim *s)
 {
 	struct world *w = &s->world;
 	struct sim_node *n = &s->node[world_below(w, s->nodes)];
 	uint64_t dice = world_below(w, 1000);
 
-	if (dice < 12) {
-		sim_node_crash(n, true, "by chance");
+	if (s->is_repairing)
+		s->is_repairing = !checks_are_whole(s);
+	if (s->is_repairing) {
+		sim_start_some(s);
+		return;
+	}
+	if (dice < 12 || (dice < 60 && s->power == POWER_ONE)) {
+		sim_end(s, n, "by chance");
 	} else if (dice < 14) {
-		for (unsigned i = 0; i < s->nodes; i++)
-			sim_node_crash(&s->node[i], true, "all at once");
+		sim_end_all(s);
 	} else if (dice < 18) {
 		sim_node_stop(n);
-	} else if (dice < 26) {
+	} else if (dice < 26 && (s->power != POWER_ONE || s->has_elr)) {
 		world_partition(w, (unsigned)world_below(w, 1u << (s->nodes + 1)),
 				world_below(w, 3) == 0);
 	} else if (dice < 40) {
@@ -49,10 +84,26 @@ static void sim_act(struct sim *s)
 	} else if (dice < 47) {
 		n->clock_offset_us += (int64_t)world_below(w, 20000000) - 10000000;
 	}
-	for (unsigned i = 0; i < s->nodes; i++) {
-		if (!s->node[i].life && sim_now_us(s) >= s->node[i].up_at_us)
-			sim_node_start(&s->node[i]);
-	}
+	sim_start_some(s);
+}
+
+/* What goes wrong in this seed besides. */
+static void sim_choose_faults(struct sim *s)
+{
+	static const enum sim_power powers[] = {POWER_STAYS, POWER_STAYS, POWER_ONE, POWER_ONE,
+						POWER_FLUSHED};
+	struct world *w = &s->world;
+
+	s->power = powers[world_below(w, ARRAY_LEN(powers))];
+	s->has_elr = world_below(w, 2);
+	s->disk_fault = world_below(w, 4) ? 0 : (uint32_t)world_below(w, 20);
+	s->fsync_fault = world_below(w, 4) ? 0 : (uint32_t)world_below(w, 200);
+	/* whoever dies of its disk is one more */
+	if (s->power == POWER_ONE)
+		s->disk_fault = 0;
+	/* and what an fsync has failed for is not known to be lost until the power goes */
+	if (s->power != POWER_STAYS)
+		s->fsync_fault = 0;
 }
 
 static void sim_init(struct sim *s, uint64_t seed)
@@ -73,8 +124,7 @@ static void sim_init(struct sim *s, uint64_t seed)
 					  .slow = (uint32_t)world_below(w, 3000)};
 	s->reset = (uint32_t)world_below(w, 3000);
 	s->work_us_max = world_below(w, 3) ? 5000 : 100000;
-	s->disk_fault = world_below(w, 4) ? 0 : (uint32_t)world_below(w, 20);
-	s->fsync_fault = world_below(w, 4) ? 0 : (uint32_t)world_below(w, 200);
+	sim_choose_faults(s);
 	for (unsigned i = 0; i < s->nodes; i++)
 		sim_node_init(s, i, is_combined || i >= 2, is_combined ? i < 3 : i < 2 || i == 4);
 	s->is_peaceful = true;
@@ -84,6 +134,9 @@ static void sim_init(struct sim *s, uint64_t seed)
 	for (unsigned i = 0; i < s->nodes; i++)
 		sim_node_start(&s->node[i]);
 	clients_start(s);
+	if (run_is_verbose())
+		printf("%10.3f %u nodes, power: %d, ELR: %d\n", (double)sim_now_us(s) / 1e6,
+		       s->nodes, s->power, s->has_elr);
 }
 
 /* All faults stop: within the limit everything must be well again. */
@@ -132,9 +185,9 @@ static void run_seed(uint64_t seed, int64_t seconds, uint64_t *trace)
 		printf("seed %" PRIu64 ": %u nodes of %u shards: %" PRIu64 " written, %" PRIu64
 		       " read, %" PRIu64 " by the group, %" PRIu64 " commits, %" PRIu64
 		       " changes, %" PRIu64 " leaders, %" PRIu64 " ends, %" PRIu64
-		       " stops, well after %.1f s\n",
+		       " without power, %" PRIu64 " stops, well after %.1f s\n",
 		       seed, s.nodes, s.shards, s.produced, s.consumed, s.delivered, s.commits,
-		       s.changes, s.elections, s.crashes, s.stops,
+		       s.changes, s.elections, s.crashes, s.losses, s.stops,
 		       (double)(sim_now_us(&s) - peace_us) / 1e6);
 }
 

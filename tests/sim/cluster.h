@@ -42,6 +42,14 @@
 #define SIM_BROKER_PORT 9000
 #define SIM_CONTROLLER_PORT 9500
 
+/* What a seed's machines do when they fail, and so what is promised. */
+enum sim_power {
+	POWER_STAYS,   /* processes die, what they wrote stays */
+	POWER_ONE,     /* one at a time loses power, once all were well: nothing is lost */
+	POWER_FLUSHED, /* any of them at any time, each append is synced: nothing is lost */
+	POWER_ANY,     /* any of them at any time: what is not synced may be lost */
+};
+
 struct sim;
 struct life;
 
@@ -116,6 +124,9 @@ struct sim {
 	struct sim_node node[SIM_NODES_MAX + 1]; /* the last one: where the clients are */
 	struct list_node conns;
 	bool is_peaceful;
+	enum sim_power power;
+	bool has_elr;      /* eligible leader replicas */
+	bool is_repairing; /* POWER_ONE: nothing else happens until all are well */
 	uint32_t disk_fault, fsync_fault, reset; /* chances in a million */
 	uint64_t work_us_max;
 	int32_t partitions; /* that the operator wants SIM_TOPIC to have, by now */
@@ -126,7 +137,7 @@ struct sim {
 	struct promises *promises;
 	struct member *members;
 	struct team *team;
-	uint64_t crashes, stops, elections, produced, consumed, delivered, commits, changes;
+	uint64_t crashes, losses, stops, elections, produced, consumed, delivered, commits, changes;
 };
 
 void sim_fail(struct sim *s, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
@@ -163,6 +174,8 @@ void clients_start(struct sim *s);
 /* checks.c */
 void checks_init(struct sim *s);
 void checks_step(struct life *l);
+/* Whether all nodes are up and all replicas in sync, as far as the newest metadata say. */
+bool checks_are_whole(struct sim *s);
 /* Whether everything is as it should be when nothing fails. */
 bool checks_settled(struct sim *s, char *why, size_t why_len);
 void checks_end(struct sim *s);

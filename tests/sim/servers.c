@@ -46,7 +46,7 @@ static void node_configure(struct sim_node *n)
 	struct sim *s = n->sim;
 	struct config_load_options load = {0};
 	const char *overrides[ARRAY_LEN(common) + 8];
-	char text[6][512];
+	char text[8][512];
 	struct err err = {0};
 	size_t len = 0;
 
@@ -72,7 +72,9 @@ static void node_configure(struct sim_node *n)
 					SIM_CONTROLLER_PORT + i + 1);
 	}
 	snprintf(text[4], sizeof(text[4]), "kavka.shards=%u", s->shards);
-	for (size_t i = 0; i < 5; i++)
+	snprintf(text[5], sizeof(text[5]), "log.flush.interval.messages=%d",
+		 s->power == POWER_FLUSHED ? 1 : 1000000000);
+	for (size_t i = 0; i < 6; i++)
 		overrides[load.override_count++] = text[i];
 	load.overrides = overrides;
 	if (config_load(&n->config, &load, &err) < 0)
@@ -97,8 +99,11 @@ static void format_print(void *ctx UNUSED, const char *line UNUSED)
 
 void sim_node_format(struct sim_node *n)
 {
+	static const char *const features[] = {"eligible.leader.replicas.version=0"};
 	struct storage_format_options options = {.cluster_id = SIM_CLUSTER_ID,
-						 .print = format_print};
+						 .print = format_print,
+						 .features = features,
+						 .feature_count = n->sim->has_elr ? 0 : 1};
 	struct err err = {0};
 	struct log_dir *dir;
 
@@ -281,10 +286,12 @@ void sim_node_crash(struct sim_node *n, bool has_power, const char *why)
 		       has_power ? "dies" : "loses power", why);
 	s->crashes++;
 	life_over(l, !has_power || world_below(&s->world, 4) == 0);
-	if (has_power)
+	if (has_power) {
 		sim_disk_kill(n->disk);
-	else
+	} else {
+		s->losses++;
 		sim_disk_crash(n->disk);
+	}
 }
 
 static void stop_ends(void *ctx)
