@@ -199,7 +199,7 @@ static int load_group_record(struct group_partition *gp, const struct load_from 
 		group_set_text(&g->protocol_type, v->protocol_type);
 	if (!str_is_null(v->protocol))
 		group_set_text(&g->protocol_name, v->protocol);
-	for (int32_t i = 0; i < v->members_count; i++)
+	for (int32_t i = 0; i < v->members_count && !FAULT(members_not_loaded); i++)
 		load_member(g, v, &v->members[i]);
 	leader = str_is_null(v->leader) ? NULL : group_member(g, v->leader);
 	if (leader)

@@ -1,6 +1,7 @@
 /* Committed offsets: OffsetCommit, OffsetFetch, OffsetDelete. */
 #include "group_int.h"
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/say.h"
 
@@ -104,9 +105,9 @@ static enum kafka_error group_commit_error(const struct group *g,
 	if (!is_member)
 		return KERR_UNKNOWN_MEMBER_ID;
 	error = group_validate(g, r->member_id, r->group_instance_id);
-	if (error != KERR_NONE)
+	if (error != KERR_NONE && !(error == KERR_FENCED_INSTANCE_ID && FAULT(instance_unfenced)))
 		return error;
-	if (r->generation_id_or_member_epoch != g->generation)
+	if (r->generation_id_or_member_epoch != g->generation && !FAULT(old_generation_commits))
 		return KERR_ILLEGAL_GENERATION;
 	return g->state == GROUP_COMPLETING_REBALANCE ? KERR_REBALANCE_IN_PROGRESS : KERR_NONE;
 }

@@ -1,6 +1,7 @@
 /* The join phase: who is awaited, for how long, and what happens when all are there. */
 #include "group_int.h"
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/say.h"
 
@@ -301,7 +302,8 @@ static void group_complete_join(struct group *g)
 				  group_join_expire);
 		return;
 	}
-	g->generation++;
+	if (!FAULT(generation_kept))
+		g->generation++;
 	if (g->member_count == 0) {
 		group_becomes_empty(g);
 		return;

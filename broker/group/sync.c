@@ -1,6 +1,7 @@
 /* SyncGroup, Heartbeat and LeaveGroup: the life of a generation. */
 #include "group_int.h"
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/say.h"
 
@@ -89,7 +90,7 @@ static void group_take_assignments(struct group *g, const struct sync_group_requ
 		m->assignment = slice_copy("", 0);
 	}
 	for (int32_t i = 0; i < r->assignments_count; i++) {
-		struct slice given = r->assignments[i].assignment;
+		struct slice given = r->assignments[FAULT(assignment_of_another) ? 0 : i].assignment;
 
 		m = group_member(g, r->assignments[i].member_id);
 		if (!m || !given.len)
@@ -123,6 +124,8 @@ static void group_sync_leader(struct group *g, const struct sync_group_request *
 		.group_id = xstrndup(g->id.data, g->id.len),
 		.group_id_len = g->id.len,
 	};
+	if (FAULT(assignment_unreplicated))
+		required_offset = 0;
 	group_wait_committed(g->gp, required_offset, sync_written, s);
 }
 

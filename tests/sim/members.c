@@ -40,6 +40,9 @@ struct member {
 	int64_t silent_until_us;
 	int64_t heard_us; /* a heartbeat that was answered well was sent then */
 	struct member_part parts[SIM_PARTITIONS];
+	/* what it was when it was in last, or what the process before it was */
+	char old_id[TEAM_NAME_MAX];
+	int32_t old_generation; /* -1: it never was */
 };
 
 static void member_step(struct member *m);
@@ -101,6 +104,10 @@ static void member_ask(struct member *m, struct turn *t, enum api_key api, int16
 
 static void member_out(struct member *m)
 {
+	if (m->is_in) {
+		memcpy(m->old_id, m->id, sizeof(m->id));
+		m->old_generation = m->generation;
+	}
 	m->is_in = false;
 	m->is_leader = false;
 	m->owned = 0;
@@ -109,11 +116,11 @@ static void member_out(struct member *m)
 /* The process is over; another one comes later. */
 static void member_dies(struct member *m, int64_t away_ms)
 {
+	member_out(m);
 	m->life++;
 	m->is_up = false;
 	m->id[0] = '\0';
 	m->coordinator = -1;
-	member_out(m);
 	for (unsigned i = 0; i < SIM_NODES_MAX; i++)
 		channel_free(m->client.channels[i]);
 	client_init(&m->client, m->client.sim);
@@ -148,6 +155,7 @@ static void member_failed(struct member *m, enum kafka_error error)
 	switch (error) {
 	case KERR_UNKNOWN_MEMBER_ID:
 		check_expelled(m);
+		member_out(m);
 		m->id[0] = '\0';
 		member_again(m);
 		return;
@@ -344,6 +352,40 @@ static struct str member_instance(const struct member *m)
 	return m->instance ? str_of(m->instance) : STR_NULL;
 }
 
+static void late_committed(struct member *m, struct turn *t, const void *response)
+{
+	const struct offset_commit_response *r = response;
+
+	if (r && r->topics_count == 1 && r->topics[0].partitions_count == 1 &&
+	    r->topics[0].partitions[0].error_code == KERR_NONE)
+		sim_fail(m->client.sim,
+			 "member %u has committed as %s of generation %d, which is over", m->index,
+			 m->old_id, t->generation);
+}
+
+/* A commit that was held up somewhere: of the generation before, or of the process before. */
+static void commit_late(struct member *m)
+{
+	struct offset_commit_request r;
+	struct offset_commit_request_topic topic;
+	struct offset_commit_request_partition part;
+	struct turn *t = turn_new(m);
+
+	WIRE_INIT(offset_commit_request, &r);
+	WIRE_INIT(offset_commit_request_topic, &topic);
+	WIRE_INIT(offset_commit_request_partition, &part);
+	r.group_id = STR_LIT(TEAM);
+	r.generation_id_or_member_epoch = t->generation = m->old_generation;
+	r.member_id = str_of(m->old_id);
+	r.group_instance_id = member_instance(m);
+	r.topics = &topic;
+	r.topics_count = 1;
+	topic.name = STR_LIT(SIM_TOPIC);
+	topic.partitions = &part;
+	topic.partitions_count = 1;
+	member_ask(m, t, API_OFFSET_COMMIT, 8, &r, late_committed);
+}
+
 static void synced(struct member *m, struct turn *t, const void *response)
 {
 	const struct sync_group_response *r = response;
@@ -364,6 +406,10 @@ static void synced(struct member *m, struct turn *t, const void *response)
 	m->is_in = true;
 	m->generation = t->generation;
 	m->heard_us = INT64_MIN / 2;
+	if (m->old_generation >= 0 &&
+	    (m->old_generation != m->generation || strcmp(m->old_id, m->id) != 0) &&
+	    world_below(&m->client.sim->world, 2))
+		commit_late(m);
 	if (owned)
 		find_positions(m, owned);
 	else
@@ -570,8 +616,9 @@ static void member_step(struct member *m)
 	m->is_up = true;
 	if (sim_now_us(s) < m->silent_until_us && !s->is_peaceful) {
 		member_later(m, (m->silent_until_us - sim_now_us(s)) / 1000 + 1);
-	} else if (dice < 12) {
-		member_dies(m, 200 + (int64_t)world_below(&s->world, 6000));
+	} else if (dice < 12 || (m->instance && dice < 50)) {
+		/* a static one comes back before it is missed */
+		member_dies(m, 200 + (int64_t)world_below(&s->world, m->instance ? 2000 : 6000));
 	} else if (dice < 30) {
 		m->silent_until_us =
 			sim_now_us(s) + 1000 * (1000 + (int64_t)world_below(&s->world, 5000));
@@ -598,7 +645,7 @@ void members_start(struct sim *s)
 
 		client_init(&m->client, s);
 		m->index = i;
-		m->coordinator = -1;
+		m->coordinator = m->old_generation = -1;
 		m->instance = i == SIM_MEMBERS - 1 ? "fixed" : NULL;
 		for (int32_t k = 0; k < SIM_PARTITIONS; k++)
 			m->parts[k] = (struct member_part){.member = m, .partition = k};
