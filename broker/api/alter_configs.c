@@ -81,6 +81,20 @@ static void check_is_this_node(struct request *r, struct resource *to)
 		       r->shard->broker->node_id, STR(to->name));
 }
 
+/* Which directories there are only this broker knows. */
+static void check_cordoned(struct request *r, struct resource *to)
+{
+	struct err err = {0};
+
+	for (int32_t i = 0; i < to->count && !to->error; i++) {
+		const struct change *change = &to->changes[i];
+
+		if (str_is(change->name, "cordoned.log.dirs") && !str_is_null(change->value) &&
+		    config_check_cordoned(r->shard->config, change->value, &err) < 0)
+			REFUSE(r, to, KERR_INVALID_REQUEST, "%s", err_message(&err));
+	}
+}
+
 static void alter_loggers(struct request *r, struct resource *to, bool validate_only)
 {
 	struct err err = {0};
@@ -116,6 +130,8 @@ static void judge(struct request *r, struct alteration *a, int32_t index)
 		/* a broker judges its own configs; the controller takes those of all */
 		if (to->name.len && r->listener_type == LISTENER_BROKER)
 			check_is_this_node(r, to);
+		if (to->name.len && r->listener_type == LISTENER_BROKER && !to->error)
+			check_cordoned(r, to);
 		break;
 	case CONFIG_RESOURCE_BROKER_LOGGER:
 		if (!a->is_incremental) {

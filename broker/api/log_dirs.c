@@ -115,6 +115,7 @@ static void describe_answer(struct fanout *f)
 			out->error_code = KERR_KAFKA_STORAGE_ERROR;
 			continue;
 		}
+		out->is_cordoned = replica_set_dir_is_cordoned(set, r->shard->image, dir);
 		describe_fill_topics(f, dir, out);
 		describe_fill_volume(out, out->log_dir.data);
 	}
@@ -222,6 +223,8 @@ static enum kafka_error move_check(struct request *r, struct str topic, int32_t 
 		return KERR_LOG_DIR_NOT_FOUND;
 	if (replica_set_dir_is_offline(r->shard->replicas, (unsigned)dir))
 		return KERR_KAFKA_STORAGE_ERROR;
+	if (replica_set_dir_is_cordoned(r->shard->replicas, r->shard->image, (unsigned)dir))
+		return KERR_INVALID_REPLICA_ASSIGNMENT;
 	return image_partition(image_topic_by_name(r->shard->image, topic), index)
 		       ? KERR_NONE
 		       : KERR_REPLICA_NOT_AVAILABLE;

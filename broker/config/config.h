@@ -230,6 +230,10 @@ double config_double(const struct config *c, enum config_key key);
 const char *config_str(const struct config *c, enum config_key key);
 const char *const *config_list(const struct config *c, enum config_key key, size_t *count);
 bool config_list_has(const struct config *c, enum config_key key, const char *element);
+/* Whether cordoned.log.dirs has the directory, an element of log.dirs. */
+bool config_dir_is_cordoned(const struct config *c, const char *path);
+/* Whether a new value of cordoned.log.dirs is one for this broker: 0 or E_INVALID. */
+MUST_USE int config_check_cordoned(const struct config *c, struct str value, struct err *err);
 bool config_is_null(const struct config *c, enum config_key key);
 /* Where the effective value comes from. */
 enum config_source config_source_of(const struct config *c, enum config_key key);

@@ -57,12 +57,46 @@ static int check_group_bounds(const struct config *c, struct err *err)
 	return 0;
 }
 
+static int check_cordoned(const struct config *c, const char *const *dirs, size_t count,
+			  struct err *err)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!config_list_has(c, CONFIG_LOG_DIRS, dirs[i]) &&
+		    (count > 1 || strcmp(dirs[0], "*") != 0))
+			return err_set(err, E_INVALID,
+				       "cordoned.log.dirs: %s is not among the log directories",
+				       dirs[i]);
+	return 0;
+}
+
+int config_check_cordoned(const struct config *c, struct str value, struct err *err)
+{
+	const struct config_def *def =
+		config_def_find(CONFIG_RESOURCE_BROKER, STR_LIT("cordoned.log.dirs"));
+	struct config_value parsed;
+	struct arena arena;
+	int rc;
+
+	arena_init(&arena);
+	rc = config_value_parse(&parsed, def, value, &arena, err);
+	if (rc == 0)
+		rc = check_cordoned(c, parsed.list.items, parsed.list.count, err);
+	arena_fini(&arena);
+	return rc;
+}
+
+bool config_dir_is_cordoned(const struct config *c, const char *path)
+{
+	return config_list_has(c, CONFIG_CORDONED_LOG_DIRS, path) ||
+	       config_list_has(c, CONFIG_CORDONED_LOG_DIRS, "*");
+}
+
 static int check_logs(const struct config *c, struct err *err)
 {
 	int64_t retention_ms = config_i64(c, CONFIG_LOG_RETENTION_MS);
 	int64_t cleaner_threads = config_i64(c, CONFIG_LOG_CLEANER_THREADS);
 	size_t dir_count, cordoned_count;
-	const char *const *cordoned;
+	const char *const *cordoned = config_list(c, CONFIG_CORDONED_LOG_DIRS, &cordoned_count);
 
 	config_list(c, CONFIG_LOG_DIRS, &dir_count);
 	if (dir_count == 0)
@@ -82,14 +116,7 @@ static int check_logs(const struct config *c, struct err *err)
 		return err_set(err, E_INVALID,
 			       "log.cleaner.dedupe.buffer.size must be at least 1MB "
 			       "per cleaner thread.");
-	cordoned = config_list(c, CONFIG_CORDONED_LOG_DIRS, &cordoned_count);
-	for (size_t i = 0; i < cordoned_count; i++)
-		if (!config_list_has(c, CONFIG_LOG_DIRS, cordoned[i]) &&
-		    (cordoned_count > 1 || cordoned[0][0] != '*' || cordoned[0][1]))
-			return err_set(err, E_INVALID,
-				       "cordoned.log.dirs: %s is not among the log directories",
-				       cordoned[i]);
-	return 0;
+	return check_cordoned(c, cordoned, cordoned_count, err);
 }
 
 static int check_sockets(const struct config *c, struct err *err)

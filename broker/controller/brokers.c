@@ -389,7 +389,7 @@ static void broker_cordon_dirs(struct change *ch, const struct broker_heartbeat_
 	const struct image_broker *b = image_broker(tip(ch), r->broker_id);
 	struct broker_registration_change_record record;
 
-	if (r->cordoned_log_dirs_count < 0 || metadata_version(ch) < METADATA_4_3_IV0 ||
+	if (r->cordoned_log_dirs_count < 0 || !metadata_has_cordoned_dirs(metadata_version(ch)) ||
 	    (b->cordoned_log_dirs && dirs_eq(b->cordoned_log_dirs, b->cordoned_log_dir_count,
 					     r->cordoned_log_dirs, r->cordoned_log_dirs_count)))
 		return;

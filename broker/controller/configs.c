@@ -158,6 +158,18 @@ static bool check_min_isr(struct change *ch, struct control_op *op, struct resou
 	return true;
 }
 
+/* Also to remove it: no broker would say so before. */
+static bool check_cordoned(struct change *ch, struct control_op *op, struct resource *r,
+			   struct str name)
+{
+	if (r->type != CONFIG_RESOURCE_BROKER || !str_is(name, "cordoned.log.dirs") ||
+	    metadata_has_cordoned_dirs(metadata_version(ch)))
+		return true;
+	return REFUSE(r, KERR_INVALID_CONFIG,
+		      "The cordoned.log.dirs configuration value cannot be set because it requires "
+		      "metadata.version >= 4.3-IV0");
+}
+
 /* ---- New values ------------------------------------------------------------------------------ */
 
 static bool new_value(struct change *ch, struct control_op *op, struct resource *r,
@@ -175,7 +187,7 @@ static bool new_value(struct change *ch, struct control_op *op, struct resource 
 		rc = config_list_subtract(ch->arena, type, a->name, current, a->value, out, &err);
 	if (rc < 0)
 		return REFUSE(r, KERR_INVALID_CONFIG, "%s", err_message(&err));
-	return check_min_isr(ch, op, r, a->name, *out);
+	return check_min_isr(ch, op, r, a->name, *out) && check_cordoned(ch, op, r, a->name);
 }
 
 /* Everything the resource will have: what it has, with the changes in it. */

@@ -213,6 +213,7 @@ static void control_copy_options(struct control *c, const struct control_options
 {
 	struct image_endpoint *endpoints =
 		arena_array(&c->fixed, options->endpoint_count + 1, sizeof(*endpoints));
+	const char **paths = arena_array(&c->fixed, options->log_dir_count + 1, sizeof(*paths));
 
 	c->options = *options;
 	c->options.cluster_id = str_dup(&c->fixed, options->cluster_id);
@@ -226,6 +227,9 @@ static void control_copy_options(struct control *c, const struct control_options
 		c->options.log_dirs =
 			arena_memdup(&c->fixed, options->log_dirs,
 				     options->log_dir_count * sizeof(*options->log_dirs));
+	for (uint32_t i = 0; options->log_dir_paths && i < options->log_dir_count; i++)
+		paths[i] = arena_strdup(&c->fixed, options->log_dir_paths[i]);
+	c->options.log_dir_paths = options->log_dir_paths ? paths : NULL;
 }
 
 /* The image to begin with: of the newest snapshot, or nothing. */
@@ -334,6 +338,7 @@ void control_set_config(struct control *c, const struct config *config)
 {
 	c->options.config = config;
 	controller_set_config(c->controller, config);
+	lifecycle_configured(c);
 }
 
 struct str control_listener_name(const struct control *c)

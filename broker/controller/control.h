@@ -50,7 +50,8 @@ struct control_options {
 	/* What the broker registers with. Advertised listeners with the ports they really have. */
 	const struct image_endpoint *endpoints;
 	uint32_t endpoint_count;
-	const struct uuid *log_dirs; /* directory.id of each online log dir */
+	const struct uuid *log_dirs;      /* directory.id of each online log dir */
+	const char *const *log_dir_paths; /* the same ones, as in log.dirs; NULL: not known */
 	uint32_t log_dir_count;
 	struct str rack;               /* null: none */
 	int64_t previous_broker_epoch; /* from .kafka_cleanshutdown, -1: unclean or unknown */
@@ -117,8 +118,8 @@ enum control_op_kind {
 	CONTROL_LIST_REASSIGNMENTS,  /* ListPartitionReassignments */
 	CONTROL_REGISTER_CONTROLLER, /* ControllerRegistration */
 	CONTROL_UNREGISTER_CONTROLLER,
-	CONTROL_ADD_VOTER,           /* AddRaftVoter */
-	CONTROL_REMOVE_VOTER,        /* RemoveRaftVoter */
+	CONTROL_ADD_VOTER,    /* AddRaftVoter */
+	CONTROL_REMOVE_VOTER, /* RemoveRaftVoter */
 	/* Not of an API: request and response are NULL. */
 	CONTROL_PRODUCER_ID, /* one fresh id of this broker's block */
 	CONTROL_LEADER,      /* who the active controller is, as far as this node knows */

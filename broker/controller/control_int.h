@@ -33,7 +33,8 @@ struct lifecycle {
 	int64_t register_until_us; /* the first registration must have succeeded by then */
 	int64_t last_answer_us;    /* of a controller, or when the stop began */
 	int64_t stop_deadline_us;
-	int refusals; /* of registrations, one after the other */
+	int refusals;           /* of registrations, one after the other */
+	unsigned cordoned_dirs; /* bits by options.log_dirs: as last told, or about to be */
 	struct uuid *offline_dirs;
 	size_t offline_count, offline_cap;
 };
@@ -156,6 +157,8 @@ int64_t enrolment_deadline_us(const struct control *c);
 void lifecycle_init(struct control *c);
 void lifecycle_fini(struct control *c);
 void lifecycle_tick(struct control *c);
+/* The configs have changed: which directories are cordoned is told at once. */
+void lifecycle_configured(struct control *c);
 int64_t lifecycle_deadline_us(const struct control *c);
 
 /* producer_ids.c */

@@ -280,6 +280,43 @@ static void life_heartbeat_done(struct control_op *op)
 		life_hurry(c);
 }
 
+static unsigned life_cordoned(const struct control *c)
+{
+	const struct control_options *o = &c->options;
+	unsigned bits = 0;
+
+	for (uint32_t i = 0; o->log_dir_paths && i < o->log_dir_count; i++)
+		if (config_dir_is_cordoned(o->config, o->log_dir_paths[i]))
+			bits |= 1u << i;
+	return bits;
+}
+
+static void life_cordon_dirs(struct control *c, struct broker_heartbeat_request *r)
+{
+	const struct control_options *o = &c->options;
+
+	c->life.cordoned_dirs = life_cordoned(c);
+	if (!c->latest || !metadata_has_cordoned_dirs(image_metadata_version(c->latest)))
+		return;
+	r->cordoned_log_dirs =
+		arena_array(&c->life.arena, o->log_dir_count + 1, sizeof(struct uuid));
+	r->cordoned_log_dirs_count = 0;
+	for (uint32_t i = 0; i < o->log_dir_count; i++)
+		if (c->life.cordoned_dirs & (1u << i))
+			r->cordoned_log_dirs[r->cordoned_log_dirs_count++] = o->log_dirs[i];
+	if (r->cordoned_log_dirs_count)
+		qsort(r->cordoned_log_dirs, (size_t)r->cordoned_log_dirs_count, sizeof(struct uuid),
+		      uuid_order);
+}
+
+void lifecycle_configured(struct control *c)
+{
+	if (life_cordoned(c) == c->life.cordoned_dirs || c->life.next_us == INT64_MAX)
+		return;
+	c->life.next_us = 0;
+	control_pump_soon(c);
+}
+
 static void life_heartbeat(struct control *c)
 {
 	struct lifecycle *l = &c->life;
@@ -287,7 +324,6 @@ static void life_heartbeat(struct control *c)
 		config_i64(c->options.config, CONFIG_BROKER_HEARTBEAT_INTERVAL_MS) * 1000;
 	int64_t session_us = config_i64(c->options.config, CONFIG_BROKER_SESSION_TIMEOUT_MS) * 1000;
 	struct broker_heartbeat_request *r;
-	size_t cordoned;
 
 	arena_reset(&l->arena);
 	r = WIRE_NEW(&l->arena, broker_heartbeat_request);
@@ -300,10 +336,7 @@ static void life_heartbeat(struct control *c)
 	if (l->offline_count) /* it may grow while the request is under way */
 		r->offline_log_dirs = arena_memdup(&l->arena, l->offline_dirs,
 						   l->offline_count * sizeof(*l->offline_dirs));
-	/* none is cordoned; which ones are is not known here when the config names some */
-	config_list(c->options.config, CONFIG_CORDONED_LOG_DIRS, &cordoned);
-	if (cordoned == 0)
-		r->cordoned_log_dirs_count = 0;
+	life_cordon_dirs(c, r);
 	l->next_us = env_mono_us(c->env) + interval_us;
 	life_submit(c, CONTROL_HEARTBEAT, r, WIRE_NEW(&l->arena, broker_heartbeat_response),
 		    MAX(interval_us, session_us / 2), life_heartbeat_done);

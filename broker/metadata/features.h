@@ -75,6 +75,10 @@ static inline bool metadata_has_directories(int metadata_version)
 {
 	return metadata_version >= METADATA_3_7_IV2;
 }
+static inline bool metadata_has_cordoned_dirs(int metadata_version)
+{
+	return metadata_version >= METADATA_4_3_IV0;
+}
 static inline bool metadata_has_elr(int metadata_version)
 {
 	return metadata_version >= METADATA_4_0_IV1;

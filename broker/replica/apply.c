@@ -201,16 +201,18 @@ struct uuid partition_assigned_dir(const struct replica_set *set,
 	return DIRECTORY_UNASSIGNED;
 }
 
-/* Where a new replica goes: the assigned directory, or the one with the fewest. -1: nowhere; its
- * log may be in a directory that is offline. */
-static int partition_choose_dir(const struct replica_set *set, const struct image_partition *from)
+/* Where a new replica goes: the assigned directory, or the one with the fewest, if possible none
+ * that is cordoned. -1: nowhere; its log may be in a directory that is offline. */
+static int partition_choose_dir(const struct apply *a, const struct image_partition *from)
 {
+	const struct replica_set *set = a->set;
 	struct uuid assigned = partition_assigned_dir(set, from);
-	bool has_offline = false;
+	bool has_offline = false, best_is_cordoned = false;
 	int best = -1;
 
 	for (unsigned i = 0; i < set->dir_count; i++) {
 		const struct replica_dir *dir = &set->dirs[i];
+		bool is_cordoned;
 
 		if (dir->is_offline) {
 			has_offline = true;
@@ -218,8 +220,13 @@ static int partition_choose_dir(const struct replica_set *set, const struct imag
 		}
 		if (uuid_eq(dir->log_dir->meta.directory_id, assigned))
 			return (int)i;
-		if (best < 0 || dir->partition_count < set->dirs[best].partition_count)
+		is_cordoned = replica_set_dir_is_cordoned(set, a->image, i);
+		if (best < 0 || is_cordoned < best_is_cordoned ||
+		    (is_cordoned == best_is_cordoned &&
+		     dir->partition_count < set->dirs[best].partition_count)) {
 			best = (int)i;
+			best_is_cordoned = is_cordoned;
+		}
 	}
 	if (has_offline && !uuid_eq(assigned, DIRECTORY_UNASSIGNED) &&
 	    !uuid_eq(assigned, DIRECTORY_LOST))
@@ -261,7 +268,7 @@ static void partition_open(struct apply *a, struct partition *p, const struct im
 {
 	struct replica_set *set = a->set;
 	const struct found *found = apply_found(a, p);
-	int chosen = found ? (int)found->dir : partition_choose_dir(set, from);
+	int chosen = found ? (int)found->dir : partition_choose_dir(a, from);
 	const struct log_recovery *recovery;
 	struct err err = {0};
 	int rc;

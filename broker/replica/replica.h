@@ -107,6 +107,9 @@ int64_t replica_set_tick(struct replica_set *set);
 /* dirs[dir] failed here or on another shard: its partitions go offline. */
 void replica_set_dir_failed(struct replica_set *set, unsigned dir);
 bool replica_set_dir_is_offline(const struct replica_set *set, unsigned dir);
+/* Whether new replicas go elsewhere (cordoned.log.dirs), in a cluster of that image. */
+bool replica_set_dir_is_cordoned(const struct replica_set *set, const struct image *image,
+				 unsigned dir);
 unsigned replica_set_dir_count(const struct replica_set *set);
 const char *replica_set_dir_path(const struct replica_set *set, unsigned dir);
 struct uuid replica_set_dir_id(const struct replica_set *set, unsigned dir);

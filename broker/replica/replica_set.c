@@ -1,6 +1,7 @@
 /* The set: finding partitions, what is due, failed directories, closing. */
 #include "base/mem.h"
 #include "base/say.h"
+#include "metadata/features.h"
 #include "replica/fetcher.h"
 
 #define TICK_MS_MAX 1000
@@ -243,6 +244,14 @@ bool replica_set_dir_is_offline(const struct replica_set *set, unsigned dir)
 {
 	assert(dir < set->dir_count);
 	return set->dirs[dir].is_offline;
+}
+
+bool replica_set_dir_is_cordoned(const struct replica_set *set, const struct image *image,
+				 unsigned dir)
+{
+	assert(dir < set->dir_count);
+	return metadata_has_cordoned_dirs(image_metadata_version(image)) &&
+	       config_dir_is_cordoned(set->config, replica_set_dir_path(set, dir));
 }
 
 /* ---- Upkeep ---------------------------------------------------------------------------------- */

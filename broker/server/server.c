@@ -459,6 +459,7 @@ static void server_start_control(struct server_shard *s, void *arg)
 {
 	struct control_begin *begin = arg;
 	struct server *server = s->server;
+	const char *paths[32];
 	struct uuid ids[32];
 	struct control_options options = {
 		.shard = &s->shard,
@@ -472,6 +473,7 @@ static void server_start_control(struct server_shard *s, void *arg)
 		.endpoints = server->endpoints,
 		.endpoint_count = server->endpoint_count,
 		.log_dirs = ids,
+		.log_dir_paths = paths,
 		.log_dir_count = server->dir_count,
 		.rack = str_of(config_str(server->config, CONFIG_BROKER_RACK)),
 		.previous_broker_epoch = server->dirs[0]->broker_epoch,
@@ -484,8 +486,10 @@ static void server_start_control(struct server_shard *s, void *arg)
 		.on_stopped = server_on_stopped,
 	};
 
-	for (unsigned i = 0; i < server->dir_count; i++)
+	for (unsigned i = 0; i < server->dir_count; i++) {
 		ids[i] = server->dirs[i]->meta.directory_id;
+		paths[i] = server->dirs[i]->path;
+	}
 	options.metadata_dir_id = server_dir_at(server, options.metadata_dir)->meta.directory_id;
 	begin->rc = control_start(&server->control, &options, begin->err);
 	if (begin->rc < 0)
