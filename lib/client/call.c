@@ -22,13 +22,9 @@ const char *call_target_text(const struct call *call, char text[256])
 	const struct target *t = &call->target;
 
 	switch (t->kind) {
-	case TARGET_ANY:
-		return "any broker";
-	case TARGET_CONTROLLER:
-		return "the controller";
-	case TARGET_NODE:
-		snprintf(text, 256, "broker %d", t->node_id);
-		return text;
+	case TARGET_ANY: return "any broker";
+	case TARGET_CONTROLLER: return "the controller";
+	case TARGET_NODE: snprintf(text, 256, "broker %d", t->node_id); return text;
 	case TARGET_GROUP:
 		snprintf(text, 256, "the coordinator of group %.*s", STR(t->key));
 		return text;
@@ -212,8 +208,10 @@ void call_unqueue(struct call *call)
 
 /* ---- Routing --------------------------------------------------------------------------------- */
 
+#define RANK_NOT_FAILING 100
+
 /* Of the nodes: one that is ready, with the least in flight; else one that connects; else one that
- * may. *any_alive: some node is not failing. */
+ * may, and those that sent calls elsewhere after those; last, what failed. */
 static struct node *pick_from(struct client *c, struct node *n, struct node *best, int *rank)
 {
 	struct link *l = node_link(c, n, LANE_MAIN);
@@ -222,9 +220,11 @@ static struct node *pick_from(struct client *c, struct node *n, struct node *bes
 	if (l->state == LINK_READY)
 		r = 1000000 - (int)MIN(l->in_flight_count, 1000u);
 	else if (l->state != LINK_DOWN)
-		r = l->is_late ? 0 : 1000;
+		r = l->is_late ? 0 : 2000;
 	else if (link_may_start(l))
-		r = 100 - (int)MIN(l->fail_count, 99u);
+		r = l->fail_count ? RANK_NOT_FAILING - (int)MIN(l->fail_count, 99u) : 1000;
+	if (r >= RANK_NOT_FAILING && n->elsewhere_count > 0)
+		r = 999 - (int)MIN(n->elsewhere_count, 899u);
 	if (r > *rank) {
 		*rank = r;
 		return n;
@@ -239,17 +239,16 @@ static struct node *call_pick_any(struct client *c)
 	bool use_bootstrap = c->node_list.next == &c->node_list;
 	int rank = -1;
 
-	LIST_FOREACH(&c->node_list, n, struct node, list_node)
+	LIST_FOREACH (&c->node_list, n, struct node, list_node)
 		best = pick_from(c, n, best, &rank);
 	/* Nobody that is known answers: begin again with the addresses of old. */
-	if (rank < 100 && strcmp(client_config_str(c->cfg, CC_METADATA_RECOVERY_STRATEGY),
-				 "none") != 0)
+	if (rank < RANK_NOT_FAILING &&
+	    strcmp(client_config_str(c->cfg, CC_METADATA_RECOVERY_STRATEGY), "none") != 0)
 		use_bootstrap = true;
-	if (c->meta.is_known && client_now(c) - c->meta.updated_ms >
-					client_config_int(c->cfg, CC_METADATA_MAX_AGE_MS) +
-						client_config_int(
-							c->cfg,
-							CC_METADATA_RECOVERY_REBOOTSTRAP_TRIGGER_MS))
+	if (c->meta.is_known &&
+	    client_now(c) - c->meta.updated_ms >
+		    client_config_int(c->cfg, CC_METADATA_MAX_AGE_MS) +
+			    client_config_int(c->cfg, CC_METADATA_RECOVERY_REBOOTSTRAP_TRIGGER_MS))
 		use_bootstrap = true;
 	for (unsigned i = 0; i < c->bootstrap_count && use_bootstrap; i++)
 		best = pick_from(c, c->bootstrap[(c->bootstrap_at + i) % c->bootstrap_count], best,
@@ -328,10 +327,8 @@ static struct node *call_target_node(struct call *call, struct err *err, int *rc
 	struct client *c = call->client;
 
 	switch (call->target.kind) {
-	case TARGET_ANY:
-		return call_pick_any(c);
-	case TARGET_NODE:
-		return call_node_by_id(call, call->target.node_id, err, rc);
+	case TARGET_ANY: return call_pick_any(c);
+	case TARGET_NODE: return call_node_by_id(call, call->target.node_id, err, rc);
 	case TARGET_CONTROLLER:
 		if (c->meta.controller_id >= 0)
 			return call_node_by_id(call, c->meta.controller_id, err, rc);
@@ -339,10 +336,8 @@ static struct node *call_target_node(struct call *call, struct err *err, int *rc
 			return NULL;
 		return call_pick_any(c);
 	case TARGET_GROUP:
-	case TARGET_TXN:
-		return coord_node(c, call->target.kind, call->target.key);
-	case TARGET_LEADER:
-		return call_leader(call, err, rc);
+	case TARGET_TXN: return coord_node(c, call->target.kind, call->target.key);
+	case TARGET_LEADER: return call_leader(call, err, rc);
 	}
 	return NULL;
 }
@@ -358,7 +353,7 @@ static void call_route(struct call *call)
 
 	assert(call->state == CALL_WAITING);
 	if (heap_linked(&call->wake))
-		return;		/* backing off */
+		return; /* backing off */
 	reach_begin(c);
 	n = call_target_node(call, &err, &rc);
 	if (rc < 0) {
@@ -371,7 +366,7 @@ static void call_route(struct call *call)
 	l = node_link(c, n, call->is_fetch ? LANE_FETCH : call->is_group ? LANE_GROUP : LANE_MAIN);
 	link_start(l);
 	if (l->state == LINK_DOWN)
-		return;		/* its timer routes again */
+		return; /* its timer routes again */
 	list_remove(&call->link);
 	call->state = CALL_QUEUED;
 	call->on = l;
@@ -412,10 +407,8 @@ static bool call_is_once(const struct call *call)
 	case API_DELETE_TOPICS:
 	case API_CREATE_DELEGATION_TOKEN:
 	case API_CREATE_ACLS:
-	case API_DELETE_ACLS:
-		return true;
-	default:
-		return false;
+	case API_DELETE_ACLS: return true;
+	default: return false;
 	}
 }
 
@@ -469,9 +462,9 @@ void call_wake(struct call *call)
 	l = call->on;
 	err_set(&err, E_TIMEOUT, "%s:%d: no answer to %s within %lld ms", l->node->host,
 		l->node->port, api_by_key(call->api_key)->name,
-		(long long)(call->attempt_ms ? call->attempt_ms
-					     : client_config_int(call->client->cfg,
-								 CC_REQUEST_TIMEOUT_MS)));
+		(long long)(call->attempt_ms
+				    ? call->attempt_ms
+				    : client_config_int(call->client->cfg, CC_REQUEST_TIMEOUT_MS)));
 	/* What comes later on this connection would be behind it: begin a new one. */
 	link_fail(l, E_TIMEOUT, &err);
 }
@@ -509,8 +502,7 @@ static bool call_is_elsewhere(const struct call *call, int code)
 	if (call_is_of_quorum(call) && call->target.kind != TARGET_NODE)
 		return code == KERR_NOT_CONTROLLER || code == KERR_NOT_LEADER_OR_FOLLOWER;
 	switch (call->target.kind) {
-	case TARGET_CONTROLLER:
-		return code == KERR_NOT_CONTROLLER;
+	case TARGET_CONTROLLER: return code == KERR_NOT_CONTROLLER;
 	case TARGET_GROUP:
 	case TARGET_TXN:
 		return kafka_error_wants_coordinator(code) ||
@@ -521,8 +513,7 @@ static bool call_is_elsewhere(const struct call *call, int code)
 		       (kafka_error_wants_metadata(code) || code == KERR_UNKNOWN_LEADER_EPOCH ||
 			code == KERR_OFFSET_NOT_AVAILABLE);
 	case TARGET_ANY:
-	case TARGET_NODE:
-		return false;
+	case TARGET_NODE: return false;
 	}
 	return false;
 }
@@ -585,6 +576,8 @@ void call_answered(struct call *call, const struct api *api, int16_t version, st
 	}
 	if (call->target.kind == TARGET_CONTROLLER)
 		c->meta.controller_id = -1;
+	if (call->target.kind == TARGET_ANY)
+		l->node->elsewhere_count++;
 	if (kafka_error_wants_coordinator(code))
 		client_forget_coordinator(c, call->target.kind, call->target.key);
 	if (call->target.kind == TARGET_LEADER)

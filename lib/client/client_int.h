@@ -107,6 +107,9 @@ struct node {
 	struct link *links[LANE_COUNT];
 	int64_t failing_ms;		/* first failure, 0: none; of one that was never reached */
 	bool was_reached, is_told;
+	/* Calls for any broker that it answered with "not here". One of Apache's holds on to a
+	 * controller that lost its place as long as they are connected. */
+	unsigned elsewhere_count;
 };
 
 struct coordinator {

@@ -50,6 +50,7 @@ struct mock_script {
 	int code;
 	int count;
 	int skip;			/* so many requests are fine before */
+	int32_t node;			/* only where this one is asked; 0: any */
 };
 
 struct mock {
@@ -601,7 +602,9 @@ static void mock_frame(struct conn *c, struct slice frame)
 		fail_msg("mock: %s", err.text);
 	s = &m->scripts[api->key];
 	m->asked[api->key]++;
-	if (s->skip > 0) {
+	if (s->node && s->node != mc->node->id) {
+		;
+	} else if (s->skip > 0) {
 		s->skip--;
 	} else if (s->count > 0) {
 		s->count--;

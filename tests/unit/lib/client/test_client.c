@@ -252,10 +252,10 @@ static void a_leader_of_the_quorum_that_ends_leaves_a_doubt(void **state)
 		{.target = TO_NODE(1), .api_key = API_REMOVE_RAFT_VOTER},
 	};
 	static const struct mock_script scripts[] = {
-		{MOCK_ERROR, KERR_NOT_LEADER_OR_FOLLOWER, 2, 0},
-		{MOCK_ERROR, KERR_NOT_CONTROLLER, 1, 0},
-		{MOCK_ERROR, KERR_NOT_LEADER_OR_FOLLOWER, 1, 0},
-		{MOCK_ERROR, KERR_NOT_LEADER_OR_FOLLOWER, 1, 0},
+		{MOCK_ERROR, KERR_NOT_LEADER_OR_FOLLOWER, 2, 0, 0},
+		{MOCK_ERROR, KERR_NOT_CONTROLLER, 1, 0, 0},
+		{MOCK_ERROR, KERR_NOT_LEADER_OR_FOLLOWER, 1, 0, 0},
+		{MOCK_ERROR, KERR_NOT_LEADER_OR_FOLLOWER, 1, 0, 0},
 	};
 	struct remove_raft_voter_response *removed;
 	struct client_config *cfg;
@@ -283,6 +283,44 @@ static void a_leader_of_the_quorum_that_ends_leaves_a_doubt(void **state)
 	assert_int_equal(removed->error_code, KERR_NOT_LEADER_OR_FOLLOWER);
 	for (size_t i = 0; i < 4; i++)
 		call_fini(&calls[i]);
+	client_free(c);
+	client_config_free(cfg);
+	mock_fini(&m);
+	arena_fini(&a);
+}
+
+/* A broker that holds on to a controller of old is not asked again and again. */
+static void another_broker_is_asked_for_the_quorums_leader(void **state)
+{
+	struct call call = {.target = TO_ANY, .api_key = API_DESCRIBE_QUORUM};
+	struct client_config *cfg;
+	struct err err = {0};
+	struct client *c;
+	struct arena a;
+	struct mock m;
+
+	(void)state;
+	mock_init(&m, 3, 1);
+	arena_init(&a);
+	c = mock_client(&m, CLIENT_ADMIN, "retry.backoff.ms=10", &cfg);
+	assert_int_equal(client_refresh_wait(c, &err), 0);
+	call.request = message_new(api_by_key(API_DESCRIBE_QUORUM)->request, &a);
+	for (int i = 0; i < 3; i++) {
+		int32_t first;
+
+		assert_int_equal(client_call_all(c, &call, 1, &err), 0);
+		assert_int_equal(call.rc, 0);
+		first = call.node_id;
+		call_fini(&call);
+		m.scripts[API_DESCRIBE_QUORUM] = (struct mock_script){
+			MOCK_ERROR, KERR_NOT_LEADER_OR_FOLLOWER, 1000, 0, first};
+		assert_int_equal(client_call_all(c, &call, 1, &err), 0);
+		assert_int_equal(call.rc, 0);
+		assert_int_not_equal(call.node_id, first);
+		call_fini(&call);
+		assert_int_equal(m.scripts[API_DESCRIBE_QUORUM].count, 999);
+		m.scripts[API_DESCRIBE_QUORUM] = (struct mock_script){0};
+	}
 	client_free(c);
 	client_config_free(cfg);
 	mock_fini(&m);
@@ -423,6 +461,7 @@ int main(void)
 		cmocka_unit_test(an_old_broker_is_spoken_to_in_its_versions),
 		cmocka_unit_test(nodes_controllers_and_leaders_are_found),
 		cmocka_unit_test(a_leader_of_the_quorum_that_ends_leaves_a_doubt),
+		cmocka_unit_test(another_broker_is_asked_for_the_quorums_leader),
 		cmocka_unit_test(broken_connections_are_tried_again_but_nothing_is_created_twice),
 		cmocka_unit_test(no_answer_ends_at_the_deadline_with_the_reason),
 		cmocka_unit_test(an_interrupt_ends_the_wait),
