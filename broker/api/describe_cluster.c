@@ -154,6 +154,21 @@ static enum kafka_error versions_check(const struct request *r)
 	return KERR_NONE;
 }
 
+/* To clients, a broker has what it passes on in those versions only that the active controller has
+ * too. False: in none. */
+static bool versions_clip(const struct request *r, const struct api *api,
+			  struct api_versions_response_api_version *v)
+{
+	int16_t min, max;
+
+	if (!api->is_forwardable || r->listener_type != LISTENER_BROKER ||
+	    !control_versions(r->shard->broker, (enum api_key)api->key, &min, &max))
+		return true;
+	v->min_version = MAX(v->min_version, min);
+	v->max_version = MIN(v->max_version, max);
+	return v->min_version <= v->max_version;
+}
+
 static void versions_apis(struct request *r, struct api_versions_response *response)
 {
 	bool unstable = config_bool(r->shard->config, CONFIG_UNSTABLE_API_VERSIONS_ENABLE);
@@ -162,17 +177,18 @@ static void versions_apis(struct request *r, struct api_versions_response *respo
 		WIRE_ARRAY(&r->arena, api_versions_response_api_version, wire_api_count);
 	for (size_t i = 0; i < wire_api_count; i++) {
 		const struct api *api = &wire_apis[i];
-		struct api_versions_response_api_version *out;
+		struct api_versions_response_api_version *out =
+			&response->api_keys[response->api_keys_count];
 
 		/* Telemetry is served to clients that insist; nothing here collects it. */
 		if (!api_handler_of(api, r->listener_type) ||
 		    api->key == API_GET_TELEMETRY_SUBSCRIPTIONS || api->key == API_PUSH_TELEMETRY)
 			continue;
-		out = &response->api_keys[response->api_keys_count++];
 		out->api_key = api->key;
 		/* librdkafka takes a higher minimum for "no compression" (KAFKA-18659). */
 		out->min_version = api->key == API_PRODUCE ? 0 : api->min_version;
 		out->max_version = unstable ? api->max_version : api_max_stable(api);
+		response->api_keys_count += versions_clip(r, api, out);
 	}
 }
 

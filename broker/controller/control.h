@@ -28,8 +28,12 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "metadata/image.h"
+#include "shard/shard.h"
 #include "wire/desc.h"
 #include "wire/errors.h"
+#include "wire/messages.h"
+
+#include <stdatomic.h>
 
 struct control;
 struct config;
@@ -91,6 +95,17 @@ void control_dir_offline(struct control *c, struct uuid directory);
  */
 int64_t control_broker_epoch(const struct control *c);
 /* The active controller's node id, -1: none known. */
+/* Any shard: the versions of an API that the active controller has, where that is another node
+ * which has said so; *max < 0: it does not have it. False: this node's own versions count. */
+static inline bool control_versions(const struct broker *b, enum api_key api, int16_t *min,
+				    int16_t *max)
+{
+	uint32_t packed = atomic_load(&b->controller_versions[api]);
+
+	*min = (int16_t)(packed >> 16);
+	*max = (int16_t)((int)(packed & 0xffff) - 2);
+	return packed != 0;
+}
 int32_t control_leader_id(const struct control *c);
 
 /* ---- Operations ------------------------------------------------------------------------------ */

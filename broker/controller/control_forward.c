@@ -14,6 +14,7 @@
 #include "wire/header.h"
 
 #include <arpa/inet.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #define SAY_PLACE "broker/forward"
@@ -76,6 +77,7 @@ void forward_init(struct control *c)
 	list_init(&c->forward.waiting);
 	list_init(&c->forward.sent);
 	c->forward.node_id = -1;
+	c->forward.told_id = -1;
 }
 
 /* ---- The end of an operation ----------------------------------------------------------------- */
@@ -422,6 +424,48 @@ static bool forward_aim(struct control *c)
 	return true;
 }
 
+/* ---- What clients may send ------------------------------------------------------------------- */
+
+/* The versions that the controller named when one of the connections began. */
+static void forward_tell(struct control *c, const struct channel *channel)
+{
+	for (size_t i = 0; i < wire_api_count; i++) {
+		enum api_key api = (enum api_key)wire_apis[i].key;
+		int16_t min = 0, max = -1;
+		uint32_t packed = 0;
+
+		if (!wire_apis[i].is_forwardable)
+			continue;
+		assert(api < SHARD_APIS);
+		if (channel) {
+			if (!channel_versions(channel, api, &min, &max))
+				max = -1;
+			packed = (uint32_t)(uint16_t)min << 16 | (uint16_t)(max + 2);
+		}
+		atomic_store(&c->shard->broker->controller_versions[api], packed);
+	}
+}
+
+/* What is known of the last controller holds until there is another, or a new connection to it. */
+static void forward_learn(struct control *c, bool is_here)
+{
+	struct forward *fw = &c->forward;
+	const struct channel *ready = NULL;
+
+	for (int way = 0; way < WAY_COUNT && !is_here; way++)
+		if (fw->channels[way] && channel_is_ready(fw->channels[way]))
+			ready = fw->channels[way];
+	if (ready && fw->told_id != fw->node_id) {
+		forward_tell(c, ready);
+		fw->told_id = fw->node_id;
+	} else if (is_here && fw->told_id != -1) {
+		forward_tell(c, NULL);
+		fw->told_id = -1;
+	} else if (!ready && fw->told_id >= 0) {
+		fw->told_id = -2;
+	}
+}
+
 /* ---- The door -------------------------------------------------------------------------------- */
 
 void forward_submit(struct control *c, struct control_op *op)
@@ -450,6 +494,7 @@ void forward_tick(struct control *c)
 	struct list_node todo;
 	struct list_node *node;
 
+	forward_learn(c, is_here);
 	/* what comes back meanwhile is for the next time */
 	list_init(&todo);
 	while ((node = list_pop_front(&c->forward.waiting)) != NULL)

@@ -70,6 +70,7 @@ struct forward {
 	struct list_node sent;
 	int32_t correlation_id; /* of what is in envelopes */
 	int64_t answered_us;    /* when there was an answer */
+	int32_t told_id;        /* whose versions the shards know; -1: nobody's, -2: to be asked */
 };
 
 struct snapshots {

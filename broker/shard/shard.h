@@ -27,6 +27,9 @@ struct dir_batch;		/* api/assign_dirs.h */
 struct alter_isr;		/* api/alter_isr.h */
 struct quotas;			/* api/quotas.h */
 
+/* Keys of APIs are below. */
+#define SHARD_APIS 128
+
 /* A message to a shard. The sender owns the memory; `run` is called once on the target's thread. */
 struct task {
 	struct task *next;	/* the queue's */
@@ -50,6 +53,8 @@ struct broker {
 	struct quotas *quotas;	/* any thread; NULL: nobody is throttled */
 	/* any thread, atomic: what is finalized of kraft.version, which is not in the metadata */
 	_Atomic int16_t kraft_version;
+	/* any thread, atomic: what the active controller supports, see control_versions() */
+	_Atomic uint32_t controller_versions[SHARD_APIS];
 };
 
 struct shard {

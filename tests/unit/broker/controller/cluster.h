@@ -230,10 +230,17 @@ bool channel_is_ready(const struct channel *c)
 	return c->to->is_up;
 }
 
+/* Some controllers are older, some know nothing of an API. */
+static int16_t older_max = -1;
+
 bool channel_versions(const struct channel *c UNUSED, enum api_key api, int16_t *min, int16_t *max)
 {
+	if (older_max >= 0 && api == API_UNREGISTER_CONTROLLER)
+		return false;
 	*min = api_by_key((int)api)->min_version;
 	*max = api_max_stable(api_by_key((int)api));
+	if (older_max >= 0 && api == API_CREATE_TOPICS)
+		*max = older_max;
 	return true;
 }
 

@@ -119,6 +119,46 @@ static void test_every_node_takes_operations(void **state)
 	cluster_fini();
 }
 
+/* To clients a broker has no version of what it passes on that its controller lacks. */
+static void test_versions_of_the_controller_are_known(void **state)
+{
+	struct node *n, *old;
+	int16_t min, max;
+
+	(void)state;
+	older_max = 5;
+	cluster_start(3, NULL);
+	old = leader();
+	n = follower(NULL);
+	create(n, "passed-on", 1, 1);
+	assert_true(control_versions(&n->broker, API_CREATE_TOPICS, &min, &max));
+	assert_int_equal(min, api_by_key(API_CREATE_TOPICS)->min_version);
+	assert_int_equal(max, 5);
+	assert_true(control_versions(&n->broker, API_ALTER_CONFIGS, &min, &max));
+	assert_int_equal(max, api_max_stable(api_by_key(API_ALTER_CONFIGS)));
+	assert_true(control_versions(&n->broker, API_UNREGISTER_CONTROLLER, &min, &max));
+	assert_int_equal(max, -1);
+	assert_false(control_versions(&n->broker, API_FETCH, &min, &max));
+	assert_false(control_versions(&old->broker, API_CREATE_TOPICS, &min, &max));
+	/* the next one has others */
+	older_max = 6;
+	node_kill(old);
+	UNTIL(20000, leader() && leader() != old);
+	for (int i = 1; i <= 3; i++) {
+		struct node *next = &the.nodes[i];
+		bool leads = next == leader();
+
+		UNTIL(5000,
+		      next == old || (leads ? !control_versions(&next->broker, API_CREATE_TOPICS,
+								&min, &max)
+					    : control_versions(&next->broker, API_CREATE_TOPICS,
+							       &min, &max) &&
+						      max == 6));
+	}
+	older_max = -1;
+	cluster_fini();
+}
+
 static void test_operation_waits_for_a_controller(void **state)
 {
 	struct node *old, *n;
@@ -425,6 +465,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_node_takes_operations),
+		cmocka_unit_test(test_versions_of_the_controller_are_known),
 		cmocka_unit_test(test_operation_waits_for_a_controller),
 		cmocka_unit_test(test_deposed_leader_forgets),
 		cmocka_unit_test(test_paused_leader_wakes),
