@@ -36,6 +36,7 @@ static struct fetcher *fetcher_new(struct replica_set *set, int32_t leader_id, u
 	f->leader_id = leader_id;
 	f->number = number;
 	list_init(&f->partitions);
+	list_init(&f->changed);
 	f->timer.fire = fetcher_timer;
 	arena_init(&f->arena);
 	list_push_back(&set->fetchers, &f->link);
@@ -97,12 +98,21 @@ int64_t fetcher_backoff_ms(const struct fetcher *f, unsigned failure_count)
 
 /* ---- Partitions ------------------------------------------------------------------------------ */
 
+void follow_touch(struct partition *p)
+{
+	struct follow *w = &p->follow;
+
+	if (w->fetcher && !list_linked(&w->changed))
+		list_push_back(&w->fetcher->changed, &w->changed);
+}
+
 void follow_delay(struct partition *p)
 {
 	struct follow *w = &p->follow;
 
 	w->delayed_until_ms =
 		replica_now_ms(p->set) + fetcher_backoff_ms(w->fetcher, w->failure_count++);
+	follow_touch(p);
 }
 
 void follow_stop(struct partition *p)
@@ -113,12 +123,14 @@ void follow_stop(struct partition *p)
 	if (!f)
 		return;
 	if (w->is_asked) {
+		f->asked_count--;
 		f->forgotten = grow_array(f->forgotten, f->forgotten_count, &f->forgotten_cap,
 					  sizeof(*f->forgotten));
 		f->forgotten[f->forgotten_count++] =
 			(struct fetcher_forgotten){p->topic_id, p->index};
 	}
 	list_remove(&w->link);
+	list_remove(&w->changed);
 	f->partition_count--;
 	*w = (struct follow){.lag = -1};
 }
@@ -156,6 +168,7 @@ static void follow_start(struct partition *p)
 	w->failure_count = 0;
 	w->lag = -1;
 	f->has_news = true;
+	follow_touch(p);
 	follow_check_epochs(p);
 }
 

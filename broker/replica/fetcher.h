@@ -39,6 +39,10 @@ struct fetcher {
 	unsigned number; /* of the fetchers of this leader */
 	struct list_node partitions;
 	unsigned partition_count;
+	/* What the next request looks at: whatever it may have to say something new about. The
+	 * others are asked for as they were before. */
+	struct list_node changed;
+	unsigned asked_count; /* partitions that the leader's session has */
 
 	/* where the leader is */
 	struct channel *channel; /* NULL: not known */
@@ -69,6 +73,8 @@ struct fetcher {
 /* The role, leader or leader epoch (`is_new_epoch`) of `p` may have changed. */
 void follow_update(struct partition *p, bool is_new_epoch);
 void follow_stop(struct partition *p);
+/* Something of `p` may be news to its leader: the next request looks at it. */
+void follow_touch(struct partition *p);
 /* After all that an image brings: endpoints are looked up in set->image, requests leave. */
 void fetchers_apply(struct replica_set *set);
 /* Nothing is fetched any more. */

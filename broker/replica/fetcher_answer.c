@@ -194,8 +194,10 @@ bool fetcher_take_fetch(struct fetcher *f, const struct fetch_response *response
 			struct partition *p = follow_of_answer(
 				f, topic->topic_id, topic->partitions[j].partition_index);
 
-			if (p && p->follow.is_asked && p->follow.state == FOLLOW_FETCHES)
-				follow_answered(p, &topic->partitions[j]);
+			if (!p || !p->follow.is_asked || p->follow.state != FOLLOW_FETCHES)
+				continue;
+			follow_touch(p);
+			follow_answered(p, &topic->partitions[j]);
 		}
 	}
 	if (f->session_epoch == 0)
@@ -255,6 +257,7 @@ void fetcher_take_list_offsets(struct fetcher *f, const struct list_offsets_resp
 			p = named ? follow_of_answer(f, named->topic_id, named->index) : NULL;
 			if (!p)
 				continue;
+			follow_touch(p);
 			if (in->error_code != KERR_NONE || in->offset < 0)
 				follow_delay(p);
 			else if (p->follow.state == FOLLOW_ASKS_END)

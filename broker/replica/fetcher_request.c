@@ -42,19 +42,27 @@ void fetcher_end_session(struct fetcher *f, bool is_lost)
 		f->session_id = 0;
 	f->session_epoch = 0;
 	f->forgotten_count = 0;
-	LIST_FOREACH (&f->partitions, p, struct partition, follow.link)
+	f->asked_count = 0;
+	LIST_FOREACH (&f->partitions, p, struct partition, follow.link) {
 		p->follow.is_asked = false;
+		follow_touch(p);
+	}
 }
 
 /* ---- Fetch ----------------------------------------------------------------------------------- */
 
+static bool follow_may_be_held(const struct partition *p)
+{
+	return p->is_follower_throttled && p->follow.lag != 0;
+}
+
 /* Whether a Fetch asks for it now; else *wait_ms is lowered to when it may, if time decides that.
  * What is throttled goes on while it is in sync: it belongs to the records being written. */
-static bool follow_is_due(const struct partition *p, int64_t now_ms, int64_t *wait_ms)
+static bool follow_is_due(const struct partition *p, int64_t now_us, int64_t *wait_ms)
 {
 	const struct follow *w = &p->follow;
 	struct replica_set *set = p->set;
-	int64_t now_us = env_mono_us(set->options.env), throttled_us = 0;
+	int64_t now_ms = now_us / 1000, throttled_us = 0;
 
 	if (!p->log || w->state == FOLLOW_FAILED)
 		return false;
@@ -64,7 +72,7 @@ static bool follow_is_due(const struct partition *p, int64_t now_ms, int64_t *wa
 	}
 	if (w->state != FOLLOW_FETCHES)
 		return false;
-	if (p->is_follower_throttled && w->lag != 0)
+	if (follow_may_be_held(p))
 		throttled_us = throttle_wait_us(&set->throttles->follower, now_us);
 	if (throttled_us == 0)
 		return true;
@@ -87,6 +95,7 @@ static void follow_ask(struct partition *p, struct fetch_request_partition *out)
 {
 	struct follow *w = &p->follow;
 
+	w->fetcher->asked_count += !w->is_asked;
 	w->is_asked = true;
 	w->asked_offset = log_end_offset(p->log);
 	w->asked_leader_epoch = p->leader_epoch;
@@ -163,31 +172,50 @@ static struct fetch_request *fetch_new(struct fetcher *f)
 	return request;
 }
 
+static void follow_forget(struct partition *p)
+{
+	struct fetcher *f = p->follow.fetcher;
+
+	if (!p->follow.is_asked)
+		return;
+	p->follow.is_asked = false;
+	f->asked_count--;
+	f->forgotten = grow_array(f->forgotten, f->forgotten_count, &f->forgotten_cap,
+				  sizeof(*f->forgotten));
+	f->forgotten[f->forgotten_count++] = (struct fetcher_forgotten){p->topic_id, p->index};
+}
+
+static unsigned fetcher_changed_count(const struct fetcher *f)
+{
+	unsigned count = 0;
+
+	for (const struct list_node *n = f->changed.next; n != &f->changed; n = n->next)
+		count++;
+	return count;
+}
+
 struct fetch_request *fetcher_fetch(struct fetcher *f, int64_t *wait_ms)
 {
 	struct fetch_request *request = fetch_new(f);
+	unsigned changed_count = fetcher_changed_count(f);
 	struct fetch_request_partition *partitions =
-		arena_array(&f->arena, f->partition_count, sizeof(*partitions));
-	int64_t now_ms = replica_now_ms(f->set);
-	unsigned due_count = 0;
+		arena_array(&f->arena, changed_count, sizeof(*partitions));
+	int64_t now_us = env_mono_us(f->set->options.env);
 	struct partition *p;
 
 	*wait_ms = INT64_MAX;
-	request->topics = WIRE_ARRAY(&f->arena, fetch_request_topic, f->partition_count);
-	LIST_FOREACH (&f->partitions, p, struct partition, follow.link) {
-		if (follow_is_due(p, now_ms, wait_ms)) {
-			due_count++;
-			if (follow_is_news(p))
-				follow_ask(p, fetch_add(request, partitions, p->topic_id));
-		} else if (p->follow.is_asked) {
-			p->follow.is_asked = false;
-			f->forgotten = grow_array(f->forgotten, f->forgotten_count,
-						  &f->forgotten_cap, sizeof(*f->forgotten));
-			f->forgotten[f->forgotten_count++] =
-				(struct fetcher_forgotten){p->topic_id, p->index};
+	request->topics = WIRE_ARRAY(&f->arena, fetch_request_topic, changed_count);
+	LIST_FOREACH (&f->changed, p, struct partition, follow.changed) {
+		if (!follow_is_due(p, now_us, wait_ms)) {
+			follow_forget(p); /* looked at again each time, as its time may come */
+			continue;
 		}
+		if (follow_is_news(p))
+			follow_ask(p, fetch_add(request, partitions, p->topic_id));
+		if (!follow_may_be_held(p))
+			list_remove(&p->follow.changed);
 	}
-	if (due_count == 0) {
+	if (f->asked_count == 0) {
 		/* An empty session is of no use: the next request begins another. */
 		fetcher_end_session(f, false);
 		return NULL;
@@ -213,7 +241,7 @@ struct list_offsets_request *fetcher_list_offsets(struct fetcher *f)
 	struct partition *p;
 	unsigned count = 0;
 
-	LIST_FOREACH (&f->partitions, p, struct partition, follow.link)
+	LIST_FOREACH (&f->changed, p, struct partition, follow.changed)
 		count += follow_asks(p);
 	if (count == 0)
 		return NULL;
@@ -221,7 +249,7 @@ struct list_offsets_request *fetcher_list_offsets(struct fetcher *f)
 	request->replica_id = f->set->options.node_id;
 	request->timeout_ms = config_i32(f->set->config, CONFIG_REPLICA_SOCKET_TIMEOUT_MS);
 	request->topics = WIRE_ARRAY(&f->arena, list_offsets_request_topic, count);
-	LIST_FOREACH (&f->partitions, p, struct partition, follow.link) {
+	LIST_FOREACH (&f->changed, p, struct partition, follow.changed) {
 		struct list_offsets_request_topic *topic;
 
 		if (!follow_asks(p))

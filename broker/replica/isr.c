@@ -39,6 +39,7 @@ static void isr_restart_follower(struct isr *s, struct follower *f, bool newly_l
 				       .broker_epoch = -1};
 	} else {
 		f->last_fetch_ms = is_member ? now_ms : 0;
+		f->session_fetch_ms = NULL;
 	}
 	f->last_fetch_leader_end_offset = 0;
 	f->last_caught_up_ms = is_member ? now_ms : 0;
@@ -102,6 +103,7 @@ void isr_fetched(struct isr *s, struct follower *f, int64_t fetch_offset, int64_
 		 int64_t leader_end_offset, int64_t broker_epoch, int64_t now_ms)
 {
 	assert(f >= s->followers && f < s->followers + s->follower_count);
+	isr_unsettle(f);
 	/* Caught up now, or (having all we had when it fetched before) at that time. */
 	if (fetch_offset >= leader_end_offset)
 		f->last_caught_up_ms = MAX(f->last_caught_up_ms, now_ms);
@@ -114,11 +116,37 @@ void isr_fetched(struct isr *s, struct follower *f, int64_t fetch_offset, int64_
 	f->broker_epoch = broker_epoch;
 }
 
+bool isr_settle(const struct isr *s, struct follower *f, int64_t leader_end_offset,
+		int64_t high_watermark, const int64_t *session_fetch_ms)
+{
+	if (s->pending != ISR_COMMITTED || !isr_is_member(s, f->id) || f->is_barred ||
+	    f->log_end_offset != leader_end_offset || high_watermark != leader_end_offset)
+		return false;
+	isr_unsettle(f);
+	f->session_fetch_ms = session_fetch_ms;
+	return true;
+}
+
+void isr_unsettle(struct follower *f)
+{
+	if (!f->session_fetch_ms)
+		return;
+	f->last_fetch_ms = MAX(f->last_fetch_ms, *f->session_fetch_ms);
+	f->last_caught_up_ms = MAX(f->last_caught_up_ms, *f->session_fetch_ms);
+	f->session_fetch_ms = NULL;
+}
+
+int64_t follower_caught_up_ms(const struct follower *f)
+{
+	return f->session_fetch_ms ? MAX(f->last_caught_up_ms, *f->session_fetch_ms)
+				   : f->last_caught_up_ms;
+}
+
 static bool follower_is_caught_up(const struct follower *f, int64_t leader_end_offset,
 				  int64_t lag_max_ms, int64_t now_ms)
 {
 	return f->log_end_offset == leader_end_offset ||
-	       now_ms - f->last_caught_up_ms <= lag_max_ms;
+	       now_ms - follower_caught_up_ms(f) <= lag_max_ms;
 }
 
 int64_t isr_high_watermark(const struct isr *s, int64_t current, int64_t leader_end_offset,
@@ -132,7 +160,7 @@ int64_t isr_high_watermark(const struct isr *s, int64_t current, int64_t leader_
 		return current;
 	for (unsigned i = 0; i < s->follower_count; i++) {
 		const struct follower *f = &s->followers[i];
-		bool joins = !f->is_barred && f->last_caught_up_ms > 0 &&
+		bool joins = !f->is_barred && follower_caught_up_ms(f) > 0 &&
 			     follower_is_caught_up(f, leader_end_offset, lag_max_ms, now_ms);
 
 		if (isr_is_maximal_member(s, f->id) || joins)

@@ -19,15 +19,18 @@
 
 struct follower {
 	int32_t id;
+	/* The controller would not let it into the ISR: its broker is fenced, is shutting down, or
+	 * has registered anew since it fetched. */
+	bool is_barred;
 	int64_t log_end_offset;   /* -1: unknown */
 	int64_t log_start_offset; /* -1: unknown */
 	int64_t last_fetch_ms;    /* 0: never */
 	int64_t last_fetch_leader_end_offset;
 	int64_t last_caught_up_ms; /* 0: never */
 	int64_t broker_epoch;      /* -1: not told */
-	/* The controller would not let it into the ISR: its broker is fenced, is shutting down, or
-	 * has registered anew since it fetched. */
-	bool is_barred;
+	/* Settled: it fetches on, with nothing new, and did so last at *session_fetch_ms
+	 * (borrowed); what is above of its times is older. Else NULL. */
+	const int64_t *session_fetch_ms;
 };
 
 enum isr_pending { ISR_COMMITTED, ISR_EXPANDING, ISR_SHRINKING };
@@ -64,6 +67,16 @@ struct follower *isr_follower(struct isr *s, int32_t id); /* NULL: not a replica
  * our log before the read. */
 void isr_fetched(struct isr *s, struct follower *f, int64_t fetch_offset, int64_t log_start_offset,
 		 int64_t leader_end_offset, int64_t broker_epoch, int64_t now_ms);
+
+/* A follower in sync that has all there is, and all of it committed, stays caught up as long as it
+ * goes on fetching: who looks after its fetches writes their time to one place for all partitions
+ * (*session_fetch_ms), instead of telling each. It ends with the next isr_fetched() or leader
+ * epoch, or with isr_unsettle(), which must come before the place goes. False: it is to be told
+ * each time. */
+bool isr_settle(const struct isr *s, struct follower *f, int64_t leader_end_offset,
+		int64_t high_watermark, const int64_t *session_fetch_ms);
+void isr_unsettle(struct follower *f);
+int64_t follower_caught_up_ms(const struct follower *f);
 
 /* The high watermark that follows, never below `current`. `leader_end_offset` is our own end;
  * `min_insync` the effective one: below it nothing moves. Followers that are not members but

@@ -128,6 +128,7 @@ void partition_configure(struct partition *p, const struct image *image)
 	p->is_follower_throttled = partition_is_throttled(
 		p, overrides, TOPIC_CONFIG_FOLLOWER_REPLICATION_THROTTLED_REPLICAS);
 	partition_set_min_insync(p);
+	follow_touch(p);
 	if (!p->log)
 		return;
 	partition_log_config(p, &config);
@@ -281,6 +282,7 @@ void partition_brokers_changed(struct partition *p)
 		return;
 	for (unsigned i = 0; i < p->isr.follower_count; i++)
 		follower_look_up(p->set, &p->isr.followers[i]);
+	partition_wake(p); /* who fetches may count now, or not any more */
 	partition_advance(p);
 }
 
@@ -324,6 +326,22 @@ enum kafka_error partition_follower_fetched(struct partition *p, int32_t id, boo
 	partition_advance(p);
 	replica_set_leave(set);
 	return KERR_NONE;
+}
+
+bool partition_follower_settle(struct partition *p, int32_t id, const int64_t *fetch_ms)
+{
+	struct follower *f = p->role == PARTITION_LEADER ? isr_follower(&p->isr, id) : NULL;
+
+	return f &&
+	       isr_settle(&p->isr, f, log_end_offset(p->log), log_high_watermark(p->log), fetch_ms);
+}
+
+void partition_follower_unsettle(struct partition *p, int32_t id, const int64_t *fetch_ms)
+{
+	struct follower *f = isr_follower(&p->isr, id);
+
+	if (f && f->session_fetch_ms == fetch_ms)
+		isr_unsettle(f);
 }
 
 void partition_check_isr(struct partition *p)

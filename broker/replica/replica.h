@@ -159,8 +159,8 @@ enum follow_state {
 };
 
 struct follow {
-	struct fetcher *fetcher; /* NULL: follows nobody */
-	struct list_node link;   /* of the fetcher */
+	struct fetcher *fetcher;        /* NULL: follows nobody */
+	struct list_node link, changed; /* of the fetcher */
 	enum follow_state state;
 	int64_t delayed_until_ms; /* nothing is sent for it before; 0: at once */
 	unsigned failure_count;   /* in a row */
@@ -320,8 +320,9 @@ int64_t partition_read_bound(const struct partition *p, enum read_isolation isol
 MUST_USE int partition_read_bytes(struct partition *p, struct read_result *result,
 				  struct file_range *cold, struct slice *out);
 
-/* Told when records were appended, the high watermark or last stable offset moved, a follower
- * moved its log start, the partition changed leader, went offline or away. Stays registered until
+/* Told when anything changed that a fetch may see: records were appended, the log start, the high
+ * watermark or the last stable offset moved, a follower moved its log start, the partition changed
+ * leader or ISR, its configs or the brokers did, it went offline or away. Stays registered until
  * removed (fetch_waiter_remove), but is unlinked already when `gone`. May be called more often than
  * needed. The caller's memory, zeroed before first use. */
 struct fetch_waiter {
@@ -339,11 +340,18 @@ void fetch_waiter_remove(struct fetch_waiter *w); /* fine if it is not registere
 enum kafka_error partition_follower_fetched(struct partition *p, int32_t id, bool has_epoch,
 					    int64_t fetch_offset, int64_t log_start_offset,
 					    int64_t leader_end_offset, int64_t broker_epoch);
+/* Replica `id` goes on fetching from our log end: instead of being told of each fetch with nothing
+ * new, the partition may look up its time in *fetch_ms (isr_settle), until it is unsettled; that
+ * must be when the partition wakes its fetch waiters at the latest. False: tell it each time. */
+bool partition_follower_settle(struct partition *p, int32_t id, const int64_t *fetch_ms);
+void partition_follower_unsettle(struct partition *p, int32_t id, const int64_t *fetch_ms);
 /* Whether replica `id`, not in sync and throttled here, has to wait for its share of
  * leader.replication.throttled.rate. */
 bool partition_holds_follower(const struct partition *p, int32_t id);
 /* Bytes went to followers; `is_throttled`: of replicas throttled here. Any shard's set. */
 void replica_set_served(struct replica_set *set, size_t bytes, bool is_throttled);
+/* Whether consumers in that rack may be sent to followers at all. */
+bool replica_set_sends_on(const struct replica_set *set, struct str rack);
 /* Who a consumer in that rack should read from, as replica.selector.class says: a follower in sync
  * that has `offset`; -1: this leader. */
 int32_t partition_preferred_replica(const struct partition *p, struct str rack, int64_t offset);

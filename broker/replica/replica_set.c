@@ -368,6 +368,18 @@ static void replica_set_sweep(struct replica_set *set)
 	}
 }
 
+/* Retention may move the log start. */
+static void partition_tick_log(struct partition *p, int64_t now_ms)
+{
+	int64_t start_offset = log_start_offset(p->log);
+
+	p->tick_at_ms = now_ms + log_tick(p->log);
+	if (partition_log_start_offset(p) == start_offset)
+		return;
+	partition_wake(p);
+	follow_touch(p);
+}
+
 int64_t replica_set_tick(struct replica_set *set)
 {
 	int64_t now_ms = replica_now_ms(set);
@@ -392,7 +404,7 @@ int64_t replica_set_tick(struct replica_set *set)
 
 		replica_set_free_dead(p);
 		if (p->log && now_ms >= p->tick_at_ms)
-			p->tick_at_ms = now_ms + log_tick(p->log);
+			partition_tick_log(p, now_ms);
 		move_ms = partition_move_step(p);
 		if (move_ms >= 0)
 			wait_ms = MIN(wait_ms, move_ms);

@@ -34,20 +34,26 @@ static bool follower_is_better(const struct follower *f, const struct follower *
 {
 	if (!than || f->log_end_offset != than->log_end_offset)
 		return !than || f->log_end_offset > than->log_end_offset;
-	if (f->last_caught_up_ms != than->last_caught_up_ms)
-		return f->last_caught_up_ms > than->last_caught_up_ms;
+	if (follower_caught_up_ms(f) != follower_caught_up_ms(than))
+		return follower_caught_up_ms(f) > follower_caught_up_ms(than);
 	return f->id > than->id;
+}
+
+bool replica_set_sends_on(const struct replica_set *set, struct str rack)
+{
+	static const char rack_aware[] = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
+	const char *selector = config_str(set->config, CONFIG_REPLICA_SELECTOR_CLASS);
+
+	return rack.len > 0 && selector && strcmp(selector, rack_aware) == 0 &&
+	       !broker_is_in_rack(set, set->options.node_id, rack);
 }
 
 int32_t partition_preferred_replica(const struct partition *p, struct str rack, int64_t offset)
 {
-	static const char rack_aware[] = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
 	const struct replica_set *set = p->set;
-	const char *selector = config_str(set->config, CONFIG_REPLICA_SELECTOR_CLASS);
 	const struct follower *best = NULL;
 
-	if (!selector || strcmp(selector, rack_aware) != 0 ||
-	    broker_is_in_rack(set, set->options.node_id, rack))
+	if (!replica_set_sends_on(set, rack))
 		return -1;
 	for (unsigned i = 0; i < p->isr.follower_count; i++) {
 		const struct follower *f = &p->isr.followers[i];

@@ -10,6 +10,7 @@
 #define WORLD_HAS_CHANNELS
 #define WORLD_HAS_SHARDS
 #include "base/heap.h"
+#include "replica/fetcher.h"
 #include "unit/broker/replica/world.h"
 #include "wire/codec.h"
 
@@ -696,6 +697,60 @@ static void test_a_throttled_follower_waits(void **state)
 	assert_int_equal(asked(c)->fetch_offset, 50); /* in sync: never held up */
 }
 
+/* A request is built from what may be new, not from everything that is followed. */
+static void test_only_what_changed_is_asked_anew(void **state)
+{
+	struct world *w = *state;
+	struct partition *p = orders(w, 3);
+	struct fetcher *f = p->follow.fetcher;
+	struct channel *c = channel_to(LEADER_2);
+	const struct fetch_request *request;
+
+	world_topic_config(w, "orders", "retention.ms", "1000");
+	world_apply(w);
+	reply_nothing(c); /* the first asked before the others were there, or for all */
+	reply_nothing(c);
+	assert_null(asked(c));
+	assert_true(list_empty(&f->changed));
+	assert_int_equal(f->asked_count, 3);
+	reply_records(c, batch_at(0, 0, 5), 5);
+	assert_int_equal(asked(c)->partition, 0);
+	assert_int_equal(asked(c)->fetch_offset, 5);
+	assert_true(list_empty(&f->changed));
+	reply_nothing(c);
+	assert_null(asked(c));
+	/* Our own retention has something to tell. */
+	for (int i = 0; i < 700; i++) {
+		world_now_ms += 1000;
+		replica_set_tick(w->set);
+	}
+	assert_int_equal(partition_log_start_offset(p), 5);
+	reply_nothing(c);
+	assert_int_equal(asked(c)->partition, 0);
+	assert_int_equal(asked(c)->log_start_offset, 5);
+	reply_nothing(c);
+	assert_null(asked(c));
+	/* What fails is forgotten for a while; the others are not looked at for its sake. */
+	reply_error(c, KERR_UNKNOWN_SERVER_ERROR);
+	request = c->body;
+	assert_int_equal(request->topics_count, 0);
+	assert_int_equal(request->forgotten_topics_data_count, 1);
+	assert_int_equal(f->asked_count, 2);
+	assert_true(f->changed.next == &p->follow.changed);
+	assert_true(f->changed.prev == &p->follow.changed);
+	world_now_ms += 1000;
+	reply_nothing(c);
+	assert_int_equal(asked(c)->partition, 0);
+	assert_int_equal(f->asked_count, 3);
+	/* A new session names all again. */
+	answer(c, -ECONNRESET, NULL);
+	let_time_pass(w, 1000);
+	c = channel_to(LEADER_2);
+	request = c->body;
+	assert_int_equal(request->session_epoch, 0);
+	assert_int_equal(request->topics[0].partitions_count, 3);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -720,6 +775,7 @@ int main(void)
 		T(test_no_leader),
 		T(test_a_failed_disk_ends_it),
 		T(test_a_throttled_follower_waits),
+		T(test_only_what_changed_is_asked_anew),
 	};
 #undef T
 

@@ -160,6 +160,48 @@ static void test_new_epoch_starts_the_clocks_again(void **state)
 	assert_null(isr_follower(&s, 4));
 }
 
+/* Settled: fetches with nothing new move its clock without being told one by one. */
+static void test_settles_who_has_everything(void **state)
+{
+	const int32_t all[] = {1, 2, 3};
+	struct isr s = three();
+	struct follower *f = isr_follower(&s, 2);
+	int64_t fetch_ms = NOW;
+	int32_t out[REPLICAS_MAX];
+
+	(void)state;
+	assert_false(isr_settle(&s, f, 10, 10, &fetch_ms)); /* has told nothing yet */
+	fetched(&s, 2, 9, 10, NOW);
+	assert_false(isr_settle(&s, f, 10, 9, &fetch_ms)); /* lacks a record */
+	fetched(&s, 2, 10, 10, NOW);
+	assert_false(isr_settle(&s, f, 10, 9, &fetch_ms)); /* another does */
+	f->is_barred = true;
+	assert_false(isr_settle(&s, f, 10, 10, &fetch_ms));
+	f->is_barred = false;
+	isr_shrink(&s, (int32_t[]){3}, 1);
+	assert_false(isr_settle(&s, f, 10, 10, &fetch_ms));
+	isr_commit(&s, (int32_t[]){1, 3}, 2);
+	assert_false(isr_settle(&s, f, 10, 10, &fetch_ms)); /* is to join */
+	isr_commit(&s, all, 3);
+	assert_true(isr_settle(&s, f, 10, 10, &fetch_ms));
+	fetch_ms = NOW + 90000;
+	assert_int_equal(follower_caught_up_ms(f), NOW + 90000);
+	fetched(&s, 3, 12, 12, NOW + 90000);
+	assert_int_equal(isr_lagging(&s, 12, LAG_MS, NOW + 100000, out), 0);
+	/* What it asks for next shows that it had all there was at that time. */
+	fetched(&s, 2, 10, 12, NOW + 95000);
+	fetch_ms = NOW + 900000;
+	assert_int_equal(follower_caught_up_ms(f), NOW + 90000);
+	fetched(&s, 2, 12, 12, NOW + 95000);
+	assert_true(isr_settle(&s, f, 12, 12, &fetch_ms));
+	isr_unsettle(f);
+	fetch_ms = NOW + 2000000;
+	assert_int_equal(follower_caught_up_ms(f), NOW + 900000);
+	assert_true(isr_settle(&s, f, 12, 12, &fetch_ms));
+	isr_set(&s, all, 3, all, 3, true, false, NOW + 900001);
+	assert_int_equal(follower_caught_up_ms(isr_follower(&s, 2)), NOW + 900001);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +213,7 @@ int main(void)
 		cmocka_unit_test(test_expands_with_what_is_committed),
 		cmocka_unit_test(test_lagging_by_time_not_by_offset),
 		cmocka_unit_test(test_new_epoch_starts_the_clocks_again),
+		cmocka_unit_test(test_settles_who_has_everything),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
