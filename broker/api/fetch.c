@@ -6,7 +6,10 @@
 #include "config/config.h"
 #include "wire/codec.h"
 
+#include <stdlib.h>
+
 static void fetch_begin(struct fetch *f);
+static void fetch_start(struct fetch *f);
 static void fetch_send_parts(struct fetch *f, enum fetch_phase phase);
 static void fetch_end(struct fetch *f);
 
@@ -119,6 +122,7 @@ static void session_take_partition(struct fetch_session *s, const struct fetch_r
 	p->follower_log_start_offset = in->log_start_offset;
 	p->follower_high_watermark = in->high_watermark;
 	p->bytes_max = in->partition_max_bytes;
+	fetch_session_ask(s, p);
 }
 
 static void fetch_update_session(const struct fetch_request *body, struct fetch_session *s)
@@ -146,6 +150,8 @@ static struct fetch_part *fetch_part_of(struct fetch *f, struct shard *owner)
 	part->on = owner;
 	arena_init(&part->own);
 	part->arena = owner == f->home ? f->arena : &part->own;
+	list_init(&part->asked);
+	list_init(&part->released);
 	f->parts[owner->index] = part;
 	f->part_count++;
 	return part;
@@ -162,6 +168,17 @@ static void fetch_add_to_part(struct fetch *f, struct fetch_item *item)
 	else
 		part->first = item;
 	part->last = item;
+	part->item_count++;
+}
+
+static void fetch_make_room(struct fetch *f, unsigned item_max)
+{
+	struct fetch_item *items = arena_array(f->arena, item_max, sizeof(*items));
+
+	f->item_max = item_max;
+	f->items = arena_array(f->arena, item_max, sizeof(struct fetch_item *));
+	for (unsigned i = 0; i < item_max; i++)
+		f->items[i] = &items[i];
 }
 
 static void fetch_add_item(struct fetch *f, struct uuid asked_id, struct str asked_name,
@@ -173,7 +190,7 @@ static void fetch_add_item(struct fetch *f, struct uuid asked_id, struct str ask
 	struct fetch_item *item;
 
 	assert(f->item_count < f->item_max);
-	item = &f->items[f->item_count++];
+	item = f->items[f->item_count++];
 	*item = (struct fetch_item){
 		.asked_id = asked_id,
 		.asked_name = asked_name,
@@ -194,12 +211,6 @@ static void fetch_add_item(struct fetch *f, struct uuid asked_id, struct str ask
 		return;
 	}
 	item->topic_id = topic->id;
-	/* Copied, as the image may go while the fetch waits; partitions of a topic share the copy.
-	 */
-	if (f->item_count > 1 && uuid_eq(item[-1].topic_id, topic->id))
-		item->topic = item[-1].topic;
-	else
-		item->topic = str_dup(f->arena, topic->name);
 	if (!image_partition(topic, item->index)) {
 		item->result.error = KERR_UNKNOWN_TOPIC_OR_PARTITION;
 		return;
@@ -212,8 +223,7 @@ static void fetch_plan_session(struct fetch *f, struct fetch_session *s)
 	struct session_partition *p;
 	struct str name = STR_NULL;
 
-	f->item_max = (unsigned)s->partitions.count;
-	f->items = arena_array(f->arena, f->item_max, sizeof(*f->items));
+	fetch_make_room(f, (unsigned)s->partitions.count);
 	LIST_FOREACH (&s->order, p, struct session_partition, link) {
 		struct fetch_request_partition in = {
 			.partition = p->index,
@@ -225,7 +235,7 @@ static void fetch_plan_session(struct fetch *f, struct fetch_session *s)
 			.partition_max_bytes = p->bytes_max,
 		};
 
-		/* The session may be gone before the answer is: its names are copied. */
+		/* The session may be gone before the answer has left: its names are copied. */
 		if (!str_eq(name, p->topic) || str_is_null(name))
 			name = str_dup(f->arena, p->topic);
 		fetch_add_item(f, p->topic_id, name, &in);
@@ -235,40 +245,94 @@ static void fetch_plan_session(struct fetch *f, struct fetch_session *s)
 static void fetch_plan_full(struct fetch *f)
 {
 	const struct fetch_request *body = f->body;
+	unsigned count = 0;
 
 	for (int32_t i = 0; i < body->topics_count; i++)
-		f->item_max += (unsigned)body->topics[i].partitions_count;
-	f->items = arena_array(f->arena, f->item_max, sizeof(*f->items));
+		count += (unsigned)body->topics[i].partitions_count;
+	fetch_make_room(f, count);
 	for (int32_t i = 0; i < body->topics_count; i++)
 		for (int32_t j = 0; j < body->topics[i].partitions_count; j++)
 			fetch_add_item(f, body->topics[i].topic_id, body->topics[i].topic,
 				       &body->topics[i].partitions[j]);
 }
 
-static void fetch_plan(struct fetch *f)
+/* What was learnt of partitions holds for one way of fetching. */
+static void session_take_terms(struct fetch_session *s, const struct fetch *f)
 {
-	struct fetch_session *s = fetch_open_session(f);
+	struct session_terms was = s->terms;
 
-	if (f->error != KERR_NONE)
-		return;
-	f->parts = arena_array(f->arena, f->home->broker->shard_count, sizeof(struct fetch_part *));
-	if (!s) {
-		fetch_plan_full(f);
-		return;
+	s->terms = (struct session_terms){
+		.replica_id = f->replica_id,
+		.replica_epoch = f->replica_epoch,
+		.isolation = (int)f->isolation,
+		.rack_hash = f->rack.len > 0 ? hash_bytes(f->rack.data, f->rack.len) : 0,
+	};
+	s->looks_again |= was.replica_id != s->terms.replica_id ||
+			  was.replica_epoch != s->terms.replica_epoch ||
+			  was.isolation != s->terms.isolation ||
+			  was.rack_hash != s->terms.rack_hash;
+}
+
+/* A part for each watch that has something, with the news for it. */
+static void fetch_plan_watches(struct fetch *f, struct fetch_session *s)
+{
+	struct session_partition *p;
+
+	f->has_watches = true;
+	session_take_terms(s, f);
+	LIST_FOREACH (&s->asked, p, struct session_partition, asked) {
+		struct shard *owner = shard_owner(f->home->broker, p->topic_id, p->index);
+
+		if (!p->watch) {
+			p->watch = fetch_session_watch(s, owner);
+			p->watch->count++;
+		}
+		list_remove(&p->asked);
+		list_push_back(&fetch_part_of(f, owner)->asked, &p->asked);
 	}
+	LIST_FOREACH (&s->released, p, struct session_partition, asked) {
+		list_remove(&p->asked);
+		list_push_back(&fetch_part_of(f, p->watch->on)->released, &p->asked);
+	}
+	for (unsigned i = 0; s->watches && i < f->home->broker->shard_count; i++) {
+		struct fetch_watch *w = s->watches[i];
+
+		if (!w || (w->count == 0 && !f->parts[i]))
+			continue;
+		fetch_part_of(f, w->on)->watch = w;
+		f->parts[i]->looks_again = s->looks_again;
+	}
+	s->looks_again = false;
+}
+
+static void fetch_plan_incremental(struct fetch *f, struct fetch_session *s)
+{
 	fetch_update_session(f->body, s);
-	if (s->partitions.count > FETCH_SESSION_PARTITIONS_MAX) {
+	if (s->epoch != f->session_epoch) {
+		/* The client did not wait for this answer. */
+		f->error = KERR_INVALID_FETCH_SESSION_EPOCH;
+	} else if (s->partitions.count > FETCH_SESSION_PARTITIONS_MAX) {
 		fetch_sessions_remove(fetch_sessions_of(f->home), s);
 		f->error = KERR_FETCH_SESSION_ID_NOT_FOUND;
-		return;
+	} else if (s->partitions.count == 0) {
+		/* Nothing left to fetch: the session ends. */
+		fetch_sessions_remove(fetch_sessions_of(f->home), s);
+		f->context = FETCH_SESSIONLESS;
+		f->session_id = FETCH_SESSION_NONE;
+	} else if (s->uses_topic_ids) {
+		fetch_plan_watches(f, s);
+	} else {
+		fetch_plan_session(f, s);
 	}
-	fetch_plan_session(f, s);
-	if (s->partitions.count > 0)
-		return;
-	/* Nothing left to fetch: the session ends. */
-	fetch_sessions_remove(fetch_sessions_of(f->home), s);
-	f->context = FETCH_SESSIONLESS;
-	f->session_id = FETCH_SESSION_NONE;
+}
+
+static void fetch_plan(struct fetch *f)
+{
+	f->parts = arena_array(f->arena, f->home->broker->shard_count, sizeof(struct fetch_part *));
+	if (f->session)
+		fetch_plan_incremental(f, f->session);
+	else
+		fetch_plan_full(f);
 }
 
 /* ---- Reading, waiting, reading ------------------------------------------------------------- */
@@ -281,10 +345,35 @@ static void fetch_timed_out(struct timer *timer, struct shard *on)
 	fetch_send_parts(f, FETCH_LAST_READ);
 }
 
+/* Nobody waits for its answer any more, but for the session. */
+static void fetch_hurry(struct fetch *f)
+{
+	f->is_void = true;
+	if (f->phase == FETCH_WAITING)
+		fetch_send_parts(f, FETCH_CANCEL);
+}
+
 static void fetch_begin(struct fetch *f)
 {
+	struct fetch_session *s;
+
 	fetch_read_body(f);
 	f->timer.fire = fetch_timed_out;
+	s = f->session = fetch_open_session(f);
+	if (f->error != KERR_NONE) {
+		fetch_end(f);
+	} else if (s && s->holder) {
+		list_push_back(&s->queue, &f->queued);
+		fetch_hurry(s->holder);
+	} else {
+		fetch_start(f);
+	}
+}
+
+static void fetch_start(struct fetch *f)
+{
+	if (f->session)
+		f->session->holder = f;
 	fetch_plan(f);
 	if (f->error != KERR_NONE)
 		fetch_end(f);
@@ -292,14 +381,42 @@ static void fetch_begin(struct fetch *f)
 		fetch_send_parts(f, FETCH_FIRST_READ);
 }
 
+static void fetch_has_session(struct task *task, struct shard *on)
+{
+	struct fetch *f = CONTAINER_OF(task, struct fetch, task);
+
+	assert(on == f->home);
+	fetch_start(f);
+}
+
+static void fetch_leave_session(struct fetch *f)
+{
+	struct fetch_session *s = f->session;
+	struct fetch *next;
+
+	f->session = NULL;
+	if (!s)
+		return;
+	assert(s->holder == f);
+	next = LIST_FIRST(&s->queue, struct fetch, queued);
+	if (!next) {
+		fetch_session_let_go(s);
+		return;
+	}
+	list_remove(&next->queued);
+	s->holder = next;
+	next->task.run = fetch_has_session;
+	shard_post(f->home, &next->task);
+}
+
 static bool fetch_has_enough(const struct fetch *f)
 {
 	size_t bytes = 0;
 
-	if (f->body->max_wait_ms <= 0 || f->item_count == 0)
+	if (f->body->max_wait_ms <= 0 || f->is_void || (f->item_count == 0 && !f->has_watches))
 		return true;
 	for (unsigned i = 0; i < f->item_count; i++)
-		if (!f->items[i].part)
+		if (!f->items[i]->part)
 			return true; /* an error that is known without a visit */
 	for (unsigned i = 0; i < f->home->broker->shard_count; i++) {
 		if (!f->parts[i])
@@ -449,7 +566,7 @@ static void fetch_finish(struct fetch *f)
 
 	*(struct fetch_response *)r->response = f->response;
 	for (unsigned i = 0; i < f->item_count; i++) {
-		struct fetch_item *item = &f->items[i];
+		struct fetch_item *item = f->items[i];
 
 		if (item->result.records.file)
 			request_keep_file(r, item->result.records.file);
@@ -468,9 +585,37 @@ static void fetch_came_home(struct task *task, struct shard *on)
 	fetch_finish(f);
 }
 
+static int item_compare(const void *a, const void *b)
+{
+	uint64_t turn_a = (*(struct fetch_item *const *)a)->entry->turn;
+	uint64_t turn_b = (*(struct fetch_item *const *)b)->entry->turn;
+
+	return (turn_a > turn_b) - (turn_a < turn_b);
+}
+
+/* Takes the items that the parts made, in the order of the session. */
+static void fetch_gather(struct fetch *f)
+{
+	unsigned shard_count = f->home->broker->shard_count;
+
+	for (unsigned i = 0; i < shard_count; i++)
+		f->item_max += f->parts[i] ? f->parts[i]->item_count : 0;
+	f->items = arena_array(f->arena, f->item_max, sizeof(struct fetch_item *));
+	for (unsigned i = 0; i < shard_count; i++)
+		for (struct fetch_item *item = f->parts[i] ? f->parts[i]->first : NULL; item;
+		     item = item->next)
+			f->items[f->item_count++] = item;
+	assert(f->item_count == f->item_max);
+	if (f->item_count > 1)
+		qsort(f->items, f->item_count, sizeof(struct fetch_item *), item_compare);
+}
+
 static void fetch_end(struct fetch *f)
 {
+	if (f->has_watches)
+		fetch_gather(f);
 	fetch_fill_response(f);
+	fetch_leave_session(f);
 	for (unsigned i = 0; f->parts && i < f->home->broker->shard_count; i++)
 		if (f->parts[i])
 			arena_absorb(f->arena, &f->parts[i]->own);

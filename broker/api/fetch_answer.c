@@ -13,16 +13,11 @@ struct fetch_sessions *fetch_sessions_of(struct shard *home)
 	if (!home->fetch_sessions)
 		home->fetch_sessions =
 			fetch_sessions_new((unsigned)((slots + shard_count - 1) / shard_count),
-					   home->index, shard_count);
+					   home->index, shard_count, fetch_watch_drop);
 	return home->fetch_sessions;
 }
 
 /* ---- Sizes --------------------------------------------------------------------------------- */
-
-static size_t item_bytes(const struct fetch_item *item)
-{
-	return item->copy.data ? item->copy.len : item->result.records.len;
-}
 
 static void item_cut(struct fetch_item *item, size_t len)
 {
@@ -44,8 +39,8 @@ static void fetch_cut(struct fetch *f)
 	size_t used = 0;
 
 	for (unsigned i = 0; i < f->item_count; i++) {
-		struct fetch_item *item = &f->items[i];
-		size_t len = item_bytes(item);
+		struct fetch_item *item = f->items[i];
+		size_t len = fetch_item_bytes(item);
 		size_t room = f->bytes_max > used ? f->bytes_max - used : 0;
 
 		if (used > 0 && len > 0) {
@@ -145,14 +140,13 @@ static void item_fill(struct fetch *f, struct fetch_item *item,
 /* Remembers what is answered; says whether it is news. */
 static bool session_note(struct fetch_session *s, const struct fetch_item *item)
 {
-	struct session_partition *p =
-		fetch_session_get(s, item->asked_id, item->asked_name, item->index);
 	const struct read_result *result = &item->result;
+	struct session_partition *p = item->entry;
 	bool is_new = result->error != KERR_NONE || result->diverging_epoch >= 0;
 
 	if (!p)
-		return true;
-	if (item_bytes(item) > 0) {
+		p = fetch_session_get(s, item->asked_id, item->asked_name, item->index);
+	if (fetch_item_bytes(item) > 0) {
 		is_new = true;
 		fetch_session_to_end(s, p);
 	}
@@ -179,7 +173,7 @@ static void fetch_create_session(struct fetch *f)
 	if (!s)
 		return;
 	for (unsigned i = 0; i < f->item_count; i++) {
-		const struct fetch_item *item = &f->items[i];
+		const struct fetch_item *item = f->items[i];
 		struct session_partition *p =
 			fetch_session_put(s, item->asked_id, item->asked_name, item->index);
 
@@ -189,6 +183,7 @@ static void fetch_create_session(struct fetch *f)
 		p->follower_log_start_offset = item->follower_log_start_offset;
 		p->follower_high_watermark = item->follower_high_watermark;
 		p->bytes_max = (int32_t)item->bytes_max;
+		fetch_session_ask(s, p);
 		(void)session_note(s, item);
 	}
 	f->session_id = s->id;
@@ -224,15 +219,16 @@ static void fetch_add_answer(struct fetch *f, struct fetch_item *item,
 
 static void fetch_count(struct fetch *f, const struct fetch_item *item)
 {
+	const struct image_topic *topic = image_topic_by_id(f->home->image, item->topic_id);
 	struct topic_metrics *of_topic;
-	size_t bytes = item_bytes(item);
+	size_t bytes = fetch_item_bytes(item);
 
 	if (f->replica_id >= 0)
 		replica_set_served(f->home->replicas, bytes, item->is_throttled);
 	/* A topic that is gone has no counters any more. */
-	if (f->replica_id >= 0 || !image_topic_by_id(f->home->image, item->topic_id))
+	if (f->replica_id >= 0 || !topic)
 		return;
-	of_topic = metrics_topic(f->home->metrics, item->topic);
+	of_topic = metrics_topic(f->home->metrics, topic->name);
 	of_topic->fetch_requests++;
 	of_topic->bytes_out += bytes;
 	f->home->metrics->all.fetch_requests++;
@@ -252,7 +248,7 @@ static void fetch_fill_partitions(struct fetch *f, struct fetch_session *s)
 	f->response.responses =
 		WIRE_ARRAY(f->arena, fetch_response_fetchable_topic_response, f->item_count);
 	for (unsigned i = 0; i < f->item_count; i++) {
-		struct fetch_item *item = &f->items[i];
+		struct fetch_item *item = f->items[i];
 
 		fetch_count(f, item);
 		if (s && !session_note(s, item))
@@ -264,17 +260,17 @@ static void fetch_fill_partitions(struct fetch *f, struct fetch_session *s)
 
 void fetch_fill_response(struct fetch *f)
 {
-	struct fetch_session *s = NULL;
+	struct fetch_session *s = f->session;
 
 	f->response.session_id = FETCH_SESSION_NONE;
 	f->response.error_code = (int16_t)f->error;
 	if (f->error != KERR_NONE)
 		return;
 	if (f->context == FETCH_INCREMENTAL) {
-		s = fetch_sessions_find(fetch_sessions_of(f->home), f->session_id);
 		f->response.session_id = f->session_id;
-		if (s && s->epoch != f->session_epoch) {
-			/* The client did not wait for this answer. */
+		if (s->epoch != f->session_epoch) {
+			/* The client did not wait for this answer: the next one tells it. */
+			s->looks_again = true;
 			f->response.error_code = KERR_INVALID_FETCH_SESSION_EPOCH;
 			return;
 		}

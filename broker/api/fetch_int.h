@@ -11,6 +11,10 @@
  * A visit that would have to wait for the disk does not hold up the shard: what is cold is warmed
  * first, meanwhile the part stays there, and then it is read again.
  *
+ * A fetch of a session that has watches (api/fetch_session.h) brings its parts to those: a part
+ * then makes items only for what the request asks for and for what has changed since the last one,
+ * and waits without waiters of its own, as the watch has them.
+ *
  * A part's fields belong to its shard while it is out (between the two posts), else to the home.
  * Its note travels on its own, but never overtakes the part: tasks from one shard to another keep
  * their order, so when the last visit is back no note is under way. */
@@ -36,9 +40,9 @@ struct fetch_part;
 
 struct fetch_item {
 	/* the plan: fixed */
-	struct uuid topic_id; /* in the image; zero: unknown */
-	struct str topic;     /* in the image; null: unknown */
-	struct uuid asked_id; /* as the request or session has it */
+	struct session_partition *entry; /* of a watch; NULL: planned by the home */
+	struct uuid topic_id;            /* in the image; zero: unknown */
+	struct uuid asked_id;            /* as the request or session has it */
 	struct str asked_name;
 	int32_t index;
 	int32_t leader_epoch, last_fetched_epoch;
@@ -68,8 +72,13 @@ struct fetch_part {
 	struct fetch *fetch;
 	struct shard *on;
 	struct fetch_item *first, *last;
+	unsigned item_count;
 	struct arena own, *arena;
 	bool waits; /* waiters are at its partitions */
+	/* a session's: what the watch is told when the part comes first */
+	struct fetch_watch *watch;
+	struct list_node asked, released; /* session_partition.asked */
+	bool looks_again;                 /* at all */
 	/* the owner's shard only, during a visit */
 	struct log_warm warm;
 	bool reads_again;
@@ -100,9 +109,12 @@ struct fetch {
 	const struct fetch_request *body;
 	struct shard *home;
 	struct task task;         /* from the connection's shard to the home and back */
+	struct list_node queued;  /* of the session: another fetch has it */
 	struct arena own, *arena; /* the home's: the plan and the response */
 
 	enum fetch_context context;
+	struct fetch_session *session;     /* FETCH_INCREMENTAL: which it holds or waits for */
+	bool has_watches;                  /* items are made by the parts */
 	int32_t session_id, session_epoch; /* FETCH_INCREMENTAL: epoch of the next request */
 	enum kafka_error error;            /* of the whole */
 	int32_t replica_id;
@@ -112,12 +124,13 @@ struct fetch {
 	struct str rack; /* of the consumer; "": unknown */
 	size_t bytes_max, bytes_min;
 
-	struct fetch_item *items;
+	struct fetch_item **items; /* in the order of fetching */
 	unsigned item_count, item_max;
 	struct fetch_part **parts; /* by shard */
 	unsigned part_count, parts_out;
 	enum fetch_phase phase;
 	bool has_note;   /* came before the first read was merged */
+	bool is_void;    /* the session has gone on without its answer: it ends soon */
 	bool is_hurried; /* waits FETCH_BEHIND_MS only */
 	struct timer timer;
 	struct fetch_response response;
@@ -136,6 +149,34 @@ static inline bool fetch_item_is_behind(const struct fetch_item *item, int64_t h
 /* fetch_part.c: on the part's shard. The visit ends with fetch_part_visited(), perhaps later. */
 void fetch_part_visit(struct fetch_part *part);
 void fetch_part_rearm(struct fetch_part *part);
+/* Something happened to the item's partition while the part waits; `gone`: it went. */
+void fetch_item_woken(struct fetch_item *item, bool gone);
+
+static inline bool fetch_item_is_urgent(const struct fetch_item *item)
+{
+	return item->result.error != KERR_NONE || item->result.diverging_epoch >= 0 ||
+	       item->preferred_replica >= 0;
+}
+
+static inline size_t fetch_item_bytes(const struct fetch_item *item)
+{
+	return item->copy.data ? item->copy.len : item->result.records.len;
+}
+
+/* fetch_watch.c: on the part's shard. */
+/* The fetch comes here first. */
+void fetch_watch_visit(struct fetch_part *part);
+/* Makes items of what changed, behind those that are there. */
+void fetch_watch_take(struct fetch_part *part);
+/* The part waits, or waits no longer. What changed is looked at. */
+void fetch_watch_wait(struct fetch_part *part);
+void fetch_watch_stop(struct fetch_part *part);
+/* The item was read: what happens to the partition (NULL: there is none) is told. */
+void fetch_watch_join(struct fetch_item *item, struct partition *p);
+/* Whether the next visit looks at it, too. */
+void fetch_watch_note(struct fetch_item *item, struct partition *p);
+/* For fetch_sessions_new(). */
+void fetch_watch_drop(struct fetch_watch *w);
 
 /* fetch_answer.c: on the home */
 void fetch_fill_response(struct fetch *f);

@@ -20,12 +20,6 @@ static bool result_is_urgent(const struct read_result *result)
 	return result->error != KERR_NONE || result->diverging_epoch >= 0;
 }
 
-/* Whether there is something to say, also without records. */
-static bool item_is_urgent(const struct fetch_item *item)
-{
-	return result_is_urgent(&item->result) || item->preferred_replica >= 0;
-}
-
 static void result_drop_records(struct fetch_item *item)
 {
 	file_unref(item->result.records.file);
@@ -116,15 +110,25 @@ static bool item_is_held(struct fetch_item *item, const struct partition *p)
 	return item->is_throttled && partition_holds_follower(p, f->replica_id);
 }
 
-static void item_read(struct fetch_item *item, size_t bytes_max, bool whole_first)
+/* The partition, NULL with *error if there is none. A session may name what is no topic (here). */
+static struct partition *item_partition(const struct fetch_item *item, enum kafka_error *error)
+{
+	struct shard *on = item->part->on;
+	struct partition *p = partition_find(on, item->topic_id, item->index, error);
+
+	if (!p && item->entry && !image_topic_by_id(on->image, item->topic_id))
+		*error = KERR_UNKNOWN_TOPIC_ID;
+	return p;
+}
+
+static void item_read_of(struct fetch_item *item, struct partition *p, enum kafka_error error,
+			 size_t bytes_max, bool whole_first)
 {
 	struct fetch_part *part = item->part;
 	bool may_wait = !log_tries_left(&item->tries);
 	struct read_options options = item_options(part->fetch, item, bytes_max, whole_first);
 	struct read_result *result = &item->result;
 	struct file_range cold = {0};
-	enum kafka_error error;
-	struct partition *p = partition_find(part->on, item->topic_id, item->index, &error);
 
 	*result = (struct read_result){.error = error, .diverging_epoch = -1};
 	item->is_cold = false;
@@ -153,9 +157,16 @@ static void item_read(struct fetch_item *item, size_t bytes_max, bool whole_firs
 		item->leader = leader_hint_of(part->on, item->topic_id, item->index);
 }
 
-static size_t item_bytes(const struct fetch_item *item)
+static void item_read(struct fetch_item *item, size_t bytes_max, bool whole_first)
 {
-	return item->copy.data ? item->copy.len : item->result.records.len;
+	enum kafka_error error;
+	struct partition *p = item_partition(item, &error);
+
+	if (item->entry)
+		fetch_watch_join(item, p);
+	item_read_of(item, p, error, bytes_max, whole_first);
+	if (item->entry)
+		fetch_watch_note(item, p);
 }
 
 static void part_read_done(struct fetch_part *part);
@@ -169,15 +180,17 @@ static void part_read(struct fetch_part *part)
 	size_t bytes = 0;
 
 	part->is_urgent = part->is_behind = false;
+	if (part->watch)
+		fetch_watch_take(part);
 	for (struct fetch_item *item = part->first; item; item = item->next) {
 		size_t left = f->bytes_max > bytes ? f->bytes_max - bytes : 0;
 
 		if (!part->reads_again || item->is_cold ||
-		    (item_bytes(item) == 0 && !item_is_urgent(item)))
+		    (fetch_item_bytes(item) == 0 && !fetch_item_is_urgent(item)))
 			item_read(item, MIN(item->bytes_max, left), bytes == 0);
-		item->waiting_bytes = item_bytes(item);
+		item->waiting_bytes = fetch_item_bytes(item);
 		bytes += item->waiting_bytes;
-		part->is_urgent |= item_is_urgent(item);
+		part->is_urgent |= fetch_item_is_urgent(item);
 		part->is_behind |= fetch_item_is_behind(item, item->result.high_watermark);
 	}
 	part->bytes = bytes;
@@ -276,9 +289,8 @@ static void item_look(struct fetch_item *item, struct partition *p)
 	item->waiting_bytes = result.records.len;
 }
 
-static void item_woken(struct fetch_waiter *w, bool gone)
+void fetch_item_woken(struct fetch_item *item, bool gone)
 {
-	struct fetch_item *item = CONTAINER_OF(w, struct fetch_item, waiter);
 	struct fetch_part *part = item->part;
 	enum kafka_error error;
 	struct partition *p = NULL;
@@ -293,6 +305,11 @@ static void item_woken(struct fetch_waiter *w, bool gone)
 		part_send_note(part);
 }
 
+static void item_woken(struct fetch_waiter *w, bool gone)
+{
+	fetch_item_woken(CONTAINER_OF(w, struct fetch_item, waiter), gone);
+}
+
 static void part_wait(struct fetch_part *part)
 {
 	part->waits = true;
@@ -300,6 +317,10 @@ static void part_wait(struct fetch_part *part)
 	part->is_urgent = false;
 	part->note_bytes = part->bytes;
 	part->is_note_behind = part->is_behind;
+	if (part->watch) {
+		fetch_watch_wait(part);
+		return;
+	}
 	for (struct fetch_item *item = part->first; item; item = item->next) {
 		enum kafka_error error;
 		struct partition *p = partition_find(part->on, item->topic_id, item->index, &error);
@@ -315,6 +336,10 @@ static void part_stop_waiting(struct fetch_part *part)
 	if (!part->waits)
 		return;
 	part->waits = false;
+	if (part->watch) {
+		fetch_watch_stop(part);
+		return;
+	}
 	for (struct fetch_item *item = part->first; item; item = item->next)
 		fetch_waiter_remove(&item->waiter);
 }
@@ -345,7 +370,11 @@ static void part_read_done(struct fetch_part *part)
 void fetch_part_visit(struct fetch_part *part)
 {
 	switch (part->fetch->phase) {
-	case FETCH_FIRST_READ: part_read_start(part); return;
+	case FETCH_FIRST_READ:
+		if (part->watch)
+			fetch_watch_visit(part);
+		part_read_start(part);
+		return;
 	case FETCH_LAST_READ:
 		part_stop_waiting(part);
 		part_read_start(part);

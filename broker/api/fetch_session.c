@@ -5,16 +5,23 @@
 struct fetch_sessions {
 	struct map by_id;
 	struct list_node lru;
+	struct list_node removed; /* but held still */
 	unsigned slot_max, shard, shard_count;
+	void (*drop)(struct fetch_watch *w);
 };
 
-struct fetch_sessions *fetch_sessions_new(unsigned slot_max, unsigned shard, unsigned shard_count)
+static void session_free(struct fetch_session *s);
+
+struct fetch_sessions *fetch_sessions_new(unsigned slot_max, unsigned shard, unsigned shard_count,
+					  void (*drop)(struct fetch_watch *w))
 {
 	struct fetch_sessions *c = xcalloc(1, sizeof(*c));
 
 	assert(shard < shard_count);
 	map_init(&c->by_id);
 	list_init(&c->lru);
+	list_init(&c->removed);
+	c->drop = drop;
 	c->slot_max = slot_max;
 	c->shard = shard;
 	c->shard_count = shard_count;
@@ -23,10 +30,15 @@ struct fetch_sessions *fetch_sessions_new(unsigned slot_max, unsigned shard, uns
 
 void fetch_sessions_free(struct fetch_sessions *c)
 {
+	struct fetch_session *s;
+
 	if (!c)
 		return;
+	c->drop = fetch_watch_free;
 	while (!list_empty(&c->lru))
 		fetch_sessions_remove(c, LIST_FIRST(&c->lru, struct fetch_session, link));
+	LIST_FOREACH (&c->removed, s, struct fetch_session, link)
+		session_free(s);
 	map_fini(&c->by_id);
 	free(c);
 }
@@ -43,18 +55,47 @@ struct fetch_session *fetch_sessions_find(struct fetch_sessions *c, int32_t id)
 	return node ? CONTAINER_OF(node, struct fetch_session, node) : NULL;
 }
 
-void fetch_sessions_remove(struct fetch_sessions *c, struct fetch_session *s)
+/* Partitions that a watch has go with it. */
+static void session_free(struct fetch_session *s)
 {
 	struct session_partition *p;
 
 	LIST_FOREACH (&s->order, p, struct session_partition, link) {
 		map_remove(&s->partitions, &p->node);
-		free(p);
+		list_remove(&p->link);
+		list_remove(&p->asked);
+		if (!p->watch)
+			free(p);
 	}
+	LIST_FOREACH (&s->released, p, struct session_partition, asked)
+		list_remove(&p->asked);
+	for (unsigned i = 0; s->watches && i < s->cache->shard_count; i++)
+		if (s->watches[i])
+			s->cache->drop(s->watches[i]);
+	free(s->watches);
 	map_fini(&s->partitions);
-	map_remove(&c->by_id, &s->node);
 	list_remove(&s->link);
 	free(s);
+}
+
+void fetch_sessions_remove(struct fetch_sessions *c, struct fetch_session *s)
+{
+	if (s->is_removed)
+		return;
+	map_remove(&c->by_id, &s->node);
+	list_remove(&s->link);
+	s->is_removed = true;
+	if (s->holder)
+		list_push_back(&c->removed, &s->link);
+	else
+		session_free(s);
+}
+
+void fetch_session_let_go(struct fetch_session *s)
+{
+	s->holder = NULL;
+	if (s->is_removed && list_empty(&s->queue))
+		session_free(s);
 }
 
 /* Followers before consumers, then who has more partitions. */
@@ -129,6 +170,10 @@ struct fetch_session *fetch_sessions_create(struct fetch_sessions *c, uint32_t r
 	s->created_ms = s->last_used_ms = now_ms;
 	map_init(&s->partitions);
 	list_init(&s->order);
+	list_init(&s->asked);
+	list_init(&s->released);
+	list_init(&s->queue);
+	s->cache = c;
 	map_put(&c->by_id, &s->node, &s->id, sizeof(s->id));
 	list_push_back(&c->lru, &s->link);
 	return s;
@@ -203,6 +248,7 @@ struct session_partition *fetch_session_put(struct fetch_session *s, struct uuid
 		p->topic = (struct str){p->key, topic.len};
 	map_put(&s->partitions, &p->node, p->key, p->key_len);
 	list_push_back(&s->order, &p->link);
+	p->turn = ++s->turn;
 	return p;
 }
 
@@ -215,11 +261,56 @@ void fetch_session_forget(struct fetch_session *s, struct uuid topic_id, struct 
 		return;
 	map_remove(&s->partitions, &p->node);
 	list_remove(&p->link);
-	free(p);
+	list_remove(&p->asked);
+	if (!p->watch) {
+		free(p);
+		return;
+	}
+	p->watch->count--;
+	list_push_back(&s->released, &p->asked);
+}
+
+void fetch_session_ask(struct fetch_session *s, struct session_partition *p)
+{
+	if (s->uses_topic_ids && !list_linked(&p->asked))
+		list_push_back(&s->asked, &p->asked);
 }
 
 void fetch_session_to_end(struct fetch_session *s, struct session_partition *p)
 {
 	list_remove(&p->link);
 	list_push_back(&s->order, &p->link);
+	p->turn = ++s->turn;
+}
+
+/* ---- Watches --------------------------------------------------------------------------------- */
+
+struct fetch_watch *fetch_session_watch(struct fetch_session *s, struct shard *on)
+{
+	struct fetch_watch *w;
+
+	if (!s->watches)
+		s->watches = xcalloc(s->cache->shard_count, sizeof(struct fetch_watch *));
+	w = s->watches[on->index];
+	if (w)
+		return w;
+	w = xcalloc(1, sizeof(*w));
+	w->on = on;
+	w->replica_id = -1;
+	list_init(&w->joined);
+	list_init(&w->changed);
+	s->watches[on->index] = w;
+	return w;
+}
+
+void fetch_watch_free(struct fetch_watch *w)
+{
+	struct session_partition *p;
+
+	assert(!w->part);
+	LIST_FOREACH (&w->joined, p, struct session_partition, joined) {
+		list_remove(&p->waiter.link);
+		free(p);
+	}
+	free(w);
 }

@@ -26,7 +26,7 @@ static void test_ids_name_their_shard(void **state)
 {
 	(void)state;
 	for (unsigned shard = 0; shard < 3; shard++) {
-		struct fetch_sessions *c = fetch_sessions_new(10, shard, 3);
+		struct fetch_sessions *c = fetch_sessions_new(10, shard, 3, fetch_watch_free);
 		struct fetch_session *a = fetch_sessions_create(c, UINT32_MAX, false, true, 1, T0);
 		struct fetch_session *b = fetch_sessions_create(c, UINT32_MAX, false, true, 1, T0);
 
@@ -42,7 +42,7 @@ static void test_ids_name_their_shard(void **state)
 
 static void test_epochs_must_follow(void **state)
 {
-	struct fetch_sessions *c = fetch_sessions_new(10, 0, 1);
+	struct fetch_sessions *c = fetch_sessions_new(10, 0, 1, fetch_watch_free);
 	struct fetch_session *s = add(c, false, 1, T0);
 	enum kafka_error error;
 	int32_t id = s->id;
@@ -64,7 +64,7 @@ static void test_epochs_must_follow(void **state)
 
 static void test_keeps_the_order_of_fetching(void **state)
 {
-	struct fetch_sessions *c = fetch_sessions_new(10, 0, 1);
+	struct fetch_sessions *c = fetch_sessions_new(10, 0, 1, fetch_watch_free);
 	struct fetch_session *s = add(c, false, 3, T0);
 	struct session_partition *p;
 	int32_t expected[] = {1, 2, 0};
@@ -86,7 +86,7 @@ static void test_keeps_the_order_of_fetching(void **state)
 
 static void test_names_are_keys_too(void **state)
 {
-	struct fetch_sessions *c = fetch_sessions_new(10, 0, 1);
+	struct fetch_sessions *c = fetch_sessions_new(10, 0, 1, fetch_watch_free);
 	struct fetch_session *s = fetch_sessions_create(c, 1, false, false, 1, T0);
 
 	(void)state;
@@ -101,7 +101,7 @@ static void test_names_are_keys_too(void **state)
 
 static void test_full_cache_gives_way_by_rank(void **state)
 {
-	struct fetch_sessions *c = fetch_sessions_new(2, 0, 1);
+	struct fetch_sessions *c = fetch_sessions_new(2, 0, 1, fetch_watch_free);
 	struct fetch_session *big = add(c, false, 5, T0), *small = add(c, false, 2, T0 + 1);
 	int32_t big_id = big->id, small_id = small->id;
 	enum kafka_error error;
@@ -122,7 +122,7 @@ static void test_full_cache_gives_way_by_rank(void **state)
 
 static void test_old_but_busy_gives_way_to_larger(void **state)
 {
-	struct fetch_sessions *c = fetch_sessions_new(1, 0, 1);
+	struct fetch_sessions *c = fetch_sessions_new(1, 0, 1, fetch_watch_free);
 	int64_t later = T0 + FETCH_SESSION_EVICTION_MS + 1;
 	struct fetch_session *s = add(c, false, 3, T0);
 	enum kafka_error error;
@@ -136,7 +136,7 @@ static void test_old_but_busy_gives_way_to_larger(void **state)
 
 static void test_no_slots_no_sessions(void **state)
 {
-	struct fetch_sessions *c = fetch_sessions_new(0, 0, 1);
+	struct fetch_sessions *c = fetch_sessions_new(0, 0, 1, fetch_watch_free);
 
 	(void)state;
 	assert_null(add(c, true, 1, T0));
