@@ -45,6 +45,16 @@ JVM = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"
        "-Xlog:cds=off", "-Xlog:cds+dynamic=off"]
 
 
+# Of clusters whose nodes talk among themselves by TLS, each with a certificate of its own.
+TLS = {
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:SSL,INTERNAL:SSL",
+    "inter.broker.listener.name": "INTERNAL",
+    "ssl.client.auth": "required",
+    "ssl.keystore.type": "PEM",
+    "ssl.truststore.type": "PEM",
+}
+
+
 class Failed(Exception):
     """A check that did not hold."""
 
@@ -105,7 +115,7 @@ class Node:
         self.disks += [self.dir / f"disk-{i}" for i in range(2, cluster.disks + 1)]
         self.data = self.disks[0]
         self.dir.mkdir(parents=True)
-        self.port, self.controller_port = free_ports(2)
+        self.port, self.controller_port, self.internal_port = free_ports(3)
         self.directory_id = directory_id()
         self.process = None
         self.starts = 0
@@ -122,6 +132,10 @@ class Node:
         return f"127.0.0.1:{self.controller_port}"
 
     @property
+    def internal(self):
+        return f"127.0.0.1:{self.internal_port}"
+
+    @property
     def is_up(self):
         return self.process is not None and self.process.poll() is None
 
@@ -135,7 +149,11 @@ class Node:
     def write_properties(self):
         listeners = [f"PLAINTEXT://{self.broker}"] * self.has("broker")
         listeners += [f"CONTROLLER://{self.controller}"] * self.has("controller")
-        lines = {**SETTINGS, "process.roles": self.roles, "node.id": self.id,
+        tls = {}
+        if self.cluster.tls:
+            listeners += [f"INTERNAL://{self.internal}"] * self.has("broker")
+            tls = {**TLS, **self.cluster.certify(self)}
+        lines = {**SETTINGS, **tls, "process.roles": self.roles, "node.id": self.id,
                  "listeners": ",".join(listeners),
                  "log.dirs": ",".join(map(str, self.disks)), **self.cluster.settings()}
         if not self.has("broker"):
@@ -198,11 +216,12 @@ class Node:
 
 
 class Cluster:
-    def __init__(self, directory, static=False, release=None, disks=1, **settings):
+    def __init__(self, directory, static=False, release=None, disks=1, tls=False, **settings):
         self.dir = Path(directory)
         self.dir.mkdir(parents=True)
         self.id = directory_id()
         self.static, self.release, self.disks, self.more = static, release, disks, settings
+        self.tls = tls
         self.nodes = {}
 
     def add(self, number, roles="broker,controller", side="kavka", rack=None):
@@ -222,6 +241,23 @@ class Cluster:
         return {**quorum, "offsets.topic.replication.factor": factor,
                 "transaction.state.log.replication.factor": factor,
                 "share.coordinator.state.topic.replication.factor": factor, **self.more}
+
+    def certify(self, node):
+        """A node's key and certificate, made once, and whom it trusts."""
+        authority, store = self.dir / "authority.pem", node.dir / "store.pem"
+        key = self.dir / "authority.key"
+        made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 2]
+        if not authority.exists():
+            command("openssl", "req", "-x509", *made, "-keyout", key, "-out", authority,
+                    "-subj", "/CN=authority")
+        if not store.exists():
+            own, signed = node.dir / "own.key", node.dir / "own.pem"
+            command("openssl", "req", "-x509", *made, "-CA", authority, "-CAkey", key,
+                    "-keyout", own, "-out", signed, "-subj", f"/CN=node {node.id}",
+                    "-addext", "basicConstraints=critical,CA:FALSE",
+                    "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost")
+            store.write_text(own.read_text() + signed.read_text())
+        return {"ssl.keystore.location": store, "ssl.truststore.location": authority}
 
     def format(self, *nodes):
         """All nodes (or these), with all controllers that are there now as the first voters."""

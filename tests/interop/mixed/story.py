@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import deeper
+import edges
 import formats
 import stories
 from cluster import Failed
@@ -24,6 +25,15 @@ STORIES = {
     "older-kavka-joins": (stories.brokers, A, A, K, {"release": "4.0", "static": True}),
     "older-apache-joins": (stories.brokers, K, A, K, {"release": "4.0", "static": True}),
     "older-voters": (stories.voters, K, A, A, {"release": "4.2", "static": True}),
+    # nodes among themselves by TLS, each proving who it is
+    "tls-kavka-joins": (stories.brokers, A, A, K, {"tls": True}),
+    "tls-voters": (stories.voters, K, A, A, {"tls": True}),
+    "racks-apache": (edges.racks, A, A, A),
+    "racks-apache-controls": (edges.racks, A, A, K),
+    "racks-kavka-controls": (edges.racks, K, K, A),
+    "failed-disk-apache": (edges.failed_disk, A, A, A),
+    "failed-disk-apache-controls": (edges.failed_disk, A, A, K),
+    "failed-disk-kavka-controls": (edges.failed_disk, K, K, A),
     "snapshots-apache": (deeper.snapshots, A, A, A),
     "snapshots-kavka-joins": (deeper.snapshots, A, A, K),
     "snapshots-apache-joins": (deeper.snapshots, K, K, A),
@@ -41,7 +51,7 @@ STORIES = {
     "moved-kavka": (stories.moved, K, K),
     "moved": (stories.moved, A, K, A),
 }
-CI = ("format", "kavka-joins", "apache-joins", "voters-2+1")
+CI = ("format", "kavka-joins", "apache-joins", "tls-voters", "racks-kavka-controls")
 
 
 def main():
