@@ -214,7 +214,6 @@ static void write_value(struct change *ch, const struct resource *r, struct str 
 			struct str value)
 {
 	struct config_record record;
-	struct clear_elr_record clear;
 
 	WIRE_INIT(config_record, &record);
 	record.resource_type = r->type;
@@ -222,11 +221,8 @@ static void write_value(struct change *ch, const struct resource *r, struct str 
 	record.name = name;
 	record.value = value;
 	change_add(ch, &config_record_desc, 0, &record);
-	if (!str_is(name, MIN_ISR) || !elr_enabled(tip(ch)))
-		return;
-	WIRE_INIT(clear_elr_record, &clear);
-	clear.topic_name = r->type == CONFIG_RESOURCE_TOPIC ? r->name : STR_LIT("");
-	change_add(ch, &clear_elr_record_desc, 0, &clear);
+	if (str_is(name, MIN_ISR) && elr_enabled(tip(ch)))
+		partitions_clear_elr(ch, r->type == CONFIG_RESOURCE_TOPIC ? r->name : STR_LIT(""));
 }
 
 static bool is_unchanged(struct str a, struct str b)

@@ -2,6 +2,7 @@
 #include "controller/controller_int.h"
 
 #include "base/fault.h"
+#include "base/mem.h"
 
 #include <stdlib.h>
 
@@ -205,11 +206,16 @@ static void elect(const struct partition_change *p, struct outcome *o)
 	o->leader = NO_LEADER;
 }
 
+static int32_t effective_min_isr(const struct partition_change *p)
+{
+	return MIN(topic_min_isr(p->ch, p->topic), (int32_t)p->replicas.count);
+}
+
 /* Replicas that left the ISR while it was too small for acks=all hold all that was acknowledged. */
 static void find_eligible(const struct partition_change *p, struct outcome *o)
 {
 	struct arena *a = p->ch->arena;
-	int32_t min_isr = MIN(topic_min_isr(p->ch, p->topic), (int32_t)p->replicas.count);
+	int32_t min_isr = effective_min_isr(p);
 	int32_t *ids;
 	uint32_t count = 0;
 
@@ -298,6 +304,9 @@ static void set_leader(const struct partition_change *p, struct outcome *o,
 		} else if (o->leader != NO_LEADER && !node_list_has(o->isr, o->leader)) {
 			o->isr = node_list_copy(p->ch->arena, &o->leader, 1);
 			o->elr = node_list_without(p->ch->arena, o->elr, o->leader);
+			/* min.insync.replicas may be less than when they became eligible */
+			if (effective_min_isr(p) <= 1)
+				o->elr = (struct node_list){NULL, 0};
 		}
 		return;
 	}
@@ -370,6 +379,49 @@ static void partitions_each(struct change *ch,
 		}
 		t = image_topic_next(tip(ch), t->name);
 	}
+}
+
+/* ---- Another min.insync.replicas ------------------------------------------------------------- */
+
+struct kept {
+	struct partition_change_record *records;
+	size_t count, cap;
+	struct str topic; /* "": all */
+};
+
+static bool keep_elr(struct change *ch, const struct image_topic *t,
+		     const struct image_partition *p, void *ctx)
+{
+	struct kept *kept = ctx;
+	struct partition_change_record *r;
+
+	if ((kept->topic.len && !str_eq(t->name, kept->topic)) || p->isr.count || !p->elr.count)
+		return false;
+	kept->records = grow_array(kept->records, kept->count, &kept->cap, sizeof(*kept->records));
+	r = &kept->records[kept->count++];
+	WIRE_INIT(partition_change_record, r);
+	r->topic_id = t->id;
+	r->partition_id = p->index;
+	SET_LIST(r, eligible_leader_replicas, node_list_copy(ch->arena, p->elr.ids, p->elr.count));
+	if (p->last_known_elr.count)
+		SET_LIST(r, last_known_elr,
+			 node_list_copy(ch->arena, p->last_known_elr.ids, p->last_known_elr.count));
+	return false;
+}
+
+void partitions_clear_elr(struct change *ch, struct str topic)
+{
+	struct kept kept = {.topic = topic};
+	struct clear_elr_record clear;
+
+	partitions_each(ch, keep_elr, &kept);
+	WIRE_INIT(clear_elr_record, &clear);
+	clear.topic_name = topic;
+	change_add(ch, &clear_elr_record_desc, 0, &clear);
+	for (size_t i = 0; i < kept.count; i++)
+		change_add(ch, &partition_change_record_desc,
+			   partition_record_version(metadata_version(ch)), &kept.records[i]);
+	free(kept.records);
 }
 
 struct move {

@@ -561,6 +561,39 @@ static void test_configs(void **state)
 	assert_int_equal(alter(9, "t", "a", 0, "1")->responses[0].error_code, KERR_INVALID_REQUEST);
 }
 
+/* Nobody would lead a partition again if its eligible replicas were forgotten. */
+static void test_min_isr_keeps_those_who_can_lead(void **state)
+{
+	const struct image_partition *p;
+
+	(void)state;
+	three_brokers();
+	assert_int_equal(create_manual("t", (int32_t[]){2, 3}, 2), 0);
+	assert_int_equal(alter(2, "t", "min.insync.replicas", 0, "2")->responses[0].error_code, 0);
+	heartbeat(2, true, false);
+	assert_list(partition("t", 0)->elr, 1, 2);
+	assert_int_equal(alter(2, "t", "min.insync.replicas", 0, "3")->responses[0].error_code, 0);
+	p = partition("t", 0);
+	assert_list(p->isr, 1, 3);
+	assert_list(p->elr, 0);
+	heartbeat(2, false, false);
+	assert_int_equal(alter_isr(3, 0, (int32_t[]){3, 2}, 2), 0);
+	heartbeat(2, true, false);
+	heartbeat(3, true, false);
+	assert_list(partition("t", 0)->elr, 2, 2, 3);
+	assert_int_equal(alter(2, "t", "min.insync.replicas", 0, "1")->responses[0].error_code, 0);
+	p = partition("t", 0);
+	assert_list(p->isr, 0);
+	assert_list(p->elr, 2, 2, 3);
+	/* who leads now acknowledges alone: the other one is eligible no more */
+	heartbeat(2, false, false);
+	p = partition("t", 0);
+	assert_int_equal(p->leader, 2);
+	assert_int_equal(p->recovery, LEADER_RECOVERED);
+	assert_list(p->isr, 1, 2);
+	assert_list(p->elr, 0);
+}
+
 /* Allowed only afterwards: the periodic look finds the partition. */
 static void test_unclean_election_by_the_clock(void **state)
 {
@@ -728,6 +761,7 @@ int main(void)
 		TEST(test_delete_and_grow),
 		TEST(test_deadlines),
 		TEST(test_configs),
+		TEST(test_min_isr_keeps_those_who_can_lead),
 		TEST(test_unclean_election_by_the_clock),
 		TEST(test_features),
 		TEST(test_quotas_and_credentials),
