@@ -1,6 +1,7 @@
 /* Topics: created, deleted, grown. */
 #include "controller/controller_int.h"
 
+#include "base/fault.h"
 #include "base/say.h"
 #include "wire/errors.h"
 
@@ -587,6 +588,8 @@ static struct refusal grow_topic(struct change *ch, struct control_op *op,
 				"All brokers specified in the manual partition assignment for "
 				"partition %d are fenced or in controlled shutdown.",
 				first + i);
+	if (FAULT(partitions_unwritten))
+		added--;
 	for (int32_t i = 0; i < added; i++)
 		change_add(ch, &partition_record_desc,
 			   partition_record_version(metadata_version(ch)), &records[i]);

@@ -1,4 +1,5 @@
 /* What a leader answered, and what becomes of the follower's log. */
+#include "base/fault.h"
 #include "base/say.h"
 #include "replica/fetcher.h"
 #include "wire/codec.h"
@@ -92,7 +93,9 @@ static void follow_marks(struct partition *p, const struct fetch_response_partit
 		partition_wake(p);
 	p->follow.lag = MAX(in->high_watermark - log_end_offset(p->log), 0);
 	if (in->log_start_offset > log_start_offset(p->log)) {
-		rc = log_follow_start(p->log, in->log_start_offset, &err);
+		rc = log_follow_start(
+			p->log, FAULT(follower_deletes_all) ? high_watermark : in->log_start_offset,
+			&err);
 		p->tick_at_ms = 0;
 		partition_wake(p);
 	}

@@ -391,6 +391,11 @@ static bool partition_settled(struct sim *s, const struct image_topic *topic,
 			 partition_log_end_offset(leader));
 		return false;
 	}
+	if (str_is(topic->name, SIM_TOPIC) && topic->partition_count != s->partitions) {
+		snprintf(why, why_len, "%d partitions of %d", topic->partition_count,
+			 s->partitions);
+		return false;
+	}
 	if (str_is(topic->name, SIM_TOPIC) &&
 	    team_delivered_end(s, from->index) != partition_log_end_offset(leader)) {
 		snprintf(why, why_len, "partition %d: the group is at %" PRId64 " of %" PRId64,
@@ -492,6 +497,13 @@ static void topic_ends(void *ctx, const struct image_topic *before UNUSED,
 		const struct image_partition *from = &topic->partitions[i];
 		struct partition *leader = replica_of(s->node[from->leader - 1].life, topic->id, i);
 
+		if (str_is(topic->name, SIM_TOPIC) &&
+		    log_start_offset(leader->log) > admin_deleted(s, i))
+			sim_fail(s,
+				 "partition %d starts at %" PRId64
+				 ", but records were deleted only "
+				 "below %" PRId64,
+				 i, log_start_offset(leader->log), admin_deleted(s, i));
 		for (unsigned k = 0; k < from->replicas.count; k++)
 			compare_logs(
 				s, leader,

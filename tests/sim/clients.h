@@ -61,8 +61,11 @@ int64_t producer_next(const struct sim *s, unsigned producer, int32_t partition)
 /* consumers.c */
 void consumer_start(struct sim *s);
 int64_t consumer_position(const struct sim *s, int32_t partition);
+int64_t consumer_acked(const struct sim *s, int32_t partition); /* committed; -1: nothing */
 /* admin.c */
 void admin_start(struct sim *s);
+/* No record from here on was ever asked to be deleted. */
+int64_t admin_deleted(const struct sim *s, int32_t partition);
 
 /* members.c */
 void members_start(struct sim *s);

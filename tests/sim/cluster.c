@@ -117,6 +117,7 @@ static void sim_init(struct sim *s, uint64_t seed)
 	list_init(&s->conns);
 	checks_init(s);
 	is_combined = world_below(w, 2);
+	s->is_dynamic = world_below(w, 2);
 	s->nodes = is_combined ? 3 + (unsigned)world_below(w, 2) : 5;
 	s->shards = 1 + (unsigned)world_below(w, SIM_SHARDS_MAX);
 	w->faults = (struct world_faults){.loss = (uint32_t)world_below(w, 50000),
@@ -184,10 +185,10 @@ static void run_seed(uint64_t seed, int64_t seconds, uint64_t *trace)
 	if (run_is_verbose())
 		printf("seed %" PRIu64 ": %u nodes of %u shards: %" PRIu64 " written, %" PRIu64
 		       " read, %" PRIu64 " by the group, %" PRIu64 " commits, %" PRIu64
-		       " changes, %" PRIu64 " leaders, %" PRIu64 " ends, %" PRIu64
-		       " without power, %" PRIu64 " stops, well after %.1f s\n",
+		       " changes, %" PRIu64 " of voters, %" PRIu64 " leaders, %" PRIu64
+		       " ends, %" PRIu64 " without power, %" PRIu64 " stops, well after %.1f s\n",
 		       seed, s.nodes, s.shards, s.produced, s.consumed, s.delivered, s.commits,
-		       s.changes, s.elections, s.crashes, s.losses, s.stops,
+		       s.changes, s.voter_changes, s.elections, s.crashes, s.losses, s.stops,
 		       (double)(sim_now_us(&s) - peace_us) / 1e6);
 }
 

@@ -124,6 +124,7 @@ struct sim {
 	struct sim_node node[SIM_NODES_MAX + 1]; /* the last one: where the clients are */
 	struct list_node conns;
 	bool is_peaceful;
+	bool is_dynamic; /* the quorum: its voters can be changed */
 	enum sim_power power;
 	bool has_elr;      /* eligible leader replicas */
 	bool is_repairing; /* POWER_ONE: nothing else happens until all are well */
@@ -137,7 +138,8 @@ struct sim {
 	struct promises *promises;
 	struct member *members;
 	struct team *team;
-	uint64_t crashes, losses, stops, elections, produced, consumed, delivered, commits, changes;
+	uint64_t crashes, losses, stops, elections, produced, consumed, delivered, commits, changes,
+		voter_changes;
 };
 
 void sim_fail(struct sim *s, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));

@@ -318,3 +318,8 @@ int64_t consumer_position(const struct sim *s, int32_t partition)
 {
 	return s->consumers->parts[partition].position;
 }
+
+int64_t consumer_acked(const struct sim *s, int32_t partition)
+{
+	return s->consumers->parts[partition].committed;
+}

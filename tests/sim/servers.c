@@ -30,7 +30,7 @@ static void node_configure(struct sim_node *n)
 		"replica.lag.time.max.ms=4000",
 		"replica.fetch.backoff.ms=200",
 		"replica.socket.timeout.ms=3000",
-		"replica.fetch.max.bytes=400", /* who was away is behind for a while */
+		"replica.fetch.max.bytes=400",    /* who was away is behind for a while */
 		"offsets.topic.num.partitions=2", /* SIM_OFFSETS_PARTITIONS */
 		"group.min.session.timeout.ms=1000",
 		"group.initial.rebalance.delay.ms=200",
@@ -63,12 +63,16 @@ static void node_configure(struct sim_node *n)
 	if (n->is_controller)
 		snprintf(text[2] + len, sizeof(text[2]) - len, "CONTROLLER://n%u:%u", n->index + 1,
 			 SIM_CONTROLLER_PORT + n->index + 1);
-	len = (size_t)snprintf(text[3], sizeof(text[3]), "controller.quorum.voters=");
+	len = (size_t)snprintf(text[3], sizeof(text[3]), "controller.quorum.%s=",
+			       s->is_dynamic ? "bootstrap.servers" : "voters");
 	for (unsigned i = 0, count = 0; i < s->nodes; i++) {
 		if (!s->node[i].is_controller)
 			continue;
-		len += (size_t)snprintf(text[3] + len, sizeof(text[3]) - len, "%s%u@n%u:%u",
-					count++ ? "," : "", i + 1, i + 1,
+		len += (size_t)snprintf(text[3] + len, sizeof(text[3]) - len, "%s",
+					count++ ? "," : "");
+		if (!s->is_dynamic)
+			len += (size_t)snprintf(text[3] + len, sizeof(text[3]) - len, "%u@", i + 1);
+		len += (size_t)snprintf(text[3] + len, sizeof(text[3]) - len, "n%u:%u", i + 1,
 					SIM_CONTROLLER_PORT + i + 1);
 	}
 	snprintf(text[4], sizeof(text[4]), "kavka.shards=%u", s->shards);
@@ -97,6 +101,21 @@ static void format_print(void *ctx UNUSED, const char *line UNUSED)
 {
 }
 
+/* All controllers of a dynamic quorum. */
+static void format_voters(struct sim *s, char *out, size_t cap)
+{
+	char id[UUID_TEXT_LEN + 1];
+	size_t len = 0;
+
+	for (unsigned i = 0; i < s->nodes; i++) {
+		if (!s->node[i].is_controller)
+			continue;
+		len += (size_t)snprintf(out + len, cap - len, "%s%u@n%u:%u:%s", len ? "," : "",
+					i + 1, i + 1, SIM_CONTROLLER_PORT + i + 1,
+					uuid_format(s->node[i].directory_id, id));
+	}
+}
+
 void sim_node_format(struct sim_node *n)
 {
 	static const char *const features[] = {"eligible.leader.replicas.version=0"};
@@ -106,9 +125,14 @@ void sim_node_format(struct sim_node *n)
 						 .feature_count = n->sim->has_elr ? 0 : 1};
 	struct err err = {0};
 	struct log_dir *dir;
+	char voters[512];
 
 	node_configure(n);
 	options.config = n->config;
+	if (n->sim->is_dynamic && n->is_controller) {
+		format_voters(n->sim, voters, sizeof(voters));
+		options.initial_controllers = voters;
+	}
 	if (storage_format(&n->env, &options, &err) < 0)
 		sim_fail(n->sim, "formatting node %u: %s", n->index + 1, err.text);
 	/* the same ids in every run of the seed */
