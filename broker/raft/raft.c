@@ -137,7 +137,7 @@ int raft_open(struct raft **out, const struct raft_options *options, struct err 
 	r->state = QUORUM_STATE_NONE;
 	r->high_watermark = -1;
 	r->epoch_start = -1;
-	r->deadline_us = INT64_MAX;
+	r->deadline_us = r->drain_us = INT64_MAX;
 	raft_static_voters(r);
 	keep_bootstrap(r);
 	rc = quorum_state_read(options->env, r->state_path, &r->state, err);
@@ -246,6 +246,8 @@ int raft_tick(struct raft *r, struct err *err)
 
 	if (r->failed < 0)
 		return raft_failed(r, err);
+	if (raft_now_us(r) >= r->drain_us)
+		r->drain_us = INT64_MAX;
 	rc = raft_run_timers(r, err);
 	if (rc < 0)
 		return raft_fail(r, rc, err);
@@ -258,6 +260,7 @@ int64_t raft_deadline_us(const struct raft *r)
 {
 	int64_t deadline_us = MIN(r->deadline_us, raft_links_deadline_us(r));
 
+	deadline_us = MIN(deadline_us, r->drain_us);
 	for (const struct list_node *n = r->parked.next; n != &r->parked; n = n->next)
 		deadline_us =
 			MIN(deadline_us, CONTAINER_OF(n, struct raft_inbound, node)->deadline_us);

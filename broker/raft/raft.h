@@ -89,6 +89,10 @@ struct raft_options {
 	int64_t election_backoff_max_ms;
 	int64_t request_timeout_ms;
 	int64_t retry_backoff_ms;
+	/* controller.quorum.append.linger.ms: how long the leader keeps what is appended before it
+	 * begins to flush it and lets others fetch it, unless it is much, or a control record comes
+	 * behind it. */
+	int64_t append_linger_ms;
 	int32_t fetch_max_bytes;
 	int32_t fetch_snapshot_max_bytes;
 
@@ -122,7 +126,7 @@ int64_t raft_deadline_us(const struct raft *r);
  * E_OFFLINE, E_TOO_LARGE. */
 MUST_USE int raft_append(struct raft *r, struct batch_builder *batch, int64_t *last_offset,
 			 struct err *err);
-/* Begins to bring the log to the disk, unless that is under way or not needed. */
+/* Begins to bring the log to the disk, unless that is under way or not needed, or lingers. */
 void raft_flush(struct raft *r);
 /* Leader only: gives up leading, and tells the other voters, the one most up to date first. */
 MUST_USE int raft_resign(struct raft *r, struct err *err);

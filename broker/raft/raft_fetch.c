@@ -55,7 +55,7 @@ static struct raft_observer *observer_of(struct raft *r, int32_t node_id, struct
 static int64_t caught_up_ms(const struct raft *r, int64_t offset, int64_t last_fetch_end,
 			    int64_t last_fetch_ms, int64_t before_ms)
 {
-	if (offset >= log_end_offset(r->log))
+	if (offset >= raft_drained_end(r))
 		return env_wall_ms(r->options.env);
 	if (last_fetch_ms >= 0 && offset >= last_fetch_end)
 		return MAX(last_fetch_ms, before_ms);
@@ -75,7 +75,7 @@ static void note_fetch(struct raft *r, int32_t node_id, struct uuid directory_id
 			caught_up_ms(r, offset, peer->last_fetch_end, peer->last_fetch_ms,
 				     peer->last_caught_up_ms);
 		peer->last_fetch_ms = now_ms;
-		peer->last_fetch_end = log_end_offset(r->log);
+		peer->last_fetch_end = raft_drained_end(r);
 		raft_heard_from(r, peer);
 		raft_update_high_watermark(r);
 		return;
@@ -87,7 +87,7 @@ static void note_fetch(struct raft *r, int32_t node_id, struct uuid directory_id
 	o->last_caught_up_ms = caught_up_ms(r, offset, o->last_fetch_end, o->last_fetch_ms,
 					    o->last_caught_up_ms);
 	o->last_fetch_ms = now_ms;
-	o->last_fetch_end = log_end_offset(r->log);
+	o->last_fetch_end = raft_drained_end(r);
 }
 
 bool raft_replica_at(const struct raft *r, size_t i, struct raft_replica *out)
@@ -206,7 +206,7 @@ static bool try_fetch(struct raft *r, struct raft_inbound *in, bool is_new, bool
 		if (is_new)
 			note_fetch(r, fetcher_id(m), p->replica_directory_id, p->fetch_offset);
 		if (log_read_copy(r->log, p->fetch_offset, (size_t)MAX(m->max_bytes, 0),
-				  log_end_offset(r->log), &records, &err) < 0)
+				  raft_drained_end(r), &records, &err) < 0)
 			return answer_read_failed(r, in, &err);
 		/* before version 18 the request does not say what the node knows to be agreed */
 		if (!records.data && !must &&

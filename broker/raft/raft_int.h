@@ -131,6 +131,9 @@ struct raft {
 	int64_t epoch_start;    /* leader: first offset of its epoch */
 	int64_t high_watermark; /* -1: unknown */
 	int64_t durable_end;    /* below it everything is on this disk; <= log end */
+	int64_t drain_us;       /* leader: when what lingers goes out; INT64_MAX: nothing does */
+	int64_t drained_end;    /* what is below does not linger; unless there is nothing else */
+	size_t linger_bytes;
 	struct raft_flush *flush;
 	int failed;
 	struct err failure;
@@ -343,6 +346,8 @@ raft_new_fetch_snapshot_response(struct raft *r, struct raft_inbound *in, enum k
 
 MUST_USE int raft_log_open(struct raft *r, struct err *err);
 MUST_USE int raft_begin_epoch(struct raft *r, struct err *err);
+/* Where what may be flushed and fetched ends. */
+int64_t raft_drained_end(const struct raft *r);
 MUST_USE int raft_append_batch(struct raft *r, struct batch_builder *batch, int64_t *last_offset,
 			       struct err *err);
 /* Appends what the leader sent. E_CORRUPT, E_OFFSET_RANGE: refused, nothing was written. */

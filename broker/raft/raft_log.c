@@ -9,6 +9,7 @@
 
 #define SAY_PLACE "broker/raft"
 #define SCAN_BYTES (1024 * 1024) /* read at once when the log is searched for control records */
+#define LINGER_BYTES_MAX (8 * 1024 * 1024) /* more does not linger: as Kafka's largest batch */
 
 static void raft_log_failed(void *ctx, struct log *log UNUSED, int rc, const char *text)
 {
@@ -214,6 +215,7 @@ int raft_append_batch(struct raft *r, struct batch_builder *batch, int64_t *last
 	struct arena arena;
 	int rc;
 
+	r->drain_us = INT64_MAX;
 	batch->options.partition_leader_epoch = r->state.leader_epoch;
 	batch->options.base_offset = log_end_offset(r->log);
 	rc = batch_builder_finish(batch, NULL, &bytes);
@@ -240,8 +242,31 @@ int raft_append_batch(struct raft *r, struct batch_builder *batch, int64_t *last
 	return rc;
 }
 
+int64_t raft_drained_end(const struct raft *r)
+{
+	return r->role == RAFT_LEADER && r->drain_us != INT64_MAX ? r->drained_end
+								  : log_end_offset(r->log);
+}
+
+/* As Kafka's accumulator: the time begins with the first record. */
+static void raft_linger(struct raft *r, int64_t from, size_t bytes)
+{
+	if (r->options.append_linger_ms <= 0)
+		return;
+	if (r->drain_us == INT64_MAX) {
+		r->drain_us = raft_now_us(r) + r->options.append_linger_ms * 1000;
+		r->drained_end = from;
+		r->linger_bytes = 0;
+	}
+	r->linger_bytes += bytes;
+	if (r->linger_bytes >= LINGER_BYTES_MAX)
+		r->drain_us = INT64_MAX;
+}
+
 int raft_append(struct raft *r, struct batch_builder *batch, int64_t *last_offset, struct err *err)
 {
+	int64_t from = log_end_offset(r->log), drain_us = r->drain_us;
+	size_t bytes = batch_builder_bytes(batch);
 	int rc;
 
 	assert(r->role == RAFT_LEADER);
@@ -249,11 +274,14 @@ int raft_append(struct raft *r, struct batch_builder *batch, int64_t *last_offse
 	rc = raft_failed(r, err);
 	if (rc == 0)
 		rc = raft_append_batch(r, batch, last_offset, err);
+	r->drain_us = drain_us;
 	batch_builder_fini(batch);
-	if (rc == 0)
+	if (rc == 0) {
+		raft_linger(r, from, bytes);
 		raft_update_high_watermark(r);
-	else if (rc == E_OFFLINE)
+	} else if (rc == E_OFFLINE) {
 		raft_fail(r, rc, err);
+	}
 	return rc;
 }
 
@@ -544,7 +572,7 @@ void raft_flush(struct raft *r)
 	struct err err;
 	int rc;
 
-	if (r->failed < 0 || log_end_offset(r->log) <= r->durable_end)
+	if (r->failed < 0 || raft_drained_end(r) <= r->durable_end)
 		return;
 	if (!r->flush) {
 		r->flush = xcalloc(1, sizeof(*r->flush));
@@ -563,7 +591,7 @@ void raft_flush(struct raft *r)
 		return;
 	}
 	r->flush->is_running = true;
-	r->flush->end_offset = log_end_offset(r->log);
+	r->flush->end_offset = raft_drained_end(r);
 	r->options.env->ops->work(r->options.env, &r->flush->work);
 }
 

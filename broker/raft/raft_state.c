@@ -108,6 +108,7 @@ int raft_move(struct raft *r, enum raft_role to, struct quorum_state state, stru
 	r->role = to;
 	r->state = state;
 	r->has_fetched = false;
+	r->drain_us = INT64_MAX;
 	r->deadline_us = role_deadline_us(r, from);
 	if (to != RAFT_LEADER)
 		r->epoch_start = -1;

@@ -159,6 +159,37 @@ static void test_versions_of_the_controller_are_known(void **state)
 	cluster_fini();
 }
 
+static int64_t create_five_us(const char *prefix)
+{
+	int64_t began_us = the.now_us;
+
+	for (int i = 0; i < 5; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "%s-%d", prefix, i);
+		create(leader(), name, 1, 3);
+	}
+	return the.now_us - began_us;
+}
+
+/* controller.quorum.append.linger.ms: the leader keeps records back, from the others too. */
+static void test_records_linger(void **state)
+{
+	static const char *const overrides[] = {"controller.quorum.append.linger.ms=100", NULL};
+	int64_t quick_us;
+
+	(void)state;
+	cluster_start(3, NULL);
+	quick_us = create_five_us("quick");
+	assert_true(quick_us < 100 * 1000);
+	cluster_fini();
+	cluster_start(3, overrides);
+	/* a record of somebody else's may have begun the time before the first */
+	assert_true(create_five_us("slow") >= 400 * 1000);
+	UNTIL(2000, all_have("slow-4"));
+	cluster_fini();
+}
+
 static void test_operation_waits_for_a_controller(void **state)
 {
 	struct node *old, *n;
@@ -466,6 +497,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_node_takes_operations),
 		cmocka_unit_test(test_versions_of_the_controller_are_known),
+		cmocka_unit_test(test_records_linger),
 		cmocka_unit_test(test_operation_waits_for_a_controller),
 		cmocka_unit_test(test_deposed_leader_forgets),
 		cmocka_unit_test(test_paused_leader_wakes),

@@ -26,9 +26,15 @@ struct place {
 	int32_t segment_bytes;
 	int64_t retention_bytes;
 	int fsync_rc;
+	int64_t append_linger_ms, now_us; /* now_us 0: the machine's clock */
 };
 
 static struct place *the_place;
+
+static int64_t place_mono_us(struct env *env UNUSED)
+{
+	return the_place->now_us;
+}
 
 static void place_work(struct env *env UNUSED, struct env_work *work)
 {
@@ -136,6 +142,7 @@ static int place_open(struct place *p, struct raft **out, struct err *err)
 		.segment_ms = 1 << 30,
 		.retention_bytes = p->retention_bytes,
 		.retention_ms = 1 << 30,
+		.append_linger_ms = p->append_linger_ms,
 		.wake = place_wake,
 		.ctx = p,
 	};
@@ -254,6 +261,50 @@ static void test_agreed_means_durable(void **state)
 	assert_int_equal(bytes.len, BATCH_HEADER_BYTES + 11);
 	slice_unref(&bytes);
 	raft_close(r);
+	place_fini(&p);
+}
+
+/* What is appended within the time goes out together; but not behind a change of the quorum. */
+static void test_records_linger(void **state)
+{
+	struct place p;
+	struct voters_record_voter voter = own_voter();
+	struct raft *r;
+	struct err err = {0};
+	int64_t last, due_us;
+
+	(void)state;
+	place_init(&p);
+	p.append_linger_ms = 25;
+	p.now_us = 1000000;
+	p.ops.mono_us = place_mono_us;
+	place_format(&p, &voter, 1);
+	r = place_lead(&p);
+	/* the records of the leader do not wait */
+	raft_flush(r);
+	assert_true(place_flush(&p));
+	assert_int_equal(raft_high_watermark(r), 3);
+	for (int i = 0; i < 2; i++) {
+		due_us = p.now_us + (25 - i * 10) * 1000;
+		assert_int_equal(append(r, &last), 0);
+		assert_int_equal(raft_tick(r, &err), 0);
+		raft_flush(r);
+		assert_false(place_flush(&p));
+		assert_int_equal(raft_log_end(r), 4 + i);
+		assert_true(raft_deadline_us(r) <= due_us);
+		p.now_us += 10000;
+	}
+	p.now_us += 5000;
+	assert_int_equal(raft_tick(r, &err), 0);
+	raft_flush(r);
+	assert_true(place_flush(&p));
+	assert_int_equal(raft_high_watermark(r), 5);
+	/* the time begins anew with the next */
+	assert_int_equal(append(r, &last), 0);
+	assert_int_equal(raft_tick(r, &err), 0);
+	raft_flush(r);
+	assert_false(place_flush(&p));
+	place_close(&p, r);
 	place_fini(&p);
 }
 
@@ -480,6 +531,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_state_file),
 		cmocka_unit_test(test_agreed_means_durable),
+		cmocka_unit_test(test_records_linger),
 		cmocka_unit_test(test_epochs_only_grow),
 		cmocka_unit_test(test_failed_flush_is_the_end),
 		cmocka_unit_test(test_closed_during_a_flush),
