@@ -88,7 +88,29 @@ static void step_say(const struct lab *lab, uint64_t nodes, const char *what)
 
 /* ---- The verbs ---------------------------------------------------------------------------- */
 
-int lab_start_run(struct run *run, void *args)
+/* A verb that does the same to each of some nodes. */
+struct step {
+	const char *verb;   /* the agent's */
+	const char *what;   /* what the nodes are then */
+	const char *nobody; /* there is none it could be done to; NULL: nodes must be named */
+	bool has_process, is_paused; /* those it is done to when none is named */
+	bool begins;                 /* nodes: wait until they serve */
+	int64_t ends_ms;             /* nodes: wait so long until they have ended; 0: they do not */
+};
+
+static int step_nodes(struct run *run, const struct lab *lab, const struct lab_status *status,
+		      const struct step *step, uint64_t *nodes, struct err *err)
+{
+	uint64_t unnamed = 0;
+
+	if (step->nobody)
+		unnamed = nodes_in(lab, status, step->has_process, step->is_paused);
+	if (step->nobody && unnamed == 0 && run->word_count == 0)
+		return err_set(err, E_USAGE, "%s", step->nobody);
+	return lab_words(run, lab, unnamed, nodes, err);
+}
+
+static int step_run(struct run *run, void *args, const struct step *step)
 {
 	struct lab_status status;
 	struct lab lab;
@@ -96,51 +118,59 @@ int lab_start_run(struct run *run, void *args)
 	uint64_t nodes = 0;
 	int rc = step_open(run, args, &lab, &status, &err);
 
-	if (rc == 0) {
-		uint64_t ended = nodes_in(&lab, &status, false, false);
-
-		if (run->word_count == 0 && ended == 0)
-			rc = err_set(&err, E_USAGE, "all nodes run already");
-		else
-			rc = lab_words(run, &lab, ended, &nodes, &err);
-	}
 	if (rc == 0)
-		rc = step_each(&lab, nodes, "start", &err);
+		rc = step_nodes(run, &lab, &status, step, &nodes, &err);
 	if (rc == 0)
+		rc = step_each(&lab, nodes, step->verb, &err);
+	if (rc == 0 && step->begins)
 		rc = step_ready(run, &lab, nodes, &err);
+	if (rc == 0 && step->ends_ms)
+		rc = ask_until_ended(&lab, nodes, step->ends_ms, &err);
 	if (rc == 0)
-		step_say(&lab, nodes, "running");
+		step_say(&lab, nodes, step->what);
 	return lab_end(run, rc, &err);
 }
 
-static int end_run(struct run *run, void *args, const char *verb, const char *what,
-		   int64_t timeout_ms)
+int lab_start_run(struct run *run, void *args)
 {
-	struct lab_status status;
-	struct lab lab;
-	struct err err = {0};
-	uint64_t nodes = 0;
-	int rc = step_open(run, args, &lab, &status, &err);
+	static const struct step start = {.verb = "start",
+					  .what = "running",
+					  .nobody = "all nodes run already",
+					  .begins = true};
 
-	if (rc == 0)
-		rc = lab_words(run, &lab, 0, &nodes, &err);
-	if (rc == 0)
-		rc = step_each(&lab, nodes, verb, &err);
-	if (rc == 0)
-		rc = ask_until_ended(&lab, nodes, timeout_ms, &err);
-	if (rc == 0)
-		step_say(&lab, nodes, what);
-	return lab_end(run, rc, &err);
+	return step_run(run, args, &start);
 }
 
 int lab_stop_run(struct run *run, void *args)
 {
-	return end_run(run, args, "stop", "stopped", STOP_MS);
+	static const struct step stop = {.verb = "stop", .what = "stopped", .ends_ms = STOP_MS};
+
+	return step_run(run, args, &stop);
 }
 
 int lab_kill_run(struct run *run, void *args)
 {
-	return end_run(run, args, "kill", "killed", KILL_MS);
+	static const struct step kill = {.verb = "kill", .what = "killed", .ends_ms = KILL_MS};
+
+	return step_run(run, args, &kill);
+}
+
+int lab_pause_run(struct run *run, void *args)
+{
+	static const struct step pause = {.verb = "pause", .what = "paused"};
+
+	return step_run(run, args, &pause);
+}
+
+int lab_resume_run(struct run *run, void *args)
+{
+	static const struct step resume = {.verb = "resume",
+					   .what = "running again",
+					   .nobody = "no node is paused",
+					   .has_process = true,
+					   .is_paused = true};
+
+	return step_run(run, args, &resume);
 }
 
 static int restart_one(struct run *run, const struct lab *lab, int id, bool runs, struct err *err)
@@ -201,45 +231,5 @@ int lab_restart_run(struct run *run, void *args)
 		if (rc == 0)
 			step_say(&lab, END_BIT(id), "restarted");
 	}
-	return lab_end(run, rc, &err);
-}
-
-int lab_pause_run(struct run *run, void *args)
-{
-	struct lab_status status;
-	struct lab lab;
-	struct err err = {0};
-	uint64_t nodes = 0;
-	int rc = step_open(run, args, &lab, &status, &err);
-
-	if (rc == 0)
-		rc = lab_words(run, &lab, 0, &nodes, &err);
-	if (rc == 0)
-		rc = step_each(&lab, nodes, "pause", &err);
-	if (rc == 0)
-		step_say(&lab, nodes, "paused");
-	return lab_end(run, rc, &err);
-}
-
-int lab_resume_run(struct run *run, void *args)
-{
-	struct lab_status status;
-	struct lab lab;
-	struct err err = {0};
-	uint64_t nodes = 0;
-	int rc = step_open(run, args, &lab, &status, &err);
-
-	if (rc == 0) {
-		uint64_t paused = nodes_in(&lab, &status, true, true);
-
-		if (run->word_count == 0 && paused == 0)
-			rc = err_set(&err, E_USAGE, "no node is paused");
-		else
-			rc = lab_words(run, &lab, paused, &nodes, &err);
-	}
-	if (rc == 0)
-		rc = step_each(&lab, nodes, "resume", &err);
-	if (rc == 0)
-		step_say(&lab, nodes, "running again");
 	return lab_end(run, rc, &err);
 }
