@@ -15,7 +15,15 @@ static enum kafka_error cluster_check(const struct request *r, const char **text
 {
 	const struct describe_cluster_request *request = r->body;
 	bool is_broker = r->listener_type == LISTENER_BROKER;
+	int version = image_metadata_version(r->shard->image);
 
+	if (!is_broker && version < METADATA_3_7_IV0) {
+		*text = version > 0 ? "Direct-to-controller communication is not supported with "
+				      "the current MetadataVersion."
+				    : "There is no finalized MetadataVersion, so "
+				      "direct-to-controller communication is not supported.";
+		return KERR_UNSUPPORTED_VERSION;
+	}
 	if (request->endpoint_type == (is_broker ? ENDPOINT_BROKERS : ENDPOINT_CONTROLLERS))
 		return KERR_NONE;
 	if (request->endpoint_type == ENDPOINT_CONTROLLERS ||
@@ -49,13 +57,6 @@ static void describe_controllers(struct request *r)
 	struct control_trip *t;
 	int32_t count = 0;
 
-	if (image_metadata_version(image) < METADATA_3_7_IV0) {
-		response->error_code = KERR_UNSUPPORTED_VERSION;
-		response->error_message =
-			STR_LIT("Direct-to-controller communication is not supported with the "
-				"current MetadataVersion.");
-		return;
-	}
 	if (request->include_cluster_authorized_operations)
 		response->cluster_authorized_operations = CLUSTER_OPERATIONS_ALL;
 	for (node = image_controller_next(image, -1); node;

@@ -21,6 +21,13 @@ static void topics_of(struct arena *arena, const struct describe_quorum_request 
 	}
 }
 
+static void partition_fail(struct describe_quorum_response_partition_data *p,
+			   enum kafka_error error)
+{
+	p->error_code = (int16_t)error;
+	p->error_message = str_of(kafka_error_text(error));
+}
+
 void describe_quorum_fail(struct control_op *op, enum kafka_error error, struct str text)
 {
 	const struct describe_quorum_request *r = op->request;
@@ -35,7 +42,8 @@ void describe_quorum_fail(struct control_op *op, enum kafka_error error, struct 
 	topics_of(op->arena, r, response);
 	for (int32_t i = 0; i < response->topics_count; i++)
 		for (int32_t j = 0; j < response->topics[i].partitions_count; j++)
-			response->topics[i].partitions[j].error_code = KERR_NOT_LEADER_OR_FOLLOWER;
+			partition_fail(&response->topics[i].partitions[j],
+				       KERR_NOT_LEADER_OR_FOLLOWER);
 }
 
 /* Fills in the voters, or the observers, as the leader sees them; gives how many there are. `out`
@@ -109,7 +117,7 @@ void describe_quorum_run(struct change *ch, struct control_op *op)
 			struct describe_quorum_response_partition_data *p = &to->partitions[j];
 
 			if (!str_is(to->topic_name, METADATA_TOPIC) || p->partition_index != 0) {
-				p->error_code = KERR_UNKNOWN_TOPIC_OR_PARTITION;
+				partition_fail(p, KERR_UNKNOWN_TOPIC_OR_PARTITION);
 				continue;
 			}
 			p->leader_id = raft_leader_id(ch->c->raft);

@@ -864,6 +864,28 @@ static void test_has_the_versions_of_its_controller(void **state)
 	call_free(c);
 }
 
+/* A controller that knows nothing of its cluster yet says so before it judges the question. */
+static void test_a_new_controller_has_no_cluster_to_describe(void **state)
+{
+	const struct describe_cluster_response *r;
+	struct describe_cluster_request body;
+	struct node *n = *state;
+	struct call *c;
+
+	WIRE_INIT(describe_cluster_request, &body);
+	n->asks_controller = true;
+	for (int8_t type = 1; type <= 2; type++) {
+		body.endpoint_type = type;
+		c = call_now(n, 0, API_DESCRIBE_CLUSTER, 2, &body);
+		r = c->response;
+		assert_int_equal(r->error_code, KERR_UNSUPPORTED_VERSION);
+		assert_true(str_is(r->error_message,
+				   "There is no finalized MetadataVersion, so direct-to-controller "
+				   "communication is not supported."));
+		call_free(c);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -887,6 +909,7 @@ int main(void)
 		TEST(test_has_no_acls),
 		TEST(test_knows_no_transactions),
 		TEST(test_has_the_versions_of_its_controller),
+		TEST(test_a_new_controller_has_no_cluster_to_describe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
