@@ -1,5 +1,6 @@
 /* An operator: makes the topic, and then has leaders elected, partitions moved and added, records
- * deleted, configs and voters changed, and topics beside it created and deleted at any time. */
+ * deleted, configs changed, and topics beside it created and deleted at any time. Another one adds
+ * and removes voters of the quorum. */
 #include "sim/clients.h"
 
 #include "base/say.h"
@@ -11,6 +12,7 @@
 
 struct admin {
 	struct client client;
+	bool is_for_voters;
 	bool has_topic;
 	unsigned side_topics;
 	int32_t partitions; /* that the topic has, as was acknowledged */
@@ -45,7 +47,7 @@ static void done(void *owner, const void *response)
 	struct sim *s = a->client.sim;
 
 	s->changes += response != NULL;
-	admin_later(a, 200 + (int64_t)world_below(&s->world, 3000));
+	admin_later(a, 200 + (int64_t)world_below(&s->world, 2000));
 }
 
 static void create_topic(struct admin *a, struct str name, int32_t partitions,
@@ -58,7 +60,7 @@ static void create_topic(struct admin *a, struct str name, int32_t partitions,
 	WIRE_INIT(create_topics_request_creatable_topic, &topic);
 	m.topics = &topic;
 	m.topics_count = 1;
-	m.timeout_ms = 4000;
+	m.timeout_ms = 3000;
 	topic.name = name;
 	topic.num_partitions = partitions;
 	topic.replication_factor = 3;
@@ -74,7 +76,7 @@ static void delete_topic(struct admin *a, struct str name)
 	WIRE_INIT(delete_topics_request_delete_topic_state, &topic);
 	m.topics = &topic;
 	m.topics_count = 1;
-	m.timeout_ms = 4000;
+	m.timeout_ms = 3000;
 	topic.name = name;
 	client_ask(&a->client, client_any_broker(&a->client), API_DELETE_TOPICS, 6, &m, done, a);
 }
@@ -86,7 +88,7 @@ static void elect(struct admin *a)
 	WIRE_INIT(elect_leaders_request, &m);
 	m.topic_partitions = NULL;
 	m.topic_partitions_count = -1;
-	m.timeout_ms = 4000;
+	m.timeout_ms = 3000;
 	client_ask(&a->client, client_any_broker(&a->client), API_ELECT_LEADERS, 2, &m, done, a);
 }
 
@@ -111,7 +113,7 @@ static void reassign(struct admin *a)
 	WIRE_INIT(alter_partition_reassignments_request, &m);
 	WIRE_INIT(alter_partition_reassignments_request_reassignable_topic, &topic);
 	WIRE_INIT(alter_partition_reassignments_request_reassignable_partition, &part);
-	m.timeout_ms = 4000;
+	m.timeout_ms = 3000;
 	m.topics = &topic;
 	m.topics_count = 1;
 	topic.name = STR_LIT(SIM_TOPIC);
@@ -152,7 +154,7 @@ static void grow(struct admin *a)
 	WIRE_INIT(create_partitions_request_topic, &topic);
 	m.topics = &topic;
 	m.topics_count = 1;
-	m.timeout_ms = 4000;
+	m.timeout_ms = 3000;
 	topic.name = STR_LIT(SIM_TOPIC);
 	topic.count = s->partitions;
 	topic.assignments_count = -1;
@@ -270,7 +272,7 @@ static void change_voters(struct admin *a)
 	WIRE_INIT(add_raft_voter_request, &added);
 	WIRE_INIT(add_raft_voter_request_listener, &listener);
 	added.cluster_id = STR_LIT(SIM_CLUSTER_ID);
-	added.timeout_ms = 4000;
+	added.timeout_ms = 3000;
 	added.voter_id = (int32_t)n->index + 1;
 	added.voter_directory_id = n->directory_id;
 	added.listeners = &listener;
@@ -293,6 +295,11 @@ static void admin_step(void *ctx)
 	struct sim *s = a->client.sim;
 	char name[32];
 
+	if (a->is_for_voters) {
+		if (!s->is_peaceful)
+			change_voters(a);
+		return;
+	}
 	if (!a->has_topic) {
 		s->partitions = a->partitions = SIM_PARTITIONS_FIRST;
 		create_topic(a, STR_LIT(SIM_TOPIC), SIM_PARTITIONS_FIRST, topic_created);
@@ -305,7 +312,7 @@ static void admin_step(void *ctx)
 	if (s->is_peaceful)
 		return;
 	snprintf(name, sizeof(name), "side%u", a->side_topics);
-	switch (world_below(&s->world, s->is_dynamic ? 11 : 8)) {
+	switch (world_below(&s->world, 8)) {
 	case 0: elect(a); break;
 	case 1: reassign(a); break;
 	case 2:
@@ -315,17 +322,21 @@ static void admin_step(void *ctx)
 	case 3: delete_topic(a, str_of(name)); break;
 	case 4: grow(a); break;
 	case 5: configure(a); break;
-	case 6:
-	case 7: delete_records(a); break;
-	default: change_voters(a); break;
+	default: delete_records(a); break;
 	}
 }
 
 void admin_start(struct sim *s)
 {
-	s->admin = xcalloc(1, sizeof(*s->admin));
-	client_init(&s->admin->client, s);
-	admin_later(s->admin, 500);
+	struct admin *a = s->admin = xcalloc(2, sizeof(*a));
+
+	client_init(&a[0].client, s);
+	admin_later(&a[0], 500);
+	if (!s->is_dynamic)
+		return;
+	client_init(&a[1].client, s);
+	a[1].is_for_voters = true;
+	admin_later(&a[1], 3000);
 }
 
 int64_t admin_deleted(const struct sim *s, int32_t partition)

@@ -17,7 +17,7 @@
 #define SIM_PRODUCERS 6
 #define SIM_IDEMPOTENT 3
 #define SIM_PLAIN 3
-#define ASK_TIMEOUT_MS 6000
+#define ASK_TIMEOUT_MS 4000
 #define SIM_OFFSETS_PARTITIONS 2
 /* A group of several members. */
 #define TEAM "team"

@@ -100,7 +100,7 @@ static void part_fetched(void *owner, const void *response)
 	/* the reader has begun again meanwhile */
 	if (p->asked == p->position)
 		part_records(p, a->records);
-	client_at(c, 1 + (int64_t)world_below(&c->sim->world, 30), part_fetch, p);
+	client_at(c, 1 + (int64_t)world_below(&c->sim->world, 100), part_fetch, p);
 }
 
 static void part_fetch(void *ctx)

@@ -13,7 +13,7 @@
 
 #define SAY_PLACE "sim"
 #define SESSION_MS 3000
-#define REBALANCE_MS 3000
+#define REBALANCE_MS 3000 /* not below SESSION_MS: nobody is thrown out for it who is heard of */
 #define HEARTBEAT_MS 600
 #define RETRY_MS 150
 
@@ -221,7 +221,7 @@ static void part_fetched(void *owner, const void *response)
 	/* it has begun again meanwhile */
 	if (p->asked == p->position)
 		part_records(p, a->records);
-	part_later(p, 20 + (int64_t)world_below(&c->sim->world, 100));
+	part_later(p, 50 + (int64_t)world_below(&c->sim->world, 200));
 }
 
 static void part_fetch(void *ctx)

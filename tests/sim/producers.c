@@ -18,8 +18,8 @@ static const struct producer_kind {
 	bool has_sequences;
 	uint64_t pause_ms; /* between batches, at most */
 } kinds[SIM_PRODUCERS] = {
-	{-1, true, 60},   {-1, true, 60},  {-1, true, 60},
-	{-1, false, 200}, {1, false, 200}, {0, false, 200},
+	{-1, true, 160},  {-1, true, 160}, {-1, true, 160},
+	{-1, false, 400}, {1, false, 400}, {0, false, 400},
 };
 
 struct producer_part {
@@ -166,7 +166,7 @@ static void part_send(struct producer_part *p)
 	WIRE_INIT(produce_request_topic_produce_data, &topic);
 	WIRE_INIT(produce_request_partition_produce_data, &data);
 	m.acks = p->producer->kind->acks;
-	m.timeout_ms = 4000;
+	m.timeout_ms = 3000;
 	m.topic_data = &topic;
 	m.topic_data_count = 1;
 	topic.name = STR_LIT(SIM_TOPIC);
