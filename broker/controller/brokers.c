@@ -1,4 +1,5 @@
 /* Brokers: registration, heartbeats, fencing, controlled shutdown, blocks of producer ids. */
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/say.h"
 #include "controller/controller_int.h"
@@ -29,7 +30,8 @@ void brokers_activate(struct controller *c)
 	for (const struct image_broker *b = image_broker_next(image, -1); b;
 	     b = image_broker_next(image, b->id))
 		if (!b->fenced)
-			track_of(c, b->id)->contact_us = now_us;
+			track_of(c, b->id)->contact_us =
+				FAULT(session_endless) ? INT64_MAX / 2 : now_us;
 }
 
 static int64_t session_us(const struct controller *c)
@@ -214,6 +216,7 @@ void register_broker_run(struct change *ch, struct control_op *op)
 		bool was_clean = old && op->version >= 3 && r->previous_broker_epoch == old->epoch;
 
 		record.broker_epoch = change_next_offset(ch);
+		was_clean = was_clean || FAULT(unclean_stays);
 		if (old && elr_enabled(tip(ch)) && !was_clean)
 			partitions_move_leaders(ch, NO_NODE, NO_NODE, r->broker_id);
 		else if (old)

@@ -1,4 +1,5 @@
 /* ElectLeaders; AlterPartition, which leaders send; reassignments; directories of replicas. */
+#include "base/fault.h"
 #include "controller/controller_int.h"
 
 #define ELECTION_PREFERRED 0
@@ -190,6 +191,8 @@ check_alter_partition(const struct change *ch, const struct control_op *op,
 {
 	const struct alter_partition_request *request = op->request;
 
+	if (FAULT(old_isr_taken) && r->leader_epoch <= p->leader_epoch && isr_is_valid(p, isr))
+		return KERR_NONE;
 	if (r->leader_epoch > p->leader_epoch || r->partition_epoch > p->partition_epoch)
 		return KERR_NOT_CONTROLLER;
 	if (r->leader_epoch < p->leader_epoch)

@@ -28,6 +28,8 @@ static void flush_run(struct env_work *work)
 	struct flush_job *job = CONTAINER_OF(work, struct flush_job, work);
 	int rc = 0;
 
+	if (FAULT(flush_skipped))
+		return;
 	for (size_t i = 0; rc == 0 && i < job->file_count; i++)
 		rc = job->env->ops->fsync(job->env, job->files[i]->fd);
 	if (rc == 0 && job->dir)

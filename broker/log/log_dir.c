@@ -1,5 +1,6 @@
 #include "log/log_dir.h"
 
+#include "base/fault.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/props.h"
@@ -303,7 +304,7 @@ static int load_marker(struct log_dir *dir, struct err *err)
 	}
 	if (rc == 0 || rc == E_TOO_LARGE) {
 		dir->was_clean = true;
-		rc = dir->env->ops->unlink(dir->env, path);
+		rc = FAULT(clean_marker_stays) ? 0 : dir->env->ops->unlink(dir->env, path);
 		if (rc == 0)
 			rc = dir->env->ops->fsync_dir(dir->env, dir->path);
 	}

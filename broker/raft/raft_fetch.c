@@ -137,6 +137,8 @@ static enum position check_position(const struct raft *r, int64_t offset, int32_
 		return POSITION_SNAPSHOT;
 	if (start == 0 && offset == 0)
 		return POSITION_VALID;
+	if (offset == start && FAULT(snapshot_epoch_unseen))
+		return POSITION_VALID;
 	if (earliest.end_offset >= 0 &&
 	    (offset < start || (offset == start && last_epoch != earliest.epoch) ||
 	     last_epoch < earliest.epoch))

@@ -1,5 +1,6 @@
 #include "replica/fetcher.h"
 
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/say.h"
 #include "wire/codec.h"
@@ -142,7 +143,8 @@ static void follow_check_epochs(struct partition *p)
 	struct err err = {0};
 	int rc = 0;
 
-	if (log_latest_epoch(p->log) < 0 && log_end_offset(p->log) > log_high_watermark(p->log)) {
+	if ((log_latest_epoch(p->log) < 0 || FAULT(cut_to_high_watermark)) &&
+	    log_end_offset(p->log) > log_high_watermark(p->log)) {
 		say_warn("%.*s-%d: without leader epochs, truncating to the high watermark",
 			 STR(p->topic), p->index);
 		rc = log_truncate_to(p->log, log_high_watermark(p->log), &err);

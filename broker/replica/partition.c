@@ -144,7 +144,7 @@ enum kafka_error partition_error(const struct partition *p, int32_t leader_epoch
 {
 	if (p->role == PARTITION_OFFLINE)
 		return p->set->is_closed ? KERR_NOT_LEADER_OR_FOLLOWER : KERR_KAFKA_STORAGE_ERROR;
-	if (leader_epoch >= 0 && leader_epoch < p->leader_epoch)
+	if (leader_epoch >= 0 && leader_epoch < p->leader_epoch && !FAULT(epochs_unfenced))
 		return KERR_FENCED_LEADER_EPOCH;
 	if (leader_epoch >= 0 && leader_epoch > p->leader_epoch)
 		return KERR_UNKNOWN_LEADER_EPOCH;

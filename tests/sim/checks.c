@@ -327,9 +327,31 @@ static void topic_is_whole(void *ctx, const struct image_topic *before UNUSED,
 			 topic->partitions[i].isr.count == topic->partitions[i].replicas.count;
 }
 
+/* The newest that a node has; NULL: none has any. */
+static const struct image *newest_image(const struct sim *s)
+{
+	const struct image *newest = NULL;
+
+	for (unsigned i = 0; i < s->nodes; i++) {
+		struct life *l = s->node[i].life;
+
+		if (l && l->latest && (!newest || image_offset(l->latest) > image_offset(newest)))
+			newest = l->latest;
+	}
+	return newest;
+}
+
+bool checks_are_fenced(struct sim *s, const struct sim_node *n)
+{
+	const struct image *newest = newest_image(s);
+	const struct image_broker *b = newest ? image_broker(newest, (int32_t)n->index + 1) : NULL;
+
+	return newest && (!b || b->fenced);
+}
+
 bool checks_are_whole(struct sim *s)
 {
-	const struct image *newest = NULL, *none;
+	const struct image *newest, *none;
 	bool whole = true;
 
 	for (unsigned i = 0; i < s->nodes; i++) {
@@ -340,6 +362,7 @@ bool checks_are_whole(struct sim *s)
 		if (!newest || image_offset(l->latest) > image_offset(newest))
 			newest = l->latest;
 	}
+	newest = newest_image(s);
 	none = image_empty();
 	image_diff_topics(none, newest, topic_is_whole, &whole);
 	image_unref(none);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define PEACE_LIMIT_US ((int64_t)180 * 1000 * 1000)
+#define FENCE_LIMIT_US ((int64_t)30 * 1000 * 1000)
 
 void sim_fail(struct sim *s, const char *fmt, ...)
 {
@@ -140,15 +141,55 @@ static void sim_init(struct sim *s, uint64_t seed)
 		       s->nodes, s->power, s->has_elr);
 }
 
+/* A node that is down, and that the others can do without: NULL, if there is none. */
+static struct sim_node *sim_missing(struct sim *s)
+{
+	unsigned controllers = 0, up = 0;
+	struct sim_node *missing = NULL;
+
+	for (unsigned i = 0; i < s->nodes; i++) {
+		controllers += s->node[i].is_controller;
+		up += s->node[i].is_controller && s->node[i].life;
+		if (!s->node[i].life && s->node[i].is_broker)
+			missing = &s->node[i];
+	}
+	return missing && (!missing->is_controller || (controllers - 1) * 2 > controllers) ? missing
+											   : NULL;
+}
+
+/* Whoever is gone must be fenced before long; only then the last one is started. */
+static void sim_await_fence(struct sim *s, struct sim_node *missing)
+{
+	int64_t end_us = sim_now_us(s) + FENCE_LIMIT_US;
+
+	while (!checks_are_fenced(s, missing)) {
+		int64_t next_us = sim_now_us(s) + 200000;
+
+		if (next_us > end_us)
+			sim_fail(s, "node %u is gone, but not fenced after %d s",
+				 missing->index + 1, (int)(FENCE_LIMIT_US / 1000000));
+		for (unsigned i = 0; i < s->nodes; i++) {
+			if (!s->node[i].life && &s->node[i] != missing)
+				sim_node_start(&s->node[i]);
+		}
+		while (world_step(&s->world, next_us))
+			;
+	}
+}
+
 /* All faults stop: within the limit everything must be well again. */
 static void sim_peace(struct sim *s)
 {
-	int64_t end_us = sim_now_us(s) + PEACE_LIMIT_US;
+	int64_t end_us;
+	struct sim_node *missing = sim_missing(s);
 	char why[256];
 
 	s->is_peaceful = true;
 	world_heal(&s->world);
 	s->world.faults = (struct world_faults){.delay_us_max = 2000};
+	if (missing)
+		sim_await_fence(s, missing);
+	end_us = sim_now_us(s) + PEACE_LIMIT_US;
 	do {
 		int64_t next_us = sim_now_us(s) + 200000;
 

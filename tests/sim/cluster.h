@@ -178,6 +178,8 @@ void checks_init(struct sim *s);
 void checks_step(struct life *l);
 /* Whether all nodes are up and all replicas in sync, as far as the newest metadata say. */
 bool checks_are_whole(struct sim *s);
+/* Whether the newest metadata have it fenced, or do not know it. */
+bool checks_are_fenced(struct sim *s, const struct sim_node *n);
 /* Whether everything is as it should be when nothing fails. */
 bool checks_settled(struct sim *s, char *why, size_t why_len);
 void checks_end(struct sim *s);
