@@ -349,22 +349,26 @@ bool checks_are_fenced(struct sim *s, const struct sim_node *n)
 	return newest && (!b || b->fenced);
 }
 
-bool checks_are_whole(struct sim *s)
+bool checks_are_up(const struct sim *s)
 {
-	const struct image *newest, *none;
-	bool whole = true;
-
 	for (unsigned i = 0; i < s->nodes; i++) {
 		struct life *l = s->node[i].life;
 
 		if (!l || !l->latest || l->is_stopping || (s->node[i].is_broker && !l->is_open))
 			return false;
-		if (!newest || image_offset(l->latest) > image_offset(newest))
-			newest = l->latest;
 	}
-	newest = newest_image(s);
+	return true;
+}
+
+bool checks_are_whole(struct sim *s)
+{
+	const struct image *none;
+	bool whole = true;
+
+	if (!checks_are_up(s))
+		return false;
 	none = image_empty();
-	image_diff_topics(none, newest, topic_is_whole, &whole);
+	image_diff_topics(none, newest_image(s), topic_is_whole, &whole);
 	image_unref(none);
 	return whole;
 }

@@ -33,10 +33,11 @@ static void sim_end(struct sim *s, struct sim_node *n, const char *why)
 	bool keeps = s->power == POWER_STAYS || world_below(&s->world, 3) == 0;
 
 	if (s->power == POWER_ONE) {
-		if (!checks_are_whole(s))
+		/* Without ELR the last one in the ISR stays there, whatever it has lost; with it
+		 * whoever is out of reach is waited for. */
+		if (s->is_hurt || !(s->has_elr ? checks_are_up(s) : checks_are_whole(s)))
 			return;
-		/* Without ELR the last one in the ISR stays there, whatever it has lost. */
-		s->is_repairing = !s->has_elr;
+		s->is_hurt = true;
 	}
 	sim_node_crash(n, keeps, why);
 }
@@ -63,9 +64,9 @@ static void sim_act(struct sim *s)
 	struct sim_node *n = &s->node[world_below(w, s->nodes)];
 	uint64_t dice = world_below(w, 1000);
 
-	if (s->is_repairing)
-		s->is_repairing = !checks_are_whole(s);
-	if (s->is_repairing) {
+	if (s->is_hurt)
+		s->is_hurt = !checks_are_whole(s);
+	if (s->is_hurt && !s->has_elr) {
 		sim_start_some(s);
 		return;
 	}

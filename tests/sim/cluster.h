@@ -126,8 +126,8 @@ struct sim {
 	bool is_peaceful;
 	bool is_dynamic; /* the quorum: its voters can be changed */
 	enum sim_power power;
-	bool has_elr;      /* eligible leader replicas */
-	bool is_repairing; /* POWER_ONE: nothing else happens until all are well */
+	bool has_elr; /* eligible leader replicas */
+	bool is_hurt; /* POWER_ONE: one has died, and not all are well again */
 	uint32_t disk_fault, fsync_fault, reset; /* chances in a million */
 	uint64_t work_us_max;
 	int32_t partitions; /* that the operator wants SIM_TOPIC to have, by now */
@@ -178,6 +178,8 @@ void checks_init(struct sim *s);
 void checks_step(struct life *l);
 /* Whether all nodes are up and all replicas in sync, as far as the newest metadata say. */
 bool checks_are_whole(struct sim *s);
+/* Whether all nodes are up. */
+bool checks_are_up(const struct sim *s);
 /* Whether the newest metadata have it fenced, or do not know it. */
 bool checks_are_fenced(struct sim *s, const struct sim_node *n);
 /* Whether everything is as it should be when nothing fails. */
