@@ -84,7 +84,8 @@ target_link_libraries(sim_quorum PRIVATE kavka_broker_raft)
 add_executable(sim_cluster tests/sim/cluster.c tests/sim/shards.c tests/sim/links.c
 	tests/sim/servers.c tests/sim/clients.c tests/sim/producers.c tests/sim/consumers.c
 	tests/sim/members.c tests/sim/team.c tests/sim/promises.c tests/sim/admin.c
-	tests/sim/checks.c tests/sim/agreed.c tests/sim/disk.c tests/sim/world.c tests/sim/run.c)
+	tests/sim/checks.c tests/sim/committed.c tests/sim/agreed.c tests/sim/disk.c
+	tests/sim/world.c tests/sim/run.c)
 target_include_directories(sim_cluster PRIVATE ${CMAKE_SOURCE_DIR}/tests)
 target_link_libraries(sim_cluster PRIVATE kavka_broker_api)
 add_test(NAME sim.quorum COMMAND sim_quorum --seeds 40 --seconds 30)

@@ -1,9 +1,7 @@
 /* What must hold: after every step, and in the end. */
-#include "sim/agreed.h"
 #include "sim/clients.h"
 
 #include "log/log.h"
-#include "raft/raft.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,6 +20,7 @@ struct told_part {
 	struct told *items; /* by offset */
 	size_t count;
 	int64_t read_end;                     /* everything below was read in order */
+	int64_t floor;                        /* POWER_ANY: nothing below it may be lost */
 	int64_t next_number[SIM_IDEMPOTENT];  /* to be read */
 	int64_t acked_number[SIM_IDEMPOTENT]; /* all below were acknowledged */
 };
@@ -36,23 +35,18 @@ struct key {
 	struct life *life[SIM_NODES_MAX];
 	int32_t epoch[SIM_NODES_MAX];
 	int64_t high_watermark[SIM_NODES_MAX];
-	struct agreed agreed;
-	struct life *reader[SIM_NODES_MAX]; /* whose log was compared ... */
-	int64_t compared[SIM_NODES_MAX];    /* ... up to here */
 };
 
 struct checks {
 	struct told_part parts[SIM_PARTITIONS];
 	struct key keys[KEYS_MAX];
 	size_t key_count;
-	struct agreed metadata;
-	struct life *reader[SIM_NODES_MAX];
-	int64_t compared[SIM_NODES_MAX];
 };
 
 void checks_init(struct sim *s)
 {
 	s->checks = xcalloc(1, sizeof(*s->checks));
+	committed_init(s);
 }
 
 /* ---- Clients --------------------------------------------------------------------------------- */
@@ -71,7 +65,8 @@ static void told(struct sim *s, int32_t partition, int64_t offset, unsigned prod
 		p->count = count;
 	}
 	t = &p->items[offset];
-	if (t->is_known && (t->producer != producer || t->number != number))
+	if (t->is_known && (s->power != POWER_ANY || offset < p->floor) &&
+	    (t->producer != producer || t->number != number))
 		sim_fail(s,
 			 "partition %d, offset %" PRId64 ": record %" PRId64
 			 " of producer %u, but it was %" PRId64 " of %u",
@@ -94,6 +89,15 @@ void checks_acked(struct sim *s, int32_t partition, int64_t offset, unsigned pro
 			 "partition %d: record %" PRId64 " of producer %u was not read at %" PRId64,
 			 partition, number, producer, offset);
 	p->acked_number[producer] = number + 1;
+}
+
+void checks_lost(struct sim *s, int32_t partition, int64_t floor)
+{
+	struct told_part *p = &s->checks->parts[partition];
+
+	p->floor = floor;
+	for (size_t i = (size_t)MIN(floor, (int64_t)p->count); i < p->count; i++)
+		p->items[i].is_known = false;
 }
 
 void checks_read(struct sim *s, int32_t partition, int64_t offset, unsigned producer,
@@ -177,103 +181,9 @@ static void check_replica(struct life *l, const struct partition *p)
 	key->high_watermark[node] = high_watermark;
 }
 
-/* Notes the batches of `bytes` that are committed, the first of them at `offset`. Returns where
- * they end. */
-static int64_t check_committed(struct life *l, struct agreed *agreed, struct str name,
-			       int32_t index, struct slice bytes, int64_t offset,
-			       int64_t high_watermark)
-{
-	struct sim *s = l->node->sim;
-	const uint8_t *data = bytes.data;
-	size_t len = bytes.len;
-	struct batch b;
-
-	while (batch_next(&b, &data, &len) > 0 && batch_next_offset(&b) <= high_watermark) {
-		const struct agreed_batch *other;
-
-		if (batch_next_offset(&b) <= offset)
-			continue;
-		if (b.base_offset > offset)
-			sim_fail(s, "node %u, %.*s-%d: nothing from %" PRId64 " to %" PRId64,
-				 l->node->index + 1, STR(name), index, offset, b.base_offset);
-		if (!batch_crc_ok(&b))
-			sim_fail(s, "node %u, %.*s-%d: a damaged batch at %" PRId64 " is committed",
-				 l->node->index + 1, STR(name), index, offset);
-		other = agreed_note(agreed, &b);
-		if (other)
-			sim_fail(s,
-				 "node %u, %.*s-%d: %" PRId64 "..%" PRId64
-				 " of epoch %d is committed, but was %" PRId64 "..%" PRId64
-				 " of epoch %d",
-				 l->node->index + 1, STR(name), index, b.base_offset,
-				 batch_next_offset(&b), b.partition_leader_epoch,
-				 other->base_offset, other->next_offset, other->leader_epoch);
-		offset = batch_next_offset(&b);
-	}
-	return offset;
-}
-
-/* What this node calls committed since the last time. */
-static void check_log(struct life *l, const struct partition *p)
-{
-	struct sim *s = l->node->sim;
-	unsigned node = l->node->index;
-	struct key *key = key_of(s, p);
-	int64_t high_watermark = partition_high_watermark(p);
-	int64_t *at = &key->compared[node];
-
-	if (key->reader[node] != l)
-		*at = 0; /* what was there before is to be there still */
-	key->reader[node] = l;
-	*at = MIN(MAX(*at, log_start_offset(p->log)), log_end_offset(p->log));
-	while (*at < high_watermark) {
-		struct slice bytes;
-		struct err err = {0};
-		int64_t end;
-
-		if (log_read_copy(p->log, *at, 64 * 1024, high_watermark, &bytes, &err) < 0 ||
-		    !bytes.data)
-			return;
-		end = check_committed(l, &key->agreed, p->topic, p->index, bytes, *at,
-				      high_watermark);
-		slice_unref(&bytes);
-		if (end == *at)
-			return;
-		*at = end;
-	}
-}
-
-static void check_metadata(struct life *l)
-{
-	struct checks *c = l->node->sim->checks;
-	unsigned node = l->node->index;
-	struct raft *raft = agreed_raft(l->control);
-	int64_t *at = &c->compared[node];
-
-	if (c->reader[node] != l)
-		*at = 0;
-	c->reader[node] = l;
-	*at = MAX(*at, raft_log_start(raft));
-	while (*at < raft_high_watermark(raft)) {
-		struct slice bytes;
-		struct err err = {0};
-		int64_t end;
-
-		if (raft_read(raft, *at, 64 * 1024, &bytes, &err) < 0 || !bytes.data)
-			return;
-		end = check_committed(l, &c->metadata, STR_LIT("__cluster_metadata"), 0, bytes, *at,
-				      raft_high_watermark(raft));
-		slice_unref(&bytes);
-		if (end == *at)
-			return;
-		*at = end;
-	}
-}
-
 void checks_step(struct life *l)
 {
-	if (l->control)
-		check_metadata(l);
+	committed_step(l);
 	for (unsigned i = 0; i < l->broker.shard_count; i++) {
 		struct replica_set *set = l->shards[i].shard.replicas;
 
@@ -284,7 +194,7 @@ void checks_step(struct life *l)
 			if (!p->log)
 				continue;
 			check_replica(l, p);
-			check_log(l, p);
+			committed_look(l, p);
 		}
 	}
 }
@@ -327,8 +237,7 @@ static void topic_is_whole(void *ctx, const struct image_topic *before UNUSED,
 			 topic->partitions[i].isr.count == topic->partitions[i].replicas.count;
 }
 
-/* The newest that a node has; NULL: none has any. */
-static const struct image *newest_image(const struct sim *s)
+const struct image *checks_newest_image(const struct sim *s)
 {
 	const struct image *newest = NULL;
 
@@ -343,7 +252,7 @@ static const struct image *newest_image(const struct sim *s)
 
 bool checks_are_fenced(struct sim *s, const struct sim_node *n)
 {
-	const struct image *newest = newest_image(s);
+	const struct image *newest = checks_newest_image(s);
 	const struct image_broker *b = newest ? image_broker(newest, (int32_t)n->index + 1) : NULL;
 
 	return newest && (!b || b->fenced);
@@ -368,7 +277,7 @@ bool checks_are_whole(struct sim *s)
 	if (!checks_are_up(s))
 		return false;
 	none = image_empty();
-	image_diff_topics(none, newest_image(s), topic_is_whole, &whole);
+	image_diff_topics(none, checks_newest_image(s), topic_is_whole, &whole);
 	image_unref(none);
 	return whole;
 }
@@ -411,7 +320,7 @@ static bool partition_settled(struct sim *s, const struct image_topic *topic,
 			 from->leader, leader ? partition_log_end_offset(leader) : -1);
 		return false;
 	}
-	if (str_is(topic->name, SIM_TOPIC) &&
+	if (str_is(topic->name, SIM_TOPIC) && s->power != POWER_ANY &&
 	    consumer_position(s, from->index) != partition_log_end_offset(leader)) {
 		snprintf(why, why_len, "partition %d: the reader is at %" PRId64 " of %" PRId64,
 			 from->index, consumer_position(s, from->index),
@@ -423,7 +332,7 @@ static bool partition_settled(struct sim *s, const struct image_topic *topic,
 			 s->partitions);
 		return false;
 	}
-	if (str_is(topic->name, SIM_TOPIC) &&
+	if (str_is(topic->name, SIM_TOPIC) && s->power != POWER_ANY &&
 	    team_delivered_end(s, from->index) != partition_log_end_offset(leader)) {
 		snprintf(why, why_len, "partition %d: the group is at %" PRId64 " of %" PRId64,
 			 from->index, team_delivered_end(s, from->index),
@@ -479,7 +388,7 @@ bool checks_settled(struct sim *s, char *why, size_t why_len)
 	image_diff_topics(none, image, topic_settled, &t);
 	image_unref(none);
 	if (t.ok)
-		t.ok = members_are_settled(s, why, why_len);
+		t.ok = s->power == POWER_ANY || members_are_settled(s, why, why_len);
 	return t.ok && t.has_topic;
 }
 
@@ -548,6 +457,8 @@ void checks_end(struct sim *s)
 	}
 	image_diff_topics(none, image, topic_ends, s);
 	image_unref(none);
+	if (s->power == POWER_ANY)
+		return;
 	promises_end(s);
 	for (int32_t i = 0; i < SIM_PARTITIONS; i++) {
 		const struct told_part *p = &s->checks->parts[i];

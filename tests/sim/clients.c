@@ -159,6 +159,9 @@ void clients_start(struct sim *s)
 	promises_start(s);
 	admin_start(s);
 	producers_start(s);
+	/* readers would have to forget what they were told */
+	if (s->power == POWER_ANY)
+		return;
 	consumer_start(s);
 	members_start(s);
 }

@@ -103,6 +103,8 @@ void promises_end(struct sim *s);
  * is at `offset`. */
 void checks_acked(struct sim *s, int32_t partition, int64_t offset, unsigned producer,
 		  int64_t number);
+/* Nothing below `floor` may be lost; whatever is behind it may. */
+void checks_lost(struct sim *s, int32_t partition, int64_t floor);
 void checks_read(struct sim *s, int32_t partition, int64_t offset, unsigned producer,
 		 int64_t number);
 /* The newest epoch that a partition was ever led in; 0: none. */

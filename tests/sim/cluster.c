@@ -92,8 +92,8 @@ static void sim_act(struct sim *s)
 /* What goes wrong in this seed besides. */
 static void sim_choose_faults(struct sim *s)
 {
-	static const enum sim_power powers[] = {POWER_STAYS, POWER_STAYS, POWER_ONE, POWER_ONE,
-						POWER_FLUSHED};
+	static const enum sim_power powers[] = {POWER_STAYS, POWER_STAYS,   POWER_ONE,
+						POWER_ONE,   POWER_FLUSHED, POWER_ANY};
 	struct world *w = &s->world;
 
 	s->power = powers[world_below(w, ARRAY_LEN(powers))];

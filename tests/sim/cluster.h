@@ -9,7 +9,8 @@
  *	producers.c	writing numbered records; consumers.c: reading them, committing; admin.c
  *	members.c	a group of several; team.c: what they may count on
  *	promises.c	what producers without sequences may count on
- *	checks.c	what must hold after every step, and in the end
+ *	committed.c	what is committed: the same everywhere, for ever
+ *	checks.c	what else must hold after every step, and in the end
  *	cluster.c	what happens
  *
  * A life is one run of a process. When it is over nothing of it is freed, as nothing of it runs
@@ -135,6 +136,7 @@ struct sim {
 	struct consumer *consumers;
 	struct admin *admin;
 	struct checks *checks;
+	struct committed *committed;
 	struct promises *promises;
 	struct member *members;
 	struct team *team;
@@ -173,7 +175,16 @@ void life_doom(struct life *l, const char *why);
 /* clients.c and the others: on the last node */
 void clients_start(struct sim *s);
 
+/* committed.c: what any node calls committed is the same everywhere, for ever */
+void committed_init(struct sim *s);
+void committed_step(struct life *l); /* metadata */
+void committed_look(struct life *l, const struct partition *p);
+/* Nodes lose their power: what not all replicas have on the disk may be lost. */
+void committed_lose(struct sim *s);
+
 /* checks.c */
+/* The newest that a node has; NULL: none has any. */
+const struct image *checks_newest_image(const struct sim *s);
 void checks_init(struct sim *s);
 void checks_step(struct life *l);
 /* Whether all nodes are up and all replicas in sync, as far as the newest metadata say. */

@@ -77,7 +77,9 @@ static void node_configure(struct sim_node *n)
 	}
 	snprintf(text[4], sizeof(text[4]), "kavka.shards=%u", s->shards);
 	snprintf(text[5], sizeof(text[5]), "log.flush.interval.messages=%d",
-		 s->power == POWER_FLUSHED ? 1 : 1000000000);
+		 s->power == POWER_FLUSHED ? 1
+		 : s->power == POWER_ANY   ? 20
+					   : 1000000000);
 	for (size_t i = 0; i < 6; i++)
 		overrides[load.override_count++] = text[i];
 	load.overrides = overrides;
@@ -314,6 +316,8 @@ void sim_node_crash(struct sim_node *n, bool has_power, const char *why)
 		sim_disk_kill(n->disk);
 	} else {
 		s->losses++;
+		if (s->power == POWER_ANY)
+			committed_lose(s);
 		sim_disk_crash(n->disk);
 	}
 }
