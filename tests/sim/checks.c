@@ -269,6 +269,30 @@ bool checks_are_up(const struct sim *s)
 	return true;
 }
 
+static void topic_last_in_sync(void *ctx, const struct image_topic *before UNUSED,
+			       const struct image_topic *topic)
+{
+	int32_t *last = ctx;
+
+	for (int32_t i = 0; i < topic->partition_count; i++) {
+		const struct image_partition *p = &topic->partitions[i];
+
+		if (p->isr.count == 1 && p->replicas.count > 1)
+			*last = p->isr.ids[0];
+	}
+}
+
+struct sim_node *checks_last_in_sync(struct sim *s)
+{
+	const struct image *none = image_empty(), *newest = checks_newest_image(s);
+	int32_t last = 0;
+
+	if (newest)
+		image_diff_topics(none, newest, topic_last_in_sync, &last);
+	image_unref(none);
+	return last > 0 ? &s->node[last - 1] : NULL;
+}
+
 bool checks_are_whole(struct sim *s)
 {
 	const struct image *none;

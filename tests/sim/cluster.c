@@ -70,8 +70,12 @@ static void sim_act(struct sim *s)
 		sim_start_some(s);
 		return;
 	}
-	if (dice < 12 || (dice < 60 && s->power == POWER_ONE)) {
+	if (dice < 12) {
 		sim_end(s, n, "by chance");
+	} else if (dice >= 900 && s->power == POWER_ONE) {
+		struct sim_node *last = s->has_elr ? checks_last_in_sync(s) : NULL;
+
+		sim_end(s, last ? last : n, last ? "the last in sync" : "by chance");
 	} else if (dice < 14) {
 		sim_end_all(s);
 	} else if (dice < 18) {

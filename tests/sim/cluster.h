@@ -189,6 +189,8 @@ void checks_init(struct sim *s);
 void checks_step(struct life *l);
 /* Whether all nodes are up and all replicas in sync, as far as the newest metadata say. */
 bool checks_are_whole(struct sim *s);
+/* Whoever is alone in the ISR of a partition; NULL: nobody. */
+struct sim_node *checks_last_in_sync(struct sim *s);
 /* Whether all nodes are up. */
 bool checks_are_up(const struct sim *s);
 /* Whether the newest metadata have it fenced, or do not know it. */
