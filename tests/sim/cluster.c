@@ -50,6 +50,24 @@ static void sim_end_all(struct sim *s)
 		sim_end(s, &s->node[i], "all at once");
 }
 
+/* Cuts the network in two, also one way; where one may lose power alone also two brokers from the
+ * others, so that one is left in the ISR. */
+static void sim_cut(struct sim *s)
+{
+	struct world *w = &s->world;
+	unsigned mask = (unsigned)world_below(w, 1u << (s->nodes + 1));
+
+	if (s->power == POWER_ONE && world_below(w, 2)) {
+		mask = 0;
+		while (__builtin_popcount(mask) < 2) {
+			unsigned i = (unsigned)world_below(w, s->nodes);
+
+			mask |= s->node[i].is_broker ? 1u << i : 0;
+		}
+	}
+	world_partition(w, mask, world_below(w, 3) == 0);
+}
+
 static void sim_start_some(struct sim *s)
 {
 	for (unsigned i = 0; i < s->nodes; i++) {
@@ -81,8 +99,7 @@ static void sim_act(struct sim *s)
 	} else if (dice < 18) {
 		sim_node_stop(n);
 	} else if (dice < 26 && (s->power != POWER_ONE || s->has_elr)) {
-		world_partition(w, (unsigned)world_below(w, 1u << (s->nodes + 1)),
-				world_below(w, 3) == 0);
+		sim_cut(s);
 	} else if (dice < 40) {
 		world_heal(w);
 	} else if (dice < 44) {
@@ -146,20 +163,14 @@ static void sim_init(struct sim *s, uint64_t seed)
 		       s->nodes, s->power, s->has_elr);
 }
 
-/* A node that is down, and that the others can do without: NULL, if there is none. */
+/* A broker that is down, and that the quorum can do without; NULL: none. */
 static struct sim_node *sim_missing(struct sim *s)
 {
-	unsigned controllers = 0, up = 0;
-	struct sim_node *missing = NULL;
-
 	for (unsigned i = 0; i < s->nodes; i++) {
-		controllers += s->node[i].is_controller;
-		up += s->node[i].is_controller && s->node[i].life;
-		if (!s->node[i].life && s->node[i].is_broker)
-			missing = &s->node[i];
+		if (!s->node[i].life && !s->node[i].is_controller)
+			return &s->node[i];
 	}
-	return missing && (!missing->is_controller || (controllers - 1) * 2 > controllers) ? missing
-											   : NULL;
+	return NULL;
 }
 
 /* Whoever is gone must be fenced before long; only then the last one is started. */

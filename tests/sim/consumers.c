@@ -321,5 +321,7 @@ int64_t consumer_position(const struct sim *s, int32_t partition)
 
 int64_t consumer_acked(const struct sim *s, int32_t partition)
 {
+	if (!s->consumers)
+		return 0;
 	return s->consumers->parts[partition].committed;
 }
