@@ -111,6 +111,7 @@ struct log_options {
 	int64_t high_watermark;		/* of the checkpoint file; 0 if it has no line */
 	int64_t cleaner_offset;		/* of the checkpoint file; -1 if it has no line */
 	bool was_clean;			/* the directory's clean-shutdown marker was there */
+	int32_t leader_epoch_max;	/* no batch has a later one */
 	/* Called once in the life of the log, when its disk fails; inside any call or from a
 	 * background flush. May not free the log. */
 	void (*failed)(void *ctx, struct log *log, int rc, const char *text);
@@ -118,7 +119,8 @@ struct log_options {
 };
 
 /* Nothing known: a new partition. */
-#define LOG_OPTIONS_DEFAULT ((struct log_options){.cleaner_offset = -1})
+#define LOG_OPTIONS_DEFAULT \
+	((struct log_options){.cleaner_offset = -1, .leader_epoch_max = INT32_MAX})
 
 /* Opens the partition directory `path`, or makes it. Recovers what an unclean end left: temporary
  * files, torn tails, indexes, producer state (was_clean skips the scan). The name of the log in

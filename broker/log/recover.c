@@ -10,11 +10,23 @@
 
 #define SAY_PLACE "broker/log"
 
+/* Offset and leader epoch are not in the checksum: only the cleaner leaves gaps between batches, and
+ * no leader had an epoch that the metadata do not know. */
+static bool header_fits(const struct log *log, const struct batch *b, int64_t next_offset)
+{
+	if (FAULT(header_believed))
+		return b->base_offset >= next_offset;
+	return (b->base_offset == next_offset ||
+		(b->base_offset > next_offset &&
+		 (log->config.cleanup_compact || log->options.cleaner_offset >= 0))) &&
+	       b->partition_leader_epoch <= log->options.leader_epoch_max;
+}
+
 /* A whole, sound batch that may stand here. */
 static bool batch_fits(const struct segment *s, const struct batch *b, int64_t next_offset)
 {
 	return batch_check(b) == 0 && (batch_any_crc_ok(b) || FAULT(crc_unchecked)) &&
-	       b->base_offset >= next_offset &&
+	       header_fits(s->log, b, next_offset) &&
 	       batch_last_offset(b) - s->base_offset <= INT32_MAX;
 }
 

@@ -234,7 +234,8 @@ static int partition_choose_dir(const struct apply *a, const struct image_partit
 	return best;
 }
 
-static int partition_open_log(struct partition *p, const struct found *found, struct err *err)
+static int partition_open_log(struct partition *p, const struct found *found,
+			      const struct image_partition *from, struct err *err)
 {
 	struct replica_set *set = p->set;
 	struct log_dir *dir = set->dirs[p->dir].log_dir;
@@ -258,6 +259,7 @@ static int partition_open_log(struct partition *p, const struct found *found, st
 		options.cleaner_offset =
 			log_dir_offset(dir, LOG_DIR_CLEANER, p->topic, p->index, -1);
 		options.was_clean = dir->was_clean;
+		options.leader_epoch_max = from->leader_epoch;
 	}
 	rc = log_open(&p->log, set->pool, path, &config, &options, err);
 	free(path);
@@ -281,7 +283,7 @@ static void partition_open(struct apply *a, struct partition *p, const struct im
 	p->dir = (unsigned)chosen;
 	p->has_dir = true;
 	p->assigned_dir = partition_assigned_dir(set, from);
-	rc = partition_open_log(p, found, &err);
+	rc = partition_open_log(p, found, from, &err);
 	if (rc < 0) {
 		struct replica_dir *dir = &set->dirs[p->dir];
 

@@ -279,6 +279,11 @@ static void inode_tear(struct sim_disk *d, struct inode *i, enum crash_kind kind
 		if (pos < from->len)
 			memcpy(data + pos, from->data + pos,
 			       MIN(MIN((size_t)SECTOR_BYTES, from->len - pos), len - pos));
+		if (is_new && d->options.flips &&
+		    !sector_eq(seen, durable, pos, MIN(len, pos + SECTOR_BYTES)) &&
+		    rng_below(d->options.rng, 1000000) < d->options.flips)
+			data[pos + rng_below(d->options.rng, MIN(SECTOR_BYTES, len - pos))] ^=
+				(uint8_t)(1u << rng_below(d->options.rng, 8));
 	}
 	free(seen->data);
 	*seen = (struct content){data, len};

@@ -4,7 +4,8 @@
  * date. A directory has two lists of names in the same way; its changes become durable in their
  * order, all of one directory with its fsync_dir, and any number of them from the front on a crash.
  * A crash keeps of each unsynced file any of its changed sectors, as real disks do; one in three
- * keeps nothing that was not synced.
+ * keeps nothing that was not synced. A sector that was being written may come out with a bit that
+ * is another one.
  *
  * Faults are asked of `fault` before each operation. After a failed fsync the file's pages count as
  * clean: the next fsync succeeds, and a crash may lose them all the same.
@@ -25,6 +26,7 @@ struct sim_disk_options {
 	/* 0, or the -errno that the operation fails with. NULL: never. */
 	int (*fault)(void *ctx, enum sim_fault what);
 	void *ctx;
+	uint32_t flips; /* chances in a million that a bit of a torn sector is another one */
 };
 
 struct sim_disk *sim_disk_new(const struct sim_disk_options *options);

@@ -199,7 +199,7 @@ static int node_fault(void *ctx, enum sim_fault what)
 
 void sim_node_env(struct sim_node *n)
 {
-	struct sim_disk_options disk = {&n->sim->world.rng, node_fault, n};
+	struct sim_disk_options disk = {&n->sim->world.rng, node_fault, n, 200000};
 
 	n->ops = (struct env_ops){.wall_ms = node_wall_ms,
 				  .mono_us = node_mono_us,
