@@ -295,7 +295,7 @@ void node_snapshot(struct node *n)
 
 void node_init(struct node *n, struct cluster *c, unsigned index)
 {
-	struct sim_disk_options disk = {&c->world.rng, node_fault, n};
+	struct sim_disk_options disk = {&c->world.rng, node_fault, n, 0};
 
 	n->cluster = c;
 	n->index = index;
