@@ -22,7 +22,7 @@
 /* How long an operation may take in all, and one attempt. */
 #define FORWARD_TIMEOUT_US (60 * 1000 * 1000)
 #define ATTEMPT_TIMEOUT_MS 30000
-#define RETRY_WAIT_US (50 * 1000)
+#define RETRY_WAIT_US FORWARD_RETRY_US
 /* How often to look whether a controller is known by now. */
 #define LOOK_AGAIN_US (20 * 1000)
 
@@ -133,7 +133,9 @@ static bool is_no_controller(const struct control_op *op, const struct message_d
 			  op->kind == CONTROL_REMOVE_VOTER;
 
 	return control_response_has_error(m, response, KERR_NOT_CONTROLLER) ||
-	       (is_of_raft && control_response_has_error(m, response, KERR_NOT_LEADER_OR_FOLLOWER));
+	       (is_of_raft &&
+		control_response_has_error(m, response, KERR_NOT_LEADER_OR_FOLLOWER)) ||
+	       voters_are_unsettled(op, response);
 }
 
 static void forwarded_answer(struct forwarded *f, const void *response)
@@ -470,6 +472,11 @@ static void forward_learn(struct control *c, bool is_here)
 
 void forward_submit(struct control *c, struct control_op *op)
 {
+	forward_submit_later(c, op, 0);
+}
+
+void forward_submit_later(struct control *c, struct control_op *op, int64_t wait_us)
+{
 	int64_t now_us = env_mono_us(c->env);
 	struct forwarded *f = xcalloc(1, sizeof(*f));
 
@@ -481,6 +488,7 @@ void forward_submit(struct control *c, struct control_op *op)
 	}
 	f->control = c;
 	f->op = op;
+	f->retry_us = now_us + wait_us;
 	arena_init(&f->arena);
 	list_push_back(&c->forward.waiting, &f->link);
 	control_pump_soon(c);
@@ -505,7 +513,7 @@ void forward_tick(struct control *c)
 		if (now_us >= f->op->until_us)
 			forwarded_fail(f, KERR_REQUEST_TIMED_OUT,
 				       STR_LIT("No controller answered in time."));
-		else if (is_here)
+		else if (is_here && now_us >= f->retry_us)
 			control_run_here(c, forwarded_free(f));
 		else if (is_aimed && now_us >= f->retry_us)
 			forwarded_send(f);

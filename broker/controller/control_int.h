@@ -136,6 +136,9 @@ int16_t control_listener_protocol(const struct control *c);
 /* control_forward.c */
 void forward_init(struct control *c);
 void forward_submit(struct control *c, struct control_op *op); /* takes it until it has an answer */
+#define FORWARD_RETRY_US (50 * 1000)
+/* The same, but not before that time is over. */
+void forward_submit_later(struct control *c, struct control_op *op, int64_t wait_us);
 void forward_tick(struct control *c);
 int64_t forward_deadline_us(const struct control *c);
 /* Fails all of it, and closes the connections. */
@@ -147,6 +150,8 @@ void voters_abandon(struct control *c, enum kafka_error error);
 /* The answer that says that an attempt before it did what was asked for, though nobody said so,
  * becomes one of success. */
 void voters_settle(const struct control *c, struct control_op *op);
+/* Whether a new leader does not know yet what an attempt under the last one has done. */
+bool voters_are_unsettled(const struct control_op *op, const void *response);
 
 /* enrolment.c */
 void enrolment_init(struct control *c);

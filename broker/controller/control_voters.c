@@ -49,6 +49,19 @@ void voters_settle(const struct control *c, struct control_op *op)
 	}
 }
 
+bool voters_are_unsettled(const struct control_op *op, const void *response)
+{
+	const struct remove_raft_voter_response *removed = response;
+	const struct add_raft_voter_response *added = response;
+
+	if (!op->is_doubtful)
+		return false;
+	return op->kind == CONTROL_REMOVE_VOTER
+		       ? removed->error_code == KERR_REQUEST_TIMED_OUT
+		       : op->kind == CONTROL_ADD_VOTER &&
+				 added->error_code == KERR_REQUEST_TIMED_OUT;
+}
+
 /* Within raft: the answer is only kept, and travels on as a task. */
 static void voter_answer(struct raft_inbound *in, const void *response)
 {
@@ -61,6 +74,12 @@ static void voter_answer(struct raft_inbound *in, const void *response)
 	if (control_response_has_error(t->response, op->response, KERR_NOT_LEADER_OR_FOLLOWER))
 		op->error = KERR_NOT_LEADER_OR_FOLLOWER;
 	voters_settle(t->control, op);
+	if (voters_are_unsettled(op, op->response) && !op->stays_here) {
+		forward_submit_later(t->control, op, FORWARD_RETRY_US);
+		list_remove(&t->link);
+		free(t);
+		return;
+	}
 	voter_trip_end(t);
 }
 

@@ -499,8 +499,10 @@ static bool call_is_of_quorum(const struct call *call)
 /* Whether an error code says that this was the wrong place or the wrong moment. */
 static bool call_is_elsewhere(const struct call *call, int code)
 {
+	/* A new leader takes no changes before it knows what was agreed under the last one. */
 	if (call_is_of_quorum(call) && call->target.kind != TARGET_NODE)
-		return code == KERR_NOT_CONTROLLER || code == KERR_NOT_LEADER_OR_FOLLOWER;
+		return code == KERR_NOT_CONTROLLER || code == KERR_NOT_LEADER_OR_FOLLOWER ||
+		       (code == KERR_REQUEST_TIMED_OUT && call->was_sent);
 	switch (call->target.kind) {
 	case TARGET_CONTROLLER: return code == KERR_NOT_CONTROLLER;
 	case TARGET_GROUP:

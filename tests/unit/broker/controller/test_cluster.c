@@ -218,6 +218,58 @@ static void test_operation_waits_for_a_controller(void **state)
 	cluster_fini();
 }
 
+/* To kraft.version 1, where voters may come and go, as soon as every voter has told of itself. */
+static void voters_may_change(struct node *n)
+{
+	struct update_features_request *r = WIRE_NEW(&n->arena, update_features_request);
+	struct update_features_response *response;
+	struct call call;
+
+	r->timeout_ms = 30000;
+	r->feature_updates = WIRE_ARRAY(&n->arena, update_features_request_feature_update_key, 1);
+	r->feature_updates_count = 1;
+	r->feature_updates[0].feature = STR_LIT("kraft.version");
+	r->feature_updates[0].max_version_level = 1;
+	r->feature_updates[0].upgrade_type = 1;
+	for (int tries = 0; tries < 100; tries++) {
+		response = WIRE_NEW(&n->arena, update_features_response);
+		call_begin(n, &call, CONTROL_UPDATE_FEATURES, 2, r, response);
+		UNTIL(10000, call.done);
+		if (response->error_code == 0)
+			return;
+		cluster_run_for(100);
+	}
+	fail_msg("%.*s", STR(response->error_message));
+}
+
+/* The leader dies at any moment of its removal: whoever asked for that is told that it is done. */
+static void test_removal_of_a_leader_that_dies(void **state)
+{
+	(void)state;
+	for (int ms = 0; ms < 12; ms++) {
+		struct remove_raft_voter_request *r;
+		struct remove_raft_voter_response *response;
+		struct node *old, *n;
+		struct call call;
+
+		cluster_start(3, NULL);
+		voters_may_change(leader());
+		old = leader();
+		n = follower(NULL);
+		r = WIRE_NEW(&n->arena, remove_raft_voter_request);
+		response = WIRE_NEW(&n->arena, remove_raft_voter_response);
+		r->cluster_id = STR_NULL;
+		r->voter_id = old->id;
+		r->voter_directory_id = old->log_dir->meta.directory_id;
+		call_begin(n, &call, CONTROL_REMOVE_VOTER, 0, r, response);
+		cluster_run_for(ms);
+		node_kill(old);
+		UNTIL(30000, call.done);
+		assert_int_equal(response->error_code, 0);
+		cluster_fini();
+	}
+}
+
 /* What the old leader had not agreed is forgotten, and its clients get an answer all the same. */
 static void test_deposed_leader_forgets(void **state)
 {
@@ -499,6 +551,7 @@ int main(void)
 		cmocka_unit_test(test_versions_of_the_controller_are_known),
 		cmocka_unit_test(test_records_linger),
 		cmocka_unit_test(test_operation_waits_for_a_controller),
+		cmocka_unit_test(test_removal_of_a_leader_that_dies),
 		cmocka_unit_test(test_deposed_leader_forgets),
 		cmocka_unit_test(test_paused_leader_wakes),
 		cmocka_unit_test(test_leader_with_a_full_disk_resigns),
