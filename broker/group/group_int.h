@@ -244,6 +244,7 @@ struct group {
 	enum group_state state, previous_state;
 	int64_t state_timestamp_ms;
 	int32_t generation;
+	int32_t assigned_generation;	/* the last one whose assignment was written */
 	char *protocol_type;		/* NULL: never had a member */
 	char *protocol_name;		/* NULL: none chosen */
 	struct str leader_id;		/* the leader's own string, null: none */

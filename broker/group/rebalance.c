@@ -302,7 +302,9 @@ static void group_complete_join(struct group *g)
 				  group_join_expire);
 		return;
 	}
-	if (!FAULT(generation_kept))
+	if (FAULT(generation_kept))
+		g->assigned_generation = -1;
+	else
 		g->generation++;
 	if (g->member_count == 0) {
 		group_becomes_empty(g);

@@ -116,6 +116,7 @@ static void group_sync_leader(struct group *g, const struct sync_group_request *
 		group_rebalance(g);
 		return;
 	}
+	g->assigned_generation = g->generation;
 	s = xcalloc(1, sizeof(*s));
 	*s = (struct sync_write){
 		.gc = g->gp->gc,
@@ -189,7 +190,9 @@ void group_sync(struct group_coordinator *gc, struct sync_call *s)
 	if (m->sync)	/* asked again: nobody reads the first answer */
 		group_answer_sync(m->sync, KERR_REBALANCE_IN_PROGRESS, NULL);
 	m->sync = s;
-	if (g->leader_id.data == m->id.data)
+	/* What is on its way into the log stays: a leader that had no answer, and asks again with
+	 * something else, would give some of them what the log does not say. */
+	if (g->leader_id.data == m->id.data && g->assigned_generation != g->generation)
 		group_sync_leader(g, r);
 }
 

@@ -119,6 +119,31 @@ static void sync_takes_too_long(void **state)
 	world_free(w);
 }
 
+/* Members would be told one assignment, and those of the next coordinator another. */
+static void assignment_under_way_stays(void **state)
+{
+	struct world *w = world_new();
+	struct answer *a = world_join_new(w, (struct who){0});
+	struct answer *b = world_join_new(w, (struct who){0}), *first, *second, *follower;
+
+	(void)state;
+	world_pass(w, 6000);
+	const char *members[] = {member_of(a), member_of(b), NULL};
+
+	w->holds_back = true;
+	first = world_sync(w, member_of(a), 1, members, (const char *[]){"left", "right"});
+	follower = world_sync(w, member_of(b), 1, NULL, NULL);
+	second = world_sync(w, member_of(a), 1, members, (const char *[]){"right", "left"});
+	assert_int_equal(first->sync.response->error_code, KERR_REBALANCE_IN_PROGRESS);
+	assert_false(second->done || follower->done);
+	world_commit(w);
+	assert_true(second->done && follower->done);
+	assert_int_equal(second->sync.response->error_code, KERR_NONE);
+	assert_memory_equal(second->sync.response->assignment.data, "left", 4);
+	assert_memory_equal(follower->sync.response->assignment.data, "right", 5);
+	world_free(w);
+}
+
 static void leader_leaves(void **state)
 {
 	struct world *w = world_new();
@@ -300,6 +325,7 @@ int main(void)
 		cmocka_unit_test(absent_member_is_dropped),
 		cmocka_unit_test(session_expires),
 		cmocka_unit_test(sync_takes_too_long),
+		cmocka_unit_test(assignment_under_way_stays),
 		cmocka_unit_test(leader_leaves),
 		cmocka_unit_test(pending_ids_are_forgotten),
 		cmocka_unit_test(old_clients_get_no_second_trip),
