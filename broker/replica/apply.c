@@ -391,7 +391,10 @@ static void apply_topic(void *ctx, const struct image_topic *before,
 	}
 }
 
-static void apply_topic_config(struct apply *a, struct str name)
+/* The configs hold before the partitions change: a smaller ISR may come with a larger
+ * min.insync.replicas, and must not be measured by the one before. What may have become possible is
+ * looked at when they have changed: who leads no more raises no high watermark. */
+static void apply_topic_config(struct apply *a, struct str name, bool is_after)
 {
 	const struct image_topic *topic = image_topic_by_name(a->image, name);
 
@@ -400,7 +403,10 @@ static void apply_topic_config(struct apply *a, struct str name)
 
 		if (!p)
 			continue;
-		partition_configure(p, a->image);
+		if (!is_after) {
+			partition_configure(p, a->image);
+			continue;
+		}
 		partition_wake(p);
 		partition_advance(p); /* min.insync.replicas may have gone down */
 	}
@@ -414,7 +420,7 @@ static int config_compare(const struct image_config *a, const struct image_confi
 }
 
 /* Both lists are in the same order, and unchanged entries are the same object. */
-static void apply_configs(struct apply *a, const struct image *before)
+static void apply_configs(struct apply *a, const struct image *before, bool is_after)
 {
 	const struct image_config *old = before ? image_config_next(before, NULL) : NULL;
 	const struct image_config *new = image_config_next(a->image, NULL);
@@ -424,7 +430,7 @@ static void apply_configs(struct apply *a, const struct image *before)
 		const struct image_config *changed = order > 0 ? new : old;
 
 		if ((order != 0 || old != new) && changed->type == CONFIG_RESOURCE_TOPIC)
-			apply_topic_config(a, changed->name);
+			apply_topic_config(a, changed->name, is_after);
 		if (order <= 0)
 			old = image_config_next(before, old);
 		if (order >= 0)
@@ -459,9 +465,11 @@ void replica_set_apply(struct replica_set *set, const struct image *old_image,
 	if (!set->image)
 		apply_scan_dirs(&a);
 	apply_futures(&a);
+	if (set->image)
+		apply_configs(&a, old_image, false);
 	image_diff_topics(old_image, image, apply_topic, &a);
 	if (set->image)
-		apply_configs(&a, old_image);
+		apply_configs(&a, old_image, true);
 	apply_free_found(&a);
 	image_unref(set->image);
 	set->image = image_ref(image);
