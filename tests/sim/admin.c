@@ -55,6 +55,7 @@ static void create_topic(struct admin *a, struct str name, int32_t partitions,
 {
 	struct create_topics_request m;
 	struct create_topics_request_creatable_topic topic;
+	struct create_topics_request_creatable_topic_config config;
 
 	WIRE_INIT(create_topics_request, &m);
 	WIRE_INIT(create_topics_request_creatable_topic, &topic);
@@ -64,6 +65,13 @@ static void create_topic(struct admin *a, struct str name, int32_t partitions,
 	topic.name = name;
 	topic.num_partitions = partitions;
 	topic.replication_factor = 3;
+	if (a->client.sim->has_small_segments && str_is(name, SIM_TOPIC)) {
+		WIRE_INIT(create_topics_request_creatable_topic_config, &config);
+		config.name = STR_LIT("internal.segment.bytes");
+		config.value = STR_LIT("1200");
+		topic.configs = &config;
+		topic.configs_count = 1;
+	}
 	client_ask(&a->client, client_any_broker(&a->client), API_CREATE_TOPICS, 7, &m, then, a);
 }
 

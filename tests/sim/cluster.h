@@ -127,8 +127,9 @@ struct sim {
 	bool is_peaceful;
 	bool is_dynamic; /* the quorum: its voters can be changed */
 	enum sim_power power;
-	bool has_elr; /* eligible leader replicas */
-	bool is_hurt; /* POWER_ONE: one has died, and not all are well again */
+	bool has_small_segments; /* of the topic that is written */
+	bool has_elr;            /* eligible leader replicas */
+	bool is_hurt;            /* POWER_ONE: one has died, and not all are well again */
 	uint32_t disk_fault, fsync_fault, reset; /* chances in a million */
 	uint64_t work_us_max;
 	int32_t partitions; /* that the operator wants SIM_TOPIC to have, by now */

@@ -125,6 +125,8 @@ void committed_look(struct life *l, const struct partition *p)
 	struct part *part = part_of(s, p);
 	int64_t bound = partition_high_watermark(p), *at = reading_of(&part->reading, l);
 
+	if (p->config.cleanup_compact)
+		return; /* each replica is cleaned in its own time */
 	part->durable[l->node->index] = log_recovery_point(p->log);
 	if (p->role == PARTITION_LEADER)
 		part->newest_epoch = MAX(part->newest_epoch, p->leader_epoch);
