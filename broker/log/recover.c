@@ -14,7 +14,7 @@
  * no leader had an epoch that the metadata do not know. */
 static bool header_fits(const struct log *log, const struct batch *b, int64_t next_offset)
 {
-	if (b->magic < 2 || FAULT(header_believed)) /* old sets know their last offset only */
+	if (b->magic < 2) /* old sets know their last offset only */
 		return b->base_offset >= next_offset;
 	return (b->base_offset == next_offset ||
 		(b->base_offset > next_offset &&

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define SECTOR_BYTES 512
+#define METADATA_DIR "__cluster_metadata-0" /* nothing is garbled there */
 #define HANDLES_MAX 4096
 
 struct content {
@@ -256,8 +257,19 @@ static void content_sync_rest(struct inode *i)
 	i->durable = now;
 }
 
+/* What was being written in [pos, end) comes out as anything. */
+static void sector_garble(struct sim_disk *d, uint8_t *data, const struct content *seen,
+			  const struct content *durable, size_t pos, size_t end)
+{
+	while (pos < end && pos < seen->len && pos < durable->len &&
+	       seen->data[pos] == durable->data[pos])
+		pos++;
+	if (pos < MIN(end, seen->len))
+		rng_fill(d->options.rng, data + pos, MIN(end, seen->len) - pos);
+}
+
 /* Of the changed sectors: any, all or none; and any length between the two. */
-static void inode_tear(struct sim_disk *d, struct inode *i, enum crash_kind kind)
+static void inode_tear(struct sim_disk *d, struct inode *i, enum crash_kind kind, uint32_t garbles)
 {
 	struct content *seen = &i->seen, *durable = &i->durable;
 	size_t low = MIN(seen->len, durable->len), high = MAX(seen->len, durable->len), len = low;
@@ -279,11 +291,8 @@ static void inode_tear(struct sim_disk *d, struct inode *i, enum crash_kind kind
 		if (pos < from->len)
 			memcpy(data + pos, from->data + pos,
 			       MIN(MIN((size_t)SECTOR_BYTES, from->len - pos), len - pos));
-		if (is_new && d->options.flips &&
-		    !sector_eq(seen, durable, pos, MIN(len, pos + SECTOR_BYTES)) &&
-		    rng_below(d->options.rng, 1000000) < d->options.flips)
-			data[pos + rng_below(d->options.rng, MIN(SECTOR_BYTES, len - pos))] ^=
-				(uint8_t)(1u << rng_below(d->options.rng, 8));
+		if (is_new && garbles && rng_below(d->options.rng, 1000000) < garbles)
+			sector_garble(d, data, seen, durable, pos, MIN(len, pos + SECTOR_BYTES));
 	}
 	free(seen->data);
 	*seen = (struct content){data, len};
@@ -293,7 +302,7 @@ static void inode_tear(struct sim_disk *d, struct inode *i, enum crash_kind kind
 }
 
 /* A directory as it is on the platter, and all that is below it. */
-static void dir_crash(struct sim_disk *d, struct inode *dir, enum crash_kind kind)
+static void dir_crash(struct sim_disk *d, struct inode *dir, enum crash_kind kind, uint32_t garbles)
 {
 	names_clear(&dir->names);
 	for (size_t i = 0; i < dir->durable_names.count; i++) {
@@ -301,9 +310,10 @@ static void dir_crash(struct sim_disk *d, struct inode *dir, enum crash_kind kin
 
 		names_set(&dir->names, name->text, name->inode);
 		if (name->inode->is_dir)
-			dir_crash(d, name->inode, kind);
+			dir_crash(d, name->inode, kind,
+				  strcmp(name->text, METADATA_DIR) == 0 ? 0 : garbles);
 		else
-			inode_tear(d, name->inode, kind);
+			inode_tear(d, name->inode, kind, garbles);
 	}
 }
 
@@ -324,7 +334,7 @@ void sim_disk_crash(struct sim_disk *d)
 		step_apply(&d->steps[i]);
 	drop_steps(d, kept);
 	sim_disk_kill(d);
-	dir_crash(d, d->root, kind);
+	dir_crash(d, d->root, kind, d->options.garbles);
 	d->is_off = true;
 }
 

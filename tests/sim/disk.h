@@ -26,7 +26,7 @@ struct sim_disk_options {
 	/* 0, or the -errno that the operation fails with. NULL: never. */
 	int (*fault)(void *ctx, enum sim_fault what);
 	void *ctx;
-	uint32_t flips; /* chances in a million that a bit of a torn sector is another one */
+	uint32_t garbles; /* chances in a million that a torn sector is garbage */
 };
 
 struct sim_disk *sim_disk_new(const struct sim_disk_options *options);
