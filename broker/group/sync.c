@@ -90,7 +90,8 @@ static void group_take_assignments(struct group *g, const struct sync_group_requ
 		m->assignment = slice_copy("", 0);
 	}
 	for (int32_t i = 0; i < r->assignments_count; i++) {
-		struct slice given = r->assignments[FAULT(assignment_of_another) ? 0 : i].assignment;
+		struct slice given =
+			r->assignments[FAULT(assignment_of_another) ? 0 : i].assignment;
 
 		m = group_member(g, r->assignments[i].member_id);
 		if (!m || !given.len)

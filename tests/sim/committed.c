@@ -15,8 +15,8 @@
 
 /* How far a node was read. */
 struct reading {
-	struct life *life[SIM_NODES_MAX];
-	int64_t at[SIM_NODES_MAX];
+	struct life *life[SIM_NODES_MAX + 1];
+	int64_t at[SIM_NODES_MAX + 1];
 };
 
 struct part {
