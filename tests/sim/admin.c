@@ -177,6 +177,11 @@ static void configure(struct admin *a)
 	struct incremental_alter_configs_request_alter_configs_resource topic;
 	struct incremental_alter_configs_request_alterable_config config;
 
+	/* it makes the controller forget who is eligible when the last in sync loses its power */
+	if (a->client.sim->power == POWER_ONE) {
+		elect(a);
+		return;
+	}
 	WIRE_INIT(incremental_alter_configs_request, &m);
 	WIRE_INIT(incremental_alter_configs_request_alter_configs_resource, &topic);
 	WIRE_INIT(incremental_alter_configs_request_alterable_config, &config);
@@ -188,9 +193,6 @@ static void configure(struct admin *a)
 	topic.configs_count = 1;
 	config.name = STR_LIT("min.insync.replicas");
 	config.value = str_of(counts[world_below(&a->client.sim->world, ARRAY_LEN(counts))]);
-	/* where the last in sync may lose its power nobody may be content with that one */
-	if (a->client.sim->power == POWER_ONE && str_is(config.value, "1"))
-		config.value = STR_LIT("2");
 	client_ask(&a->client, client_any_broker(&a->client), API_INCREMENTAL_ALTER_CONFIGS, 1, &m,
 		   done, a);
 }
