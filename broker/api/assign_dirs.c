@@ -59,8 +59,8 @@ static struct dir_batch *batch_new(struct shard *s)
 	return batch;
 }
 
-/* Those whose replica still is, or is to be, where it was then, also if that directory has failed: only who knows
- * where a replica is can tell that it is gone. */
+/* Those whose replica still is, or is to be, where it was then, also if that directory has failed:
+ * only who knows where a replica is can tell that it is gone. */
 static void batch_retry(struct dir_batch *batch)
 {
 	struct shard *s = batch->shard;

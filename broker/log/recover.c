@@ -10,8 +10,8 @@
 
 #define SAY_PLACE "broker/log"
 
-/* Offset and leader epoch are not in the checksum: only the cleaner leaves gaps between batches, and
- * no leader had an epoch that the metadata do not know. */
+/* Offset and leader epoch are not in the checksum: only the cleaner leaves gaps between batches,
+ * and no leader had an epoch that the metadata do not know. */
 static bool header_fits(const struct log *log, const struct batch *b, int64_t next_offset)
 {
 	if (b->magic < 2) /* old sets know their last offset only */

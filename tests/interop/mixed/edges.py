@@ -118,9 +118,11 @@ def failed_disk(t, directory, controller, *sides):
                     moved)
             t.check(f"the {n.side} broker is there all the same", cluster.wait_brokers)
             rest = {p for p in range(PARTITIONS) if p not in held}
-            t.check("and has what is on its other disk", wait, "in sync", lambda n=n, rest=rest: all(
-                n.id in p["isrNodes"] for p in cluster.partitions("data")
-                if p["partitionIndex"] in rest))
+
+            def has_rest(n=n, rest=rest):
+                return all(n.id in p["isrNodes"] for p in cluster.partitions("data")
+                           if p["partitionIndex"] in rest)
+            t.check("and has what is on its other disk", wait, "in sync", has_rest)
             n.stop()
             broken.unlink()
             gone.rename(broken)
