@@ -216,7 +216,8 @@ static void deleted(void *owner, const void *response)
 	done(owner, response);
 }
 
-/* What all readers have behind them. */
+/* What all readers have behind them, and nothing that a producer may send again: with its records
+ * a producer is forgotten, by those who get their log from others. */
 static void delete_records(struct admin *a)
 {
 	struct sim *s = a->client.sim;
@@ -224,7 +225,7 @@ static void delete_records(struct admin *a)
 	struct delete_records_request_topic topic;
 	struct delete_records_request_partition part;
 	int32_t p = (int32_t)world_below(&s->world, (uint64_t)s->partitions);
-	int64_t offset = MIN(consumer_acked(s, p), team_acked(s, p));
+	int64_t offset = MIN(MIN(consumer_acked(s, p), team_acked(s, p)), producers_acked(s, p));
 
 	if (client_wait(&a->client, p) || offset <= 0) {
 		admin_later(a, 300);

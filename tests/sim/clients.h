@@ -55,6 +55,8 @@ void client_at(struct client *c, int64_t delay_ms, void (*run)(void *ctx), void 
 
 /* producers.c */
 void producers_start(struct sim *s);
+/* Behind the last batch that each with sequences knows to be there. */
+int64_t producers_acked(const struct sim *s, int32_t partition);
 bool producers_are_idle(const struct sim *s); /* in peace: all that was sent has its answer */
 /* Numbers below it were sent, perhaps. */
 int64_t producer_next(const struct sim *s, unsigned producer, int32_t partition);

@@ -30,6 +30,7 @@ struct producer_part {
 	int32_t count; /* records in it; 0: none */
 	int32_t sequence;
 	int32_t leader_epoch; /* of whom it was sent to, by then */
+	int64_t acked_end;    /* behind the last batch that was acknowledged */
 };
 
 struct producer {
@@ -113,6 +114,8 @@ static void part_acked(struct producer_part *p, int64_t base_offset)
 				       p->leader_epoch);
 	}
 	s->produced += (uint64_t)p->count;
+	if (base_offset >= 0)
+		p->acked_end = base_offset + p->count;
 	part_next(p);
 }
 
@@ -290,4 +293,14 @@ bool producers_are_idle(const struct sim *s)
 int64_t producer_next(const struct sim *s, unsigned producer, int32_t partition)
 {
 	return s->producers[producer].parts[partition].next;
+}
+
+int64_t producers_acked(const struct sim *s, int32_t partition)
+{
+	int64_t acked = INT64_MAX;
+
+	for (unsigned i = 0; i < SIM_PRODUCERS; i++)
+		if (producer_runs(s, i) && kinds[i].has_sequences)
+			acked = MIN(acked, s->producers[i].parts[partition].acked_end);
+	return acked;
 }
