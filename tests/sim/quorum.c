@@ -311,13 +311,25 @@ static void cluster_fini(struct cluster *c)
 	free(c->agreed);
 }
 
-/* Are all of one mind, with everything agreed? */
+static bool voters_are_equal(const struct voters_record *a, const struct voters_record *b)
+{
+	if (a->voters_count != b->voters_count)
+		return false;
+	for (int32_t i = 0; i < a->voters_count; i++) {
+		if (a->voters[i].voter_id != b->voters[i].voter_id)
+			return false;
+	}
+	return true;
+}
+
+/* Are all of one mind, with everything agreed, and by whom? */
 static bool cluster_is_settled(const struct cluster *c, int64_t wanted)
 {
 	if (agreed_end(c) < wanted)
 		return false;
 	for (unsigned i = 0; i < c->nodes; i++) {
-		if (!c->node[i].raft || c->node[i].applied < agreed_end(c))
+		if (!c->node[i].raft || c->node[i].applied < agreed_end(c) ||
+		    !voters_are_equal(raft_voters(c->node[i].raft), raft_voters(c->node[0].raft)))
 			return false;
 	}
 	return true;
