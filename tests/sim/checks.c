@@ -144,6 +144,31 @@ static struct key *key_of(struct sim *s, const struct partition *p)
 	return &c->keys[c->key_count++];
 }
 
+static struct partition *replica_of(struct life *l, struct uuid topic_id, int32_t index)
+{
+	struct replica_set *set = shard_owner(&l->broker, topic_id, index)->replicas;
+
+	return set ? replica_set_find(set, topic_id, index) : NULL;
+}
+
+/* Whoever is in sync has all that is committed. */
+static void check_in_sync(struct sim *s, const struct partition *leader, int64_t high_watermark)
+{
+	for (unsigned i = 0; i < leader->isr.member_count; i++) {
+		int32_t id = leader->isr.members[i];
+		struct life *l = s->node[id - 1].life;
+		const struct partition *p =
+			l ? replica_of(l, leader->topic_id, leader->index) : NULL;
+
+		if (p && p->log && partition_log_end_offset(p) < high_watermark)
+			sim_fail(s,
+				 "%.*s-%d: node %d ends at %" PRId64
+				 ", but is in sync, and committed is all below %" PRId64,
+				 STR(leader->topic), leader->index, id, partition_log_end_offset(p),
+				 high_watermark);
+	}
+}
+
 static void check_replica(struct life *l, const struct partition *p)
 {
 	struct sim *s = l->node->sim;
@@ -179,6 +204,8 @@ static void check_replica(struct life *l, const struct partition *p)
 	key->life[node] = l;
 	key->epoch[node] = p->leader_epoch;
 	key->high_watermark[node] = high_watermark;
+	if (s->power == POWER_STAYS && p->leader_epoch == key->newest)
+		check_in_sync(s, p, high_watermark);
 }
 
 void checks_step(struct life *l)
@@ -307,12 +334,6 @@ bool checks_are_whole(struct sim *s)
 }
 
 /* ---- In the end ------------------------------------------------------------------------------ */
-
-static struct partition *replica_of(struct life *l, struct uuid topic_id, int32_t index)
-{
-	return replica_set_find(shard_owner(&l->broker, topic_id, index)->replicas, topic_id,
-				index);
-}
 
 /* Every replica of it is in sync and ends where the leader does. */
 static bool partition_settled(struct sim *s, const struct image_topic *topic,
