@@ -156,7 +156,8 @@ static int write_and_note(struct log *log, const uint8_t *data, size_t len,
 	rc = note_written(log, data, len, info);
 	if (rc < 0)
 		return log_fail(log, rc, err, "writing an index");
-	if (log->end_offset - log->recovery_point < log->config.flush_messages)
+	if (log->end_offset - log->recovery_point < log->config.flush_messages &&
+	    log->recovery_point >= log->reported_point)
 		return 0;
 	rc = log_flush(log, err);
 	/* The records are there: no way back to "nothing was written". */

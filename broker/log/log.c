@@ -340,6 +340,7 @@ static int open_state(struct log *log, struct err *err)
 	log->recovery_point = log->options.was_clean
 				      ? log->end_offset
 				      : MIN(log->options.recovery_point, log->end_offset);
+	log->reported_point = log->options.recovery_point;
 	log->cleaner_offset = log->options.cleaner_offset;
 	log_set_high_watermark(log, log->options.high_watermark);
 	return 0;
@@ -543,6 +544,12 @@ int64_t log_end_offset(const struct log *log)
 
 int64_t log_recovery_point(const struct log *log)
 {
+	return log->recovery_point;
+}
+
+int64_t log_report_recovery_point(struct log *log)
+{
+	log->reported_point = MAX(log->reported_point, log->recovery_point);
 	return log->recovery_point;
 }
 

@@ -317,6 +317,7 @@ struct log {
 	struct segment **segments;	/* by base offset; at least one when open */
 	size_t segment_count, segment_cap;
 	int64_t start_offset, end_offset, recovery_point, high_watermark;
+	int64_t reported_point;		/* what the checkpoint file may say of recovery_point */
 	int64_t cleaner_offset;
 	int64_t size_bytes;
 	struct epochs epochs;

@@ -635,7 +635,7 @@ bool partition_report(const struct partition *p, struct replica_report *out)
 		.topic = p->topic,
 		.index = p->index,
 		.dir = p->dir,
-		.recovery_point = log_recovery_point(p->log),
+		.recovery_point = log_report_recovery_point(p->log),
 		.log_start_offset = log_start_offset(p->log),
 		.has_log_start = log_wants_start_checkpoint(p->log),
 		.high_watermark = log_high_watermark(p->log),

@@ -112,7 +112,7 @@ static void test_damage_at_every_byte(void **state UNUSED)
 			/* A base offset is outside the CRC: a jump ahead cannot be told. */
 			assert_true(log_end_offset(f.log) >= 2);
 		} else if (pos - before >= 12 && pos - before < 16) {
-			assert_int_equal(log_end_offset(f.log), 6);	/* leader epoch: outside */
+			assert_int_equal(log_end_offset(f.log), 6); /* leader epoch: outside */
 		} else {
 			assert_int_equal(log_end_offset(f.log), 2);
 			assert_int_equal(read_all(&f, 0), 2);
@@ -126,11 +126,14 @@ static void fill(struct fixture *f)
 {
 	for (int i = 0; i < 60; i++) {
 		append_ok(f, (struct batch_spec){.count = 2, .value_len = 150});
-		append_ok(f, (struct batch_spec){.count = 2, .value_len = 100,
+		append_ok(f, (struct batch_spec){.count = 2,
+						 .value_len = 100,
 						 .producer_id = 100 + i % 3,
 						 .base_sequence = i / 3 * 2});
-		append_ok(f, (struct batch_spec){.count = 1, .value_len = 100,
-						 .producer_id = 500 + i % 2, .base_sequence = i / 2,
+		append_ok(f, (struct batch_spec){.count = 1,
+						 .value_len = 100,
+						 .producer_id = 500 + i % 2,
+						 .base_sequence = i / 2,
 						 .is_transactional = true});
 		if (i % 7 == 6)
 			end_txn(f, 500 + i % 2, 0, i % 2);
@@ -179,10 +182,50 @@ static void test_recovery_equals_the_state_before(void **state UNUSED)
 		read_all(&f, 0);
 		assert_int_equal(log_find_max_timestamp(f.log, &max, NULL), 0);
 		assert_int_equal(max.timestamp, 1700000000000 + 59 * 5);
-		assert_int_equal(log_find_timestamp(f.log, 1700000000000 + 30 * 5, INT64_MAX,
-						    &found, NULL), 0);
+		assert_int_equal(
+			log_find_timestamp(f.log, 1700000000000 + 30 * 5, INT64_MAX, &found, NULL),
+			0);
 		assert_int_equal(found.timestamp, 1700000000000 + 30 * 5);
 	}
+	fixture_close_log(&f);
+	fixture_fini(&f);
+}
+
+/* The checkpoint file is behind the times: it says what had been flushed before the log was cut. */
+static void test_a_log_that_was_cut_below_its_checkpoint(void **state UNUSED)
+{
+	struct log_append_info info;
+	int64_t reported, cut_at = 10, found_end;
+	int32_t found;
+	struct fixture f;
+
+	fixture_init(&f);
+	f.config.segment_bytes = 4096;
+	fixture_open_log(&f);
+	for (int i = 0; i < 40; i++)
+		append_ok(&f, (struct batch_spec){.count = 1, .value_len = 900});
+	assert_int_equal(log_flush(f.log, NULL), 0);
+	reported = log_report_recovery_point(f.log);
+	assert_int_equal(reported, 40);
+	assert_int_equal(log_truncate_to(f.log, cut_at, NULL), 0);
+	assert_int_equal(log_recovery_point(f.log), cut_at);
+	/* Others take the places of those that went. */
+	for (int i = 0; i < 35; i++) {
+		struct batch_spec spec = {.count = 1, .value_len = 900};
+
+		assert_int_equal(append_as(&f, &spec, 7, LOG_ORIGIN_CLIENT, &info), 0);
+		if (log_end_offset(f.log) <= reported)
+			assert_int_equal(log_recovery_point(f.log), log_end_offset(f.log));
+	}
+	assert_true(log_recovery_point(f.log) >= reported);
+	fixture_crash(&f);
+	f.options.recovery_point = reported;
+	fixture_open_log(&f);
+	assert_int_equal(log_end_offset(f.log), 45);
+	log_epoch_end(f.log, 7, &found, &found_end);
+	assert_int_equal(found, 7);
+	assert_int_equal(log_epoch_start(f.log, 7), cut_at);
+	assert_int_equal(read_all(&f, 0), 45);
 	fixture_close_log(&f);
 	fixture_fini(&f);
 }
@@ -213,7 +256,8 @@ static void test_damage_in_the_middle_deletes_the_rest(void **state UNUSED)
 static void test_lost_and_broken_side_files(void **state UNUSED)
 {
 	static const char *const lost[] = {
-		"00000000000000000000.index", "00000000000000000000.timeindex",
+		"00000000000000000000.index",
+		"00000000000000000000.timeindex",
 		"leader-epoch-checkpoint",
 	};
 	struct fixture f;
@@ -280,7 +324,8 @@ static void test_leftovers_of_the_cleaner(void **state UNUSED)
 	snprintf(command, sizeof(command),
 		 "cd %s && echo x > 00000000000000000004.log.deleted && "
 		 "echo x > 00000000000000000008.log.cleaned && "
-		 "cp 00000000000000000008.log 00000000000000000008.log.swap", f.path);
+		 "cp 00000000000000000008.log 00000000000000000008.log.swap",
+		 f.path);
 	assert_int_equal(system(command), 0);
 	f.options.was_clean = true;
 	fixture_open_log(&f);
@@ -292,7 +337,8 @@ static void test_leftovers_of_the_cleaner(void **state UNUSED)
 	/* A complete .swap replaces what it covers: here the segments 0 and 4, merged. */
 	snprintf(command, sizeof(command),
 		 "cd %s && cat 00000000000000000000.log 00000000000000000004.log > "
-		 "00000000000000000000.log.swap", f.path);
+		 "00000000000000000000.log.swap",
+		 f.path);
 	assert_int_equal(system(command), 0);
 	fixture_open_log(&f);
 	assert_int_equal(log_segment_count(f.log), 3);
@@ -353,8 +399,8 @@ static void test_random_damage(void **state UNUSED)
 		snprintf(command, sizeof(command), "ls '%s'", f.path);
 		list = popen(command, "r");
 		assert_non_null(list);
-		for (uint64_t n = rng_below(&rng, 24);
-		     fgets(name, sizeof(name), list) && n > 0; n--)
+		for (uint64_t n = rng_below(&rng, 24); fgets(name, sizeof(name), list) && n > 0;
+		     n--)
 			;
 		pclose(list);
 		name[strcspn(name, "\n")] = '\0';
@@ -374,8 +420,8 @@ static void test_random_damage(void **state UNUSED)
 			struct log_read_result r;
 			struct log_timestamp found;
 
-			if (log_read(f.log, offset, 5000, true, log_end_offset(f.log), &r,
-				     NULL) == 0)
+			if (log_read(f.log, offset, 5000, true, log_end_offset(f.log), &r, NULL) ==
+			    0)
 				file_unref(r.records.file);
 			(void)!log_find_timestamp(f.log, 1700000000000 + offset, INT64_MAX, &found,
 						  NULL);
@@ -393,6 +439,7 @@ int main(void)
 		cmocka_unit_test(test_torn_tail_at_every_byte),
 		cmocka_unit_test(test_damage_at_every_byte),
 		cmocka_unit_test(test_recovery_equals_the_state_before),
+		cmocka_unit_test(test_a_log_that_was_cut_below_its_checkpoint),
 		cmocka_unit_test(test_damage_in_the_middle_deletes_the_rest),
 		cmocka_unit_test(test_lost_and_broken_side_files),
 		cmocka_unit_test(test_leftovers_of_the_cleaner),
