@@ -128,5 +128,5 @@ int64_t team_delivered_end(const struct sim *s, int32_t partition)
 
 int64_t team_acked(const struct sim *s, int32_t partition)
 {
-	return s->team->parts[partition].acked;
+	return s->team ? s->team->parts[partition].acked : -1;
 }
