@@ -111,6 +111,35 @@ bool epochs_truncate_start(struct epochs *e, int64_t offset)
 	return true;
 }
 
+int epochs_restore_start(struct log *log, bool *changed)
+{
+	struct epochs known = log->epochs, *e = &log->epochs;
+	int64_t until = known.count ? known.entries[0].start_offset : log->end_offset;
+	int rc = 0;
+
+	if (until <= log->start_offset)
+		return 0;
+	*e = (struct epochs){.is_unwritten = known.is_unwritten};
+	for (size_t i = 0; rc == 0 && i < log->segment_count; i++) {
+		struct header_walk w = {.segment = log->segments[i]};
+		struct batch b;
+
+		while (w.segment->base_offset < until && (rc = header_walk_next(&w, &b)) == 1 &&
+		       b.base_offset < until)
+			if (b.partition_leader_epoch > log_latest_epoch(log) &&
+			    batch_last_offset(&b) >= log->start_offset)
+				*changed |= epochs_assign(e, b.partition_leader_epoch,
+							  MAX(b.base_offset, log->start_offset));
+		/* what is damaged is not looked for here */
+		rc = rc == E_CORRUPT ? 0 : MIN(rc, 0);
+	}
+	for (size_t i = 0; i < known.count; i++)
+		(void)epochs_assign(e, known.entries[i].leader_epoch,
+				    known.entries[i].start_offset);
+	epochs_fini(&known);
+	return rc;
+}
+
 int32_t log_latest_epoch(const struct log *log)
 {
 	const struct epochs *e = &log->epochs;

@@ -326,6 +326,9 @@ static int open_state(struct log *log, struct err *err)
 
 	changed = epochs_truncate_end(&log->epochs, log->end_offset);
 	changed |= epochs_truncate_start(&log->epochs, log->start_offset);
+	rc = log->options.was_clean ? 0 : epochs_restore_start(log, &changed);
+	if (rc < 0)
+		return log_fail(log, rc, err, "reading leader epochs");
 	rc = changed ? epochs_store(log) : 0;
 	if (rc < 0)
 		return log_fail(log, rc, err, "writing leader epochs");

@@ -203,6 +203,9 @@ MUST_USE int epochs_store(struct log *log);
 bool epochs_assign(struct epochs *e, int32_t leader_epoch, int64_t start_offset);
 bool epochs_truncate_end(struct epochs *e, int64_t offset);
 bool epochs_truncate_start(struct epochs *e, int64_t offset);
+/* After a crash the file may know of a later log start than the checkpoint of those: the epochs of
+ * what is before are found in the batches again. */
+MUST_USE int epochs_restore_start(struct log *log, bool *changed);
 
 /* ---- Producers (producers.c, snapshot.c) ----------------------------------------------------- */
 

@@ -230,6 +230,47 @@ static void test_a_log_that_was_cut_below_its_checkpoint(void **state UNUSED)
 	fixture_fini(&f);
 }
 
+/* The epochs' file knows of records that were deleted, log-start-offset-checkpoint not yet. */
+static void test_a_log_that_begins_before_its_epochs(void **state UNUSED)
+{
+	struct log_append_info info;
+	int64_t end_offset;
+	struct fixture f;
+	int32_t found;
+
+	fixture_init(&f);
+	f.config.segment_bytes = 4096;
+	fixture_open_log(&f);
+	for (int i = 0; i < 40; i++) {
+		struct batch_spec spec = {.count = 1, .value_len = 900};
+
+		assert_int_equal(append_as(&f, &spec,
+					   i < 12   ? 1
+					   : i < 20 ? 4
+						    : 5,
+					   LOG_ORIGIN_CLIENT, &info),
+				 0);
+	}
+	assert_int_equal(log_flush(f.log, NULL), 0);
+	log_set_high_watermark(f.log, 40);
+	assert_int_equal(log_move_start(f.log, 30, NULL), 0);
+	log_epoch_end(f.log, 1, &found, &end_offset);
+	assert_int_equal(end_offset, 30);
+	fixture_crash(&f);
+	f.options.recovery_point = 40;
+	f.options.log_start_offset = 2;
+	fixture_open_log(&f);
+	assert_int_equal(log_start_offset(f.log), 2);
+	assert_int_equal(log_epoch_start(f.log, 1), 2);
+	assert_int_equal(log_epoch_start(f.log, 4), 12);
+	assert_int_equal(log_epoch_start(f.log, 5), 20);
+	log_epoch_end(f.log, 1, &found, &end_offset);
+	assert_int_equal(found, 1);
+	assert_int_equal(end_offset, 12);
+	fixture_close_log(&f);
+	fixture_fini(&f);
+}
+
 static void test_damage_in_the_middle_deletes_the_rest(void **state UNUSED)
 {
 	struct fixture f;
@@ -440,6 +481,7 @@ int main(void)
 		cmocka_unit_test(test_damage_at_every_byte),
 		cmocka_unit_test(test_recovery_equals_the_state_before),
 		cmocka_unit_test(test_a_log_that_was_cut_below_its_checkpoint),
+		cmocka_unit_test(test_a_log_that_begins_before_its_epochs),
 		cmocka_unit_test(test_damage_in_the_middle_deletes_the_rest),
 		cmocka_unit_test(test_lost_and_broken_side_files),
 		cmocka_unit_test(test_leftovers_of_the_cleaner),
