@@ -168,9 +168,9 @@ const struct log_recovery *log_get_recovery(const struct log *log);
 int64_t log_start_offset(const struct log *log);
 int64_t log_end_offset(const struct log *log);
 int64_t log_recovery_point(const struct log *log);	/* all before it is on the disk */
-/* The same for recovery-point-offset-checkpoint. From now on the file may say so, also after the log
- * was cut below it: until its end is there again, what is appended is flushed at once, or recovery
- * would take it for what was there before. */
+/* The same for recovery-point-offset-checkpoint. From now on the file may say so, also after the
+ * log was cut below it: until its end is there again, what is appended is flushed at once, or
+ * recovery would take it for what was there before. */
 int64_t log_report_recovery_point(struct log *log);
 int64_t log_high_watermark(const struct log *log);
 /* Kept inside [log start, log end]; may go down. Returns whether it or the last stable moved. */
