@@ -163,9 +163,9 @@ bool partitions_balance(struct change *ch, int max);
 /* Elects whoever is there for partitions without a leader whose topic allows unclean elections. */
 bool partitions_elect_unclean(struct change *ch, int max);
 /* min.insync.replicas of a topic ("": of all) is another one: nobody is eligible any more, but
- * where nobody is in sync. There the eligible ones are the only ones that can lead, nothing was
- * acknowledged since, and Apache's ClearElrRecord alone would leave the partition without a leader
- * for good. */
+ * where nobody is in sync. There the eligible ones, or who led last, are the only ones that can
+ * lead, nothing was acknowledged since, and Apache's ClearElrRecord alone would leave the partition
+ * without a leader for good. */
 void partitions_clear_elr(struct change *ch, struct str topic);
 bool partitions_lead_any(const struct image *image, int32_t broker_id);
 /* The effective min.insync.replicas and unclean.leader.election.enable of a topic. */

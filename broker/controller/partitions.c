@@ -395,14 +395,17 @@ static bool keep_elr(struct change *ch, const struct image_topic *t,
 	struct kept *kept = ctx;
 	struct partition_change_record *r;
 
-	if ((kept->topic.len && !str_eq(t->name, kept->topic)) || p->isr.count || !p->elr.count)
+	if ((kept->topic.len && !str_eq(t->name, kept->topic)) || p->isr.count ||
+	    (!p->elr.count && !p->last_known_elr.count))
 		return false;
 	kept->records = grow_array(kept->records, kept->count, &kept->cap, sizeof(*kept->records));
 	r = &kept->records[kept->count++];
 	WIRE_INIT(partition_change_record, r);
 	r->topic_id = t->id;
 	r->partition_id = p->index;
-	SET_LIST(r, eligible_leader_replicas, node_list_copy(ch->arena, p->elr.ids, p->elr.count));
+	if (p->elr.count)
+		SET_LIST(r, eligible_leader_replicas,
+			 node_list_copy(ch->arena, p->elr.ids, p->elr.count));
 	if (p->last_known_elr.count)
 		SET_LIST(r, last_known_elr,
 			 node_list_copy(ch->arena, p->last_known_elr.ids, p->last_known_elr.count));

@@ -594,6 +594,32 @@ static void test_min_isr_keeps_those_who_can_lead(void **state)
 	assert_list(p->elr, 0);
 }
 
+/* Nor if the last one that led it were, where nobody is eligible any more. */
+static void test_min_isr_keeps_who_led_last(void **state)
+{
+	const struct image_partition *p;
+
+	(void)state;
+	three_brokers();
+	assert_int_equal(create_manual("t", (int32_t[]){2, 3}, 2), 0);
+	heartbeat(2, true, false);
+	heartbeat(3, true, false);
+	assert_list(partition("t", 0)->elr, 1, 3);
+	world_run_for(&w, 10000);
+	incarnation = 9; /* it died: what it had may be gone */
+	assert_int_equal(add_broker(3, "c"), 0);
+	p = partition("t", 0);
+	assert_list(p->isr, 0);
+	assert_list(p->elr, 0);
+	assert_list(p->last_known_elr, 1, 3);
+	assert_int_equal(alter(2, "t", "min.insync.replicas", 0, "2")->responses[0].error_code, 0);
+	assert_list(partition("t", 0)->last_known_elr, 1, 3);
+	heartbeat(3, false, false);
+	p = partition("t", 0);
+	assert_int_equal(p->leader, 3);
+	assert_list(p->last_known_elr, 0);
+}
+
 /* Allowed only afterwards: the periodic look finds the partition. */
 static void test_unclean_election_by_the_clock(void **state)
 {
@@ -762,6 +788,7 @@ int main(void)
 		TEST(test_deadlines),
 		TEST(test_configs),
 		TEST(test_min_isr_keeps_those_who_can_lead),
+		TEST(test_min_isr_keeps_who_led_last),
 		TEST(test_unclean_election_by_the_clock),
 		TEST(test_features),
 		TEST(test_quotas_and_credentials),
