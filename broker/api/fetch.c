@@ -162,13 +162,7 @@ static void fetch_add_to_part(struct fetch *f, struct fetch_item *item)
 	struct fetch_part *part =
 		fetch_part_of(f, shard_owner(f->home->broker, item->topic_id, item->index));
 
-	item->part = part;
-	if (part->last)
-		part->last->next = item;
-	else
-		part->first = item;
-	part->last = item;
-	part->item_count++;
+	fetch_part_add(part, item);
 }
 
 static void fetch_make_room(struct fetch *f, unsigned item_max)

@@ -146,6 +146,17 @@ static inline bool fetch_item_is_behind(const struct fetch_item *item, int64_t h
 	return MIN(high_watermark, item->offset) > item->follower_high_watermark;
 }
 
+static inline void fetch_part_add(struct fetch_part *part, struct fetch_item *item)
+{
+	item->part = part;
+	if (part->last)
+		part->last->next = item;
+	else
+		part->first = item;
+	part->last = item;
+	part->item_count++;
+}
+
 /* fetch_part.c: on the part's shard. The visit ends with fetch_part_visited(), perhaps later. */
 void fetch_part_visit(struct fetch_part *part);
 void fetch_part_rearm(struct fetch_part *part);

@@ -43,19 +43,13 @@ static struct fetch_item *watch_item(struct fetch_part *part, struct session_par
 		.follower_log_start_offset = entry->follower_log_start_offset,
 		.follower_high_watermark = entry->follower_high_watermark,
 		.bytes_max = (size_t)MAX(entry->bytes_max, 0),
-		.part = part,
 		.leader = {-1, -1},
 		.preferred_replica = -1,
 		.result = {.diverging_epoch = -1},
 	};
 	entry->item = item;
 	entry->visit = part->watch->visit;
-	if (part->last)
-		part->last->next = item;
-	else
-		part->first = item;
-	part->last = item;
-	part->item_count++;
+	fetch_part_add(part, item);
 	return item;
 }
 

@@ -22,7 +22,6 @@
 /* How long an operation may take in all, and one attempt. */
 #define FORWARD_TIMEOUT_US (60 * 1000 * 1000)
 #define ATTEMPT_TIMEOUT_MS 30000
-#define RETRY_WAIT_US FORWARD_RETRY_US
 /* How often to look whether a controller is known by now. */
 #define LOOK_AGAIN_US (20 * 1000)
 
@@ -147,7 +146,7 @@ static void forwarded_answer(struct forwarded *f, const void *response)
 	if (is_no_controller(op, m, response)) {
 		op->is_doubtful |=
 			control_response_has_error(m, response, KERR_NOT_LEADER_OR_FOLLOWER);
-		forwarded_retry(f, RETRY_WAIT_US);
+		forwarded_retry(f, FORWARD_RETRY_US);
 		return;
 	}
 	memcpy(op->response, message_copy(m, op->arena, response), m->body->size);
@@ -168,7 +167,7 @@ static void envelope_answer(struct forwarded *f, const struct envelope_response 
 
 	switch (response->error_code) {
 	case KERR_NONE: break;
-	case KERR_NOT_CONTROLLER: forwarded_retry(f, RETRY_WAIT_US); return;
+	case KERR_NOT_CONTROLLER: forwarded_retry(f, FORWARD_RETRY_US); return;
 	case KERR_UNSUPPORTED_VERSION:
 		/* It was sent before the controller had told its versions. */
 		if (channel_versions(f->control->forward.channels[WAY_CLIENTS], api->key, &min,
@@ -212,7 +211,7 @@ static void forwarded_done(struct channel_request *rq, int rc, const struct err 
 		say_debug("node %d, the controller: %s", c->forward.node_id,
 			  err ? err_message(err) : err_text(rc));
 		f->op->is_doubtful = true;
-		forwarded_retry(f, RETRY_WAIT_US);
+		forwarded_retry(f, FORWARD_RETRY_US);
 	}
 	control_pump_soon(c);
 }

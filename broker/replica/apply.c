@@ -12,7 +12,6 @@
 struct found {
 	struct map_node node;
 	unsigned dir;
-	bool is_assigned; /* it is where the metadata says */
 	char name[LOG_DIR_NAME_MAX];
 	char future_name[LOG_DIR_NAME_MAX]; /* of the directory; struct apply.futures only */
 };
@@ -51,21 +50,14 @@ static bool found_is_assigned(const struct apply *a, const struct log_dir_entry 
 	return p && uuid_eq(partition_assigned_dir(set, p), replica_set_dir_id(set, a->scan_dir));
 }
 
-static void found_set_aside(const struct apply *a, unsigned dir, const char *name)
+/* `how`: log_dir_set_aside or log_dir_discard. */
+static void found_remove(const struct apply *a, unsigned dir, const char *name,
+			 int (*how)(struct log_dir *dir, const char *name, struct err *err))
 {
 	struct log_dir *log_dir = a->set->dirs[dir].log_dir;
 	struct err err = {0};
 
-	if (log_dir_set_aside(log_dir, name, &err) < 0)
-		say_warn("%s/%s: %s", log_dir->path, name, err_message(&err));
-}
-
-static void found_discard(const struct apply *a, unsigned dir, const char *name)
-{
-	struct log_dir *log_dir = a->set->dirs[dir].log_dir;
-	struct err err = {0};
-
-	if (log_dir_discard(log_dir, name, &err) < 0)
+	if (how(log_dir, name, &err) < 0)
 		say_warn("%s/%s: %s", log_dir->path, name, err_message(&err));
 }
 
@@ -74,7 +66,6 @@ static void found_put(struct map *map, const struct apply *a, const struct log_d
 	struct found *found = xcalloc(1, sizeof(*found));
 
 	found->dir = a->scan_dir;
-	found->is_assigned = found_is_assigned(a, entry);
 	snprintf(found->name, sizeof(found->name), "%.*s-%d", STR(entry->topic), entry->partition);
 	memcpy(found->future_name, entry->name, sizeof(found->future_name));
 	map_put(map, &found->node, found->name, strlen(found->name));
@@ -87,7 +78,7 @@ static int found_add(void *ctx, const struct log_dir_entry *entry)
 	char name[LOG_DIR_NAME_MAX];
 	struct map_node *twin;
 	struct found *other;
-	bool is_wanted, is_ours;
+	bool is_wanted, is_ours, is_assigned;
 
 	if (str_is(entry->topic, "__cluster_metadata"))
 		return 0;
@@ -96,19 +87,19 @@ static int found_add(void *ctx, const struct log_dir_entry *entry)
 	is_wanted = found_is_wanted(a, entry, &is_ours);
 	if (!is_ours)
 		return 0;
+	is_assigned = found_is_assigned(a, entry);
 	if (entry->kind == LOG_DIR_FUTURE) {
 		snprintf(name, sizeof(name), "%.*s-%d", STR(entry->topic), entry->partition);
-		if (is_wanted && found_is_assigned(a, entry) &&
-		    !map_get(&a->futures, name, strlen(name)))
+		if (is_wanted && is_assigned && !map_get(&a->futures, name, strlen(name)))
 			found_put(&a->futures, a, entry);
 		else /* an unfinished move starts again from nothing */
-			found_discard(a, a->scan_dir, entry->name);
+			found_remove(a, a->scan_dir, entry->name, log_dir_discard);
 		return 0;
 	}
 	if (!is_wanted) {
 		say_warn("%s/%s belongs to no partition of this node: set aside as -stray", path,
 			 entry->name);
-		found_set_aside(a, a->scan_dir, entry->name);
+		found_remove(a, a->scan_dir, entry->name, log_dir_set_aside);
 		return 0;
 	}
 	twin = map_get(&a->found, entry->name, strlen(entry->name));
@@ -118,12 +109,12 @@ static int found_add(void *ctx, const struct log_dir_entry *entry)
 	}
 	other = CONTAINER_OF(twin, struct found, node);
 	say_error("%s is in two log directories: the one in %s is set aside as -stray", entry->name,
-		  found_is_assigned(a, entry) ? a->set->dirs[other->dir].log_dir->path : path);
-	if (found_is_assigned(a, entry)) {
-		found_set_aside(a, other->dir, entry->name);
+		  is_assigned ? a->set->dirs[other->dir].log_dir->path : path);
+	if (is_assigned) {
+		found_remove(a, other->dir, entry->name, log_dir_set_aside);
 		other->dir = a->scan_dir;
 	} else {
-		found_set_aside(a, a->scan_dir, entry->name);
+		found_remove(a, a->scan_dir, entry->name, log_dir_set_aside);
 	}
 	return 0;
 }
@@ -140,7 +131,7 @@ static void apply_futures(struct apply *a)
 
 		map_remove(&a->futures, &found->node);
 		if (map_get(&a->found, found->name, strlen(found->name))) {
-			found_discard(a, found->dir, found->future_name);
+			found_remove(a, found->dir, found->future_name, log_dir_discard);
 			free(found);
 		} else if (log_dir_promote(dir, found->future_name, &err) < 0) {
 			say_error("%s/%s: %s", dir->path, found->future_name, err_message(&err));
@@ -292,9 +283,9 @@ static void partition_open(struct apply *a, struct partition *p, const struct im
 			dir->is_offline = true;
 			dir->fail_rc = rc;
 			dir->fail_text = xstrdup(err_message(&err));
-			REPLICA_SET_FOREACH(set, other)
-			if (other->dir == p->dir)
-				partition_set_offline(other);
+			REPLICA_SET_FOREACH (set, other)
+				if (other->dir == p->dir)
+					partition_set_offline(other);
 		}
 		return;
 	}
@@ -474,8 +465,8 @@ void replica_set_apply(struct replica_set *set, const struct image *old_image,
 	image_unref(set->image);
 	set->image = image_ref(image);
 	if (image_nodes_differ(old_image, image))
-		REPLICA_SET_FOREACH(set, p)
-	partition_brokers_changed(p);
+		REPLICA_SET_FOREACH (set, p)
+			partition_brokers_changed(p);
 	fetchers_apply(set);
 	replica_set_leave(set);
 	if (a.scanned_count > 0)

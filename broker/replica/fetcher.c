@@ -265,8 +265,8 @@ void fetchers_free(struct replica_set *set)
 {
 	struct fetcher *f;
 
-	REPLICA_SET_FOREACH(set, p)
-	follow_stop(p);
+	REPLICA_SET_FOREACH (set, p)
+		follow_stop(p);
 	LIST_FOREACH (&set->fetchers, f, struct fetcher, link)
 		fetcher_free(f);
 }

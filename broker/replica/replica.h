@@ -94,7 +94,7 @@ struct partition *replica_set_find(struct replica_set *set, struct uuid topic_id
 struct partition *replica_set_find_name(struct replica_set *set, struct str topic, int32_t index);
 
 /* Every partition, in no particular order:
- *	REPLICA_SET_FOREACH(set, p) { ... } */
+ *	REPLICA_SET_FOREACH (set, p) { ... } */
 struct partition *replica_set_first(struct replica_set *set);
 struct partition *replica_set_next(struct replica_set *set, const struct partition *p);
 #define REPLICA_SET_FOREACH(set, p) \

@@ -190,9 +190,9 @@ static void replica_set_dir_offline(struct replica_set *set, unsigned dir)
 	if (set->dirs[dir].is_offline)
 		return;
 	set->dirs[dir].is_offline = true;
-	REPLICA_SET_FOREACH(set, p)
-	if (p->dir == dir)
-		partition_set_offline(p);
+	REPLICA_SET_FOREACH (set, p)
+		if (p->dir == dir)
+			partition_set_offline(p);
 }
 
 void replica_set_log_failed(void *ctx, struct log *log, int rc, const char *text)
@@ -269,8 +269,7 @@ static struct log *replica_set_dirtiest(struct replica_set *set)
 	struct log *best = NULL;
 	double best_ratio = -1;
 
-	REPLICA_SET_FOREACH(set, p)
-	{
+	REPLICA_SET_FOREACH (set, p) {
 		double ratio;
 
 		if (!p->log || !p->config.cleanup_compact)
@@ -398,8 +397,7 @@ int64_t replica_set_tick(struct replica_set *set)
 	set->ticked_at_ms = now_ms;
 	checks_isr = now_ms >= set->isr_check_at_ms;
 	replica_set_enter(set);
-	REPLICA_SET_FOREACH(set, p)
-	{
+	REPLICA_SET_FOREACH (set, p) {
 		int64_t move_ms;
 
 		replica_set_free_dead(p);
@@ -436,16 +434,15 @@ void replica_set_stats(struct replica_set *set, struct replica_stats *out)
 		.fetched_bytes = set->fetched_bytes,
 		.served_bytes = set->served_bytes,
 	};
-	REPLICA_SET_FOREACH(set, p)
-	if (p->follow.fetcher)
-		out->lag_max = MAX(out->lag_max, p->follow.lag);
+	REPLICA_SET_FOREACH (set, p)
+		if (p->follow.fetcher)
+			out->lag_max = MAX(out->lag_max, p->follow.lag);
 }
 
 void replica_set_report(struct replica_set *set,
 			void (*line)(void *ctx, const struct replica_report *report), void *ctx)
 {
-	REPLICA_SET_FOREACH(set, p)
-	{
+	REPLICA_SET_FOREACH (set, p) {
 		struct replica_report report;
 
 		if (partition_report(p, &report))
@@ -487,8 +484,7 @@ int replica_set_close(struct replica_set *set, bool *clean)
 	set->cleaner = NULL;
 	for (unsigned i = 0; i < set->dir_count; i++)
 		clean[i] = !set->dirs[i].is_offline;
-	REPLICA_SET_FOREACH(set, p)
-	{
+	REPLICA_SET_FOREACH (set, p) {
 		int rc;
 
 		partition_drop_waiters(p, KERR_NOT_LEADER_OR_FOLLOWER);
@@ -523,6 +519,6 @@ void replica_set_configure(struct replica_set *set, const struct config *config)
 	set->config = config_ref(config);
 	config_unref(old);
 	set->clean_scan_at_ms = 0;
-	REPLICA_SET_FOREACH(set, p)
-	partition_configure(p, set->image);
+	REPLICA_SET_FOREACH (set, p)
+		partition_configure(p, set->image);
 }

@@ -92,9 +92,9 @@ static void scrape_gauge_shard(struct server_shard *s, void *arg)
 {
 	struct scrape_gauge *g = arg;
 
-	REPLICA_SET_FOREACH(s->shard.replicas, p)
-	if (p->role != PARTITION_OFFLINE)
-		scrape_partition(g->scrape, p, g->gauge);
+	REPLICA_SET_FOREACH (s->shard.replicas, p)
+		if (p->role != PARTITION_OFFLINE)
+			scrape_partition(g->scrape, p, g->gauge);
 }
 
 static void scrape_groups(struct scrape *scrape, struct group_coordinator *groups)
@@ -128,8 +128,7 @@ static void scrape_shard(struct server_shard *s, void *arg)
 	struct scrape *scrape = arg;
 
 	metrics_merge(scrape->metrics, s->shard.metrics);
-	REPLICA_SET_FOREACH(s->shard.replicas, p)
-	{
+	REPLICA_SET_FOREACH (s->shard.replicas, p) {
 		scrape->partition_count++;
 		scrape->offline_count += p->role == PARTITION_OFFLINE;
 		if (!partition_is_leader(p))
@@ -293,8 +292,8 @@ int http_start(struct http **out, struct server *server, const char *listen, str
 		return err_set(err, E_USAGE, "--metrics %s: %s", listen, gai_strerror(rc));
 	h = xcalloc(1, sizeof(*h));
 	h->server = server;
-	rc = lazy_load("libmicrohttpd.so.12", "libmicrohttpd12", http_names,
-		       ARRAY_LEN(http_names), &h->lib, err);
+	rc = lazy_load("libmicrohttpd.so.12", "libmicrohttpd12", http_names, ARRAY_LEN(http_names),
+		       &h->lib, err);
 	if (rc < 0) {
 		rc = err_add(err, rc, "--metrics");
 		freeaddrinfo(found);

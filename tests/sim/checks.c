@@ -216,8 +216,7 @@ void checks_step(struct life *l)
 
 		if (!set)
 			continue;
-		REPLICA_SET_FOREACH(set, p)
-		{
+		REPLICA_SET_FOREACH (set, p) {
 			if (!p->log)
 				continue;
 			check_replica(l, p);
@@ -242,8 +241,7 @@ int32_t checks_epoch_on(const struct sim *s, unsigned node, const char *topic, i
 	struct life *l = s->node[node].life;
 
 	for (unsigned i = 0; l && i < l->broker.shard_count; i++) {
-		REPLICA_SET_FOREACH(l->shards[i].shard.replicas, p)
-		{
+		REPLICA_SET_FOREACH (l->shards[i].shard.replicas, p) {
 			if (p->role == PARTITION_LEADER && p->index == partition &&
 			    str_is(p->topic, topic))
 				return p->leader_epoch;
