@@ -72,8 +72,8 @@ static int connect_bootstrap(const struct cluster_args *args, struct client_conf
 		return 0;
 	if (!servers)
 		servers = connect_variable(BOOTSTRAP_VARIABLE);
-	return client_config_set(config, "bootstrap.servers",
-				 servers ? servers : BOOTSTRAP_DEFAULT, err);
+	return client_config_set(config, "bootstrap.servers", servers ? servers : BOOTSTRAP_DEFAULT,
+				 err);
 }
 
 static bool connect_given(const struct run *run, const char *name)
@@ -96,10 +96,24 @@ bool connect_has_server(const struct run *run)
 	    connect_variable(PROFILE_VARIABLE))
 		return true;
 	if (profiles_open(&profiles, NULL) < 0)
-		return true;	/* what is wrong with them will be told */
+		return true; /* what is wrong with them will be told */
 	has_profile = profiles_current(profiles) != NULL;
 	profiles_free(profiles);
 	return has_profile;
+}
+
+static int connect_load_file(struct client_config *config, const struct cluster_args *args,
+			     const struct props *file, struct err *err)
+{
+	int rc = 0;
+
+	if (!args->is_node_config)
+		return client_config_load(config, file, err);
+	for (size_t i = 0; rc == 0 && i < file->count; i++)
+		if (client_config_find(file->items[i].key) >= 0)
+			rc = client_config_set(config, file->items[i].key, file->items[i].value,
+					       err);
+	return rc;
 }
 
 struct client_config *connect_config(const struct cluster_args *args, enum client_role role,
@@ -115,7 +129,7 @@ struct client_config *connect_config(const struct cluster_args *args, enum clien
 	if (rc == 0)
 		rc = client_config_load(config, &profile, err);
 	if (rc == 0 && args->command_config) {
-		rc = client_config_load(config, &file, err);
+		rc = connect_load_file(config, args, &file, err);
 		if (rc < 0)
 			err_add(err, rc, "%s", args->command_config);
 	}
@@ -234,8 +248,10 @@ static void complete_groups(struct client *c, struct arena *a,
 		const struct list_groups_response *response = calls[i].response;
 
 		for (int32_t g = 0; calls[i].rc == 0 && g < response->groups_count; g++)
-			offer(ctx, arena_strndup(a, response->groups[g].group_id.data,
-						 response->groups[g].group_id.len), NULL);
+			offer(ctx,
+			      arena_strndup(a, response->groups[g].group_id.data,
+					    response->groups[g].group_id.len),
+			      NULL);
 		call_fini(&calls[i]);
 	}
 }

@@ -24,6 +24,8 @@ struct cluster_args {
 	const char *bootstrap_server;
 	const char *bootstrap_controller; /* instead of it, where a command has that option */
 	const char *command_config;
+	/* command_config is a node's own file: keys that are not for clients are its. */
+	bool is_node_config;
 	const char *profile;
 };
 

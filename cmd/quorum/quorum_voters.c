@@ -247,6 +247,7 @@ int quorum_add_run(struct run *run, void *data)
 
 	if (rc < 0)
 		return argparse_usage(run, &err);
+	args->cluster.is_node_config = true;
 	props_init(&props);
 	if (!args->cluster.command_config)
 		rc = err_set(&err, E_INVALID,

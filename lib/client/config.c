@@ -209,15 +209,9 @@ int client_config_set_pair(struct client_config *cfg, const char *pair, struct e
 
 int client_config_load(struct client_config *cfg, const struct props *props, struct err *err)
 {
-	/* A node's own file, as add-controller wants it: most of it is not for clients. */
-	bool is_node = props_get(props, "process.roles") != NULL;
-
 	for (size_t i = 0; i < props->count; i++) {
-		const char *key = props->items[i].key;
-		int rc = 0;
+		int rc = client_config_set(cfg, props->items[i].key, props->items[i].value, err);
 
-		if (!is_node || client_config_find(key) >= 0)
-			rc = client_config_set(cfg, key, props->items[i].value, err);
 		if (rc < 0)
 			return rc;
 	}

@@ -72,7 +72,6 @@ MUST_USE int client_config_set(struct client_config *cfg, const char *key, const
 			       struct err *err);
 /* "key=value" as on a command line (--producer-property, --command-property). */
 MUST_USE int client_config_set_pair(struct client_config *cfg, const char *pair, struct err *err);
-/* All of them. In a node's own file (it has process.roles) nothing is said of unknown keys. */
 MUST_USE int client_config_load(struct client_config *cfg, const struct props *props,
 				struct err *err);
 MUST_USE int client_config_read(struct client_config *cfg, const char *path, struct err *err);

@@ -86,31 +86,6 @@ static void unknown_keys_are_named_with_the_near_miss(void **state)
 	client_config_free(cfg);
 }
 
-static void a_nodes_own_file_may_have_keys_that_are_not_for_clients(void **state)
-{
-	struct client_config *cfg = client_config_new(CLIENT_ADMIN);
-	int saved = dup(2), fds[2];
-	struct props props;
-	char byte;
-
-	(void)state;
-	props_init(&props);
-	props_set(&props, "process.roles", "controller");
-	props_set(&props, "log.dirs", "/data");
-	props_set(&props, "request.timeout.ms", "4321");
-	assert_int_equal(pipe2(fds, O_NONBLOCK), 0);
-	dup2(fds[1], 2);
-	assert_int_equal(client_config_load(cfg, &props, NULL), 0);
-	dup2(saved, 2);
-	close(saved);
-	close(fds[1]);
-	assert_int_equal(read(fds[0], &byte, 1), 0); /* no warning */
-	close(fds[0]);
-	assert_int_equal(client_config_int(cfg, CC_REQUEST_TIMEOUT_MS), 4321);
-	props_fini(&props);
-	client_config_free(cfg);
-}
-
 static int check(enum client_role role, const char *pairs, struct client_config **out,
 		 struct err *err)
 {
@@ -230,7 +205,6 @@ int main(void)
 		cmocka_unit_test(defaults_are_kafkas),
 		cmocka_unit_test(bad_values_name_what_is_right),
 		cmocka_unit_test(unknown_keys_are_named_with_the_near_miss),
-		cmocka_unit_test(a_nodes_own_file_may_have_keys_that_are_not_for_clients),
 		cmocka_unit_test(idempotence_follows_from_other_keys),
 		cmocka_unit_test(timeouts_must_fit_together),
 		cmocka_unit_test(consumers_without_a_group_do_not_commit),
