@@ -19,6 +19,20 @@ static void ask_done(struct channel_request *rq, int rc, const struct err *err U
 	free(ask);
 }
 
+static struct ask *ask_new(enum api_key api, int16_t version, const void *body)
+{
+	struct ask *ask = xcalloc(1, sizeof(*ask));
+
+	ask->rq = (struct channel_request){.api = api,
+					   .body = body,
+					   .version_min = version,
+					   .version_max = version,
+					   .timeout_ms = ASK_TIMEOUT_MS,
+					   .done = ask_done,
+					   .owner = ask};
+	return ask;
+}
+
 void client_init(struct client *c, struct sim *s)
 {
 	struct life *l = s->node[s->nodes].life;
@@ -43,36 +57,17 @@ void client_init(struct client *c, struct sim *s)
 void client_ask(struct client *c, unsigned to, enum api_key api, int16_t version, const void *body,
 		void (*done)(void *owner, const void *response), void *owner)
 {
-	struct ask *ask = xcalloc(1, sizeof(*ask));
+	struct ask *ask = ask_new(api, version, body);
 
 	ask->done = done;
 	ask->owner = owner;
-	ask->rq = (struct channel_request){.api = api,
-					   .body = body,
-					   .version_min = version,
-					   .version_max = version,
-					   .timeout_ms = ASK_TIMEOUT_MS,
-					   .done = ask_done,
-					   .owner = ask};
 	channel_send(c->channels[to], &ask->rq);
-}
-
-static void told(struct channel_request *rq, int rc UNUSED, const struct err *err UNUSED)
-{
-	free(rq->owner);
 }
 
 void client_tell(struct client *c, unsigned to, enum api_key api, int16_t version, const void *body)
 {
-	struct ask *ask = xcalloc(1, sizeof(*ask));
+	struct ask *ask = ask_new(api, version, body);
 
-	ask->rq = (struct channel_request){.api = api,
-					   .body = body,
-					   .version_min = version,
-					   .version_max = version,
-					   .timeout_ms = ASK_TIMEOUT_MS,
-					   .done = told,
-					   .owner = ask};
 	channel_send(c->channels[to], &ask->rq);
 	channel_cancel(&ask->rq);
 	free(ask);
@@ -141,6 +136,31 @@ int64_t client_wait(struct client *c, int32_t partition)
 		return 500;
 	client_refresh(c);
 	return 150;
+}
+
+void client_fetch(struct client *c, int32_t partition, int64_t offset, int32_t max_bytes,
+		  void (*done)(void *owner, const void *response), void *owner)
+{
+	struct fetch_request m;
+	struct fetch_request_topic topic;
+	struct fetch_request_partition part;
+
+	WIRE_INIT(fetch_request, &m);
+	WIRE_INIT(fetch_request_topic, &topic);
+	WIRE_INIT(fetch_request_partition, &part);
+	m.max_wait_ms = 500;
+	m.min_bytes = 1;
+	m.max_bytes = 1 << 20;
+	m.topics = &topic;
+	m.topics_count = 1;
+	topic.topic = STR_LIT(SIM_TOPIC);
+	topic.partitions = &part;
+	topic.partitions_count = 1;
+	part.partition = partition;
+	part.fetch_offset = offset;
+	part.current_leader_epoch = c->leader_epoch[partition];
+	part.partition_max_bytes = max_bytes;
+	client_ask(c, (unsigned)c->leader[partition] - 1, API_FETCH, 12, &m, done, owner);
 }
 
 /* ---- The host -------------------------------------------------------------------------------- */

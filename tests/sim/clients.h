@@ -43,6 +43,9 @@ void client_ask(struct client *c, unsigned to, enum api_key api, int16_t version
 /* The same without an answer; nothing happens if there is no connection yet. */
 void client_tell(struct client *c, unsigned to, enum api_key api, int16_t version,
 		 const void *body);
+/* Asks the leader of a partition (client_wait() was 0) for records from `offset` on. */
+void client_fetch(struct client *c, int32_t partition, int64_t offset, int32_t max_bytes,
+		  void (*done)(void *owner, const void *response), void *owner);
 /* Brings the metadata up to date soon. */
 void client_refresh(struct client *c);
 /* Milliseconds after which it is to be looked again who leads a partition; 0: that is known. Asks

@@ -228,9 +228,6 @@ static void part_fetch(void *ctx)
 {
 	struct member_part *p = ctx;
 	struct client *c = &p->member->client;
-	struct fetch_request m;
-	struct fetch_request_topic topic;
-	struct fetch_request_partition part;
 	int64_t delay_ms = client_wait(c, p->partition);
 
 	if (!(p->member->owned & 1u << p->partition)) {
@@ -242,22 +239,8 @@ static void part_fetch(void *ctx)
 		part_later(p, delay_ms);
 		return;
 	}
-	WIRE_INIT(fetch_request, &m);
-	WIRE_INIT(fetch_request_topic, &topic);
-	WIRE_INIT(fetch_request_partition, &part);
-	m.max_wait_ms = 500;
-	m.min_bytes = 1;
-	m.max_bytes = 1 << 20;
-	m.topics = &topic;
-	m.topics_count = 1;
-	topic.topic = STR_LIT(SIM_TOPIC);
-	topic.partitions = &part;
-	topic.partitions_count = 1;
-	part.partition = p->partition;
-	part.fetch_offset = p->asked = p->position;
-	part.current_leader_epoch = c->leader_epoch[p->partition];
-	part.partition_max_bytes = 8000;
-	client_ask(c, (unsigned)c->leader[p->partition] - 1, API_FETCH, 12, &m, part_fetched, p);
+	p->asked = p->position;
+	client_fetch(c, p->partition, p->asked, 8000, part_fetched, p);
 }
 
 /* ---- The coordinator ------------------------------------------------------------------------- */
