@@ -36,6 +36,19 @@ wait_for()
 	done
 }
 
+# side_by_side COMMAND WORD...: runs COMMAND WORD for each, as many at once as there are processors.
+side_by_side()
+{
+	local command=$1 word
+
+	shift
+	for word; do
+		"$command" "$word" &
+		[ "$(jobs -rp | wc -l)" -lt "$(nproc)" ] || wait -n
+	done
+	wait
+}
+
 # free_ports COUNT: prints that many TCP ports of 127.0.0.1 that nobody listens on.
 free_ports()
 {

@@ -228,6 +228,12 @@ class Cluster:
         self.nodes[number] = Node(self, number, roles, side, rack)
         return self.nodes[number]
 
+    def add_brokers(self, controller, sides, rack=lambda number: None):
+        """Node 1 is the controller; 2, 3, ... are brokers of these sides."""
+        self.add(1, "controller", controller)
+        for number, side in enumerate(sides, 2):
+            self.add(number, "broker", side, rack=rack(number))
+
     def __getitem__(self, number):
         return self.nodes[number]
 

@@ -17,9 +17,7 @@ def snapshots(t, directory, controller, *sides):
     """The controller's log begins with a snapshot; brokers join then, and join again later."""
     cluster = Cluster(directory, **{"metadata.log.max.record.bytes.between.snapshots": 4000,
                                     "metadata.max.idle.interval.ms": 100})
-    cluster.add(1, "controller", controller)
-    for i, side in enumerate(sides):
-        cluster.add(i + 2, "broker", side)
+    cluster.add_brokers(controller, sides)
     last = cluster[len(sides) + 1]
     here = [n for n in cluster.nodes.values() if n is not last]
     try:
@@ -87,9 +85,7 @@ def diverged(t, directory, controller, *sides):
     """A leader dies with records that nobody else has; its follower leads; it comes back, cuts
     them off and has what the other has. With each side as the one that dies."""
     cluster = Cluster(directory, **{"replica.lag.time.max.ms": 30000})
-    cluster.add(1, "controller", controller)
-    for i, side in enumerate(sides):
-        cluster.add(i + 2, "broker", side)
+    cluster.add_brokers(controller, sides)
     pairs = ((cluster[2], cluster[3]), (cluster[3], cluster[2]))
     try:
         cluster.format()
@@ -127,9 +123,7 @@ def diverged(t, directory, controller, *sides):
 def disks(t, directory, controller, *sides):
     """Brokers with two log directories tell the controller what lies where, also after a move."""
     cluster = Cluster(directory, disks=2)
-    cluster.add(1, "controller", controller)
-    for i, side in enumerate(sides):
-        cluster.add(i + 2, "broker", side)
+    cluster.add_brokers(controller, sides)
     nodes = [n for n in cluster.nodes.values() if n.id != 1]
     try:
         cluster.format()
@@ -274,9 +268,7 @@ def committed(cluster, topic):
 def commands(t, directory, controller, *sides):
     """Apache's commands change the cluster, and kavka's see it, on its own controller or ours."""
     cluster = Cluster(directory)
-    cluster.add(1, "controller", controller)
-    for i, side in enumerate(sides):
-        cluster.add(i + 2, "broker", side, rack=f"rack{i % 2}")
+    cluster.add_brokers(controller, sides, rack=lambda number: f"rack{number % 2}")
     ids = [n for n in cluster.nodes if n != 1]
     try:
         cluster.format()

@@ -14,9 +14,7 @@ def racks(t, directory, controller, *sides):
     """Consumers read from the replica in their rack, whoever leads, and of either side."""
     cluster = Cluster(directory, **{
         "replica.selector.class": "org.apache.kafka.common.replica.RackAwareReplicaSelector"})
-    cluster.add(1, "controller", controller)
-    for i, side in enumerate(sides):
-        cluster.add(i + 2, "broker", side, rack=f"rack{i + 2}")
+    cluster.add_brokers(controller, sides, rack=lambda number: f"rack{number}")
     try:
         cluster.format()
         t.check("the cluster is up", cluster.start)
@@ -90,9 +88,7 @@ def failed_disk(t, directory, controller, *sides):
     """One of a broker's two log directories fails: the other broker leads what it held, the node
     goes on with the other directory, and has all again after a restart with the disk mended."""
     cluster = Cluster(directory, disks=2)
-    cluster.add(1, "controller", controller)
-    for i, side in enumerate(sides):
-        cluster.add(i + 2, "broker", side)
+    cluster.add_brokers(controller, sides)
     nodes = [n for n in cluster.nodes.values() if n.id != 1]
     try:
         cluster.format()

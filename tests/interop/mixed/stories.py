@@ -148,11 +148,9 @@ def admin_through(t, cluster, node):
 
 
 def brokers(t, directory, controller, *sides, **how):
-    """Node 1 is the controller; 2, 3, ... are brokers of these sides."""
+    """Brokers of these sides under one controller."""
     cluster = Cluster(directory, **how)
-    cluster.add(1, "controller", controller)
-    for i, side in enumerate(sides):
-        cluster.add(i + 2, "broker", side, rack=f"r{i}")
+    cluster.add_brokers(controller, sides, rack=lambda number: f"r{number - 2}")
     ids = [n for n in cluster.nodes if n != 1]
     try:
         cluster.format()
