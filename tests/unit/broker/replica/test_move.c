@@ -13,20 +13,7 @@
 
 static int setup(void **state)
 {
-	struct world *w = xcalloc(1, sizeof(*w));
-
-	world_init(w, 2, NULL, 0);
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	world_fini(w);
-	free(w);
-	return 0;
+	return world_setup(state, 2);
 }
 
 /* A topic "orders" with one partition. */
@@ -275,7 +262,7 @@ static void test_moves_as_fast_as_it_may(void **state)
 	assert_true(has_moved_within(w, p, 2000));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, world_teardown)
 
 int main(void)
 {

@@ -12,29 +12,12 @@
 
 static int setup(void **state)
 {
-	struct world *w = xcalloc(1, sizeof(*w));
-
-	world_init(w, 1, NULL, 0);
-	*state = w;
-	return 0;
+	return world_setup(state, 1);
 }
 
 static int setup_two_dirs(void **state)
 {
-	struct world *w = xcalloc(1, sizeof(*w));
-
-	world_init(w, 2, NULL, 0);
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	world_fini(w);
-	free(w);
-	return 0;
+	return world_setup(state, 2);
 }
 
 /* A topic "orders" with one partition. */
@@ -720,8 +703,8 @@ static void test_retention_runs_in_ticks(void **state)
 
 int main(void)
 {
-#define ONE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-#define TWO(test) cmocka_unit_test_setup_teardown(test, setup_two_dirs, teardown)
+#define ONE(test) cmocka_unit_test_setup_teardown(test, setup, world_teardown)
+#define TWO(test) cmocka_unit_test_setup_teardown(test, setup_two_dirs, world_teardown)
 	const struct CMUnitTest tests[] = {
 		ONE(test_appends_and_reads),
 		ONE(test_epochs_of_readers_are_checked),

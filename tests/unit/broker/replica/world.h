@@ -460,4 +460,23 @@ static inline bool world_has_dir(const struct world *w, unsigned dir, const char
 	return find.found;
 }
 
+/* The state of a test: a world with so many directories. */
+static inline int world_setup(void **state, unsigned dir_count)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+
+	world_init(w, dir_count, NULL, 0);
+	*state = w;
+	return 0;
+}
+
+static inline int world_teardown(void **state)
+{
+	struct world *w = *state;
+
+	world_fini(w);
+	free(w);
+	return 0;
+}
+
 #endif
