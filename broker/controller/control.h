@@ -94,7 +94,6 @@ void control_dir_offline(struct control *c, struct uuid directory);
 /* The epoch this broker registered with, -1: not yet. For .kafka_cleanshutdown and AlterPartition.
  */
 int64_t control_broker_epoch(const struct control *c);
-/* The active controller's node id, -1: none known. */
 /* Any shard: the versions of an API that the active controller has, where that is another node
  * which has said so; *max < 0: it does not have it. False: this node's own versions count. */
 static inline bool control_versions(const struct broker *b, enum api_key api, int16_t *min,
@@ -106,6 +105,7 @@ static inline bool control_versions(const struct broker *b, enum api_key api, in
 	*max = (int16_t)((int)(packed & 0xffff) - 2);
 	return packed != 0;
 }
+/* The active controller's node id, -1: none known. */
 int32_t control_leader_id(const struct control *c);
 
 /* ---- Operations ------------------------------------------------------------------------------ */
