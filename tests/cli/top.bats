@@ -126,7 +126,8 @@ is_given_back()
 		status=${signal#*:}
 		signal=${signal%:*}
 		rm -f after.stty pid
-		opens "'$KAVKA_BIN' top -b $BROKER & echo \$! >pid; fg >/dev/null" "; set -m"
+		# Not a job of the shell's: it would set the terminal right itself.
+		opens "bash -c 'echo \$\$ >pid; exec \"\$0\" top -b $BROKER' '$KAVKA_BIN'"
 		sees "*$BROKER*up *"
 		kill -"$signal" "$(cat pid)"
 		is_given_back "$status"
