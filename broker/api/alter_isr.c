@@ -219,9 +219,7 @@ static void alter_isr_answer(struct alter_isr *a, struct uuid topic_id,
 	if (in->error_code != KERR_NONE)
 		say_info("%.*s-%d: the controller does not take the change of the ISR: %s",
 			 STR(p->topic), p->index, kafka_error_name(in->error_code));
-	partition_isr_answered(p, (enum kafka_error)in->error_code, in->isr,
-			       (unsigned)MAX(in->isr_count, 0), in->leader_epoch,
-			       in->partition_epoch);
+	partition_isr_answered(p, (enum kafka_error)in->error_code, in->partition_epoch);
 }
 
 static void alter_isr_done(struct control_op *op)

@@ -224,15 +224,6 @@ void isr_shrink(struct isr *s, const int32_t *lagging, unsigned lagging_count)
 	isr_check(s);
 }
 
-void isr_commit(struct isr *s, const int32_t *members, unsigned member_count)
-{
-	assert(member_count <= REPLICAS_MAX);
-	memcpy(s->members, members, member_count * sizeof(*members));
-	s->member_count = member_count;
-	s->pending = ISR_COMMITTED;
-	s->proposed_count = 0;
-}
-
 void isr_revert(struct isr *s)
 {
 	s->pending = ISR_COMMITTED;

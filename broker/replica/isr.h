@@ -96,8 +96,7 @@ unsigned isr_lagging(const struct isr *s, int64_t leader_end_offset, int64_t lag
 /* Proposes a change: the caller sends `proposed` to the controller. */
 void isr_expand(struct isr *s, int32_t id);
 void isr_shrink(struct isr *s, const int32_t *lagging, unsigned lagging_count);
-/* The controller's answer: the new committed ISR, or the change was refused for good. */
-void isr_commit(struct isr *s, const int32_t *members, unsigned member_count);
+/* The change was refused for good. One that was taken ends with isr_set(). */
 void isr_revert(struct isr *s);
 
 void isr_check(const struct isr *s);

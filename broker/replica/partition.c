@@ -203,8 +203,8 @@ void partition_set_metadata(struct partition *p, const struct image_partition *t
 	bool is_new_epoch = to->leader_epoch > p->leader_epoch;
 
 	partition_set_assigned(p, partition_assigned_dir(p->set, to));
-	/* Older than what the controller answered us, or nothing new: another partition of the
-	 * topic has changed. A change of the ISR that is with the controller still is. */
+	/* Nothing new: another partition of the topic has changed. A change of the ISR that is with
+	 * the controller still is. */
 	if (!is_new_epoch && to->partition_epoch <= p->partition_epoch)
 		return;
 	if (to->replicas.count > REPLICAS_MAX || to->isr.count > REPLICAS_MAX) {
@@ -373,20 +373,19 @@ static void partition_count_isr_change(struct partition *p)
 		p->set->isr_shrink_count++;
 }
 
-void partition_isr_answered(struct partition *p, enum kafka_error error, const int32_t *isr,
-			    unsigned isr_count, int32_t leader_epoch, int32_t partition_epoch)
+void partition_isr_answered(struct partition *p, enum kafka_error error, int32_t partition_epoch)
 {
 	if (p->role != PARTITION_LEADER || p->isr.pending == ISR_COMMITTED)
 		return;
 	replica_set_enter(p->set);
 	switch (error) {
 	case KERR_NONE:
-		if (leader_epoch != p->leader_epoch || partition_epoch < p->partition_epoch)
-			break;
-		p->partition_epoch = partition_epoch;
 		partition_count_isr_change(p);
-		isr_commit(&p->isr, isr, MIN(isr_count, REPLICAS_MAX));
-		partition_wake(p);
+		/* The metadata brings it, in the order that the controller wrote it in: a
+		 * min.insync.replicas that was raised before must hold before fewer are enough. */
+		if (partition_epoch > p->partition_epoch)
+			break;
+		isr_revert(&p->isr);
 		partition_advance(p);
 		break;
 	case KERR_OPERATION_NOT_ATTEMPTED:

@@ -356,9 +356,9 @@ bool replica_set_sends_on(const struct replica_set *set, struct str rack);
  * that has `offset`; -1: this leader. */
 int32_t partition_preferred_replica(const struct partition *p, struct str rack, int64_t offset);
 
-/* The controller's answer to a proposed ISR: NONE with the committed one, or its error. */
-void partition_isr_answered(struct partition *p, enum kafka_error error, const int32_t *isr,
-			    unsigned isr_count, int32_t leader_epoch, int32_t partition_epoch);
+/* The controller's answer to a proposed ISR: NONE with the partition epoch that it has by now, or
+ * its error. The ISR itself comes with the metadata, and only from there. */
+void partition_isr_answered(struct partition *p, enum kafka_error error, int32_t partition_epoch);
 
 /* ---- Other things a leader answers --------------------------------------------------------- */
 

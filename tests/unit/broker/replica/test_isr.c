@@ -93,10 +93,9 @@ static void test_maximal_isr_counts_while_changing(void **state)
 	assert_int_equal(s.proposed_count, 2);
 	assert_int_equal(isr_maximal_count(&s), 3);
 	assert_int_equal(hw(&s, 0, 10, 1), 5); /* it may still be a member */
-	isr_commit(&s, two, 2);
+	isr_set(&s, all, 3, two, 2, false, false, NOW);
 	assert_int_equal(isr_high_watermark(&s, 0, 10, 1, LAG_MS, NOW + 2 * LAG_MS), 10);
 
-	isr_set(&s, all, 3, two, 2, false, false, NOW);
 	isr_expand(&s, 3);
 	assert_int_equal(isr_maximal_count(&s), 3);
 	assert_true(isr_is_maximal_member(&s, 3));
@@ -180,9 +179,9 @@ static void test_settles_who_has_everything(void **state)
 	f->is_barred = false;
 	isr_shrink(&s, (int32_t[]){3}, 1);
 	assert_false(isr_settle(&s, f, 10, 10, &fetch_ms));
-	isr_commit(&s, (int32_t[]){1, 3}, 2);
+	isr_set(&s, all, 3, (int32_t[]){1, 3}, 2, false, false, NOW);
 	assert_false(isr_settle(&s, f, 10, 10, &fetch_ms)); /* is to join */
-	isr_commit(&s, all, 3);
+	isr_set(&s, all, 3, all, 3, false, false, NOW);
 	assert_true(isr_settle(&s, f, 10, 10, &fetch_ms));
 	fetch_ms = NOW + 90000;
 	assert_int_equal(follower_caught_up_ms(f), NOW + 90000);

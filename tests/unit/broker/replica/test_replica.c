@@ -393,7 +393,7 @@ static void test_shrinks_and_expands_the_isr(void **state)
 	struct world *w = *state;
 	struct partition *p = orders(w, 1, 2);
 	struct counted_commit c = {.waiter.done = commit_counted};
-	const int32_t alone[] = {1}, both[] = {1, 2};
+	int32_t alone[] = {1}, both[] = {1, 2};
 
 	world_broker(w, 2, 10, 9093);
 	world_apply(w);
@@ -406,14 +406,52 @@ static void test_shrinks_and_expands_the_isr(void **state)
 	assert_int_equal(w->proposed_count, 1);
 	assert_int_equal(p->isr.pending, ISR_SHRINKING);
 	assert_int_equal(c.count, 0);
-	partition_isr_answered(p, KERR_NONE, alone, 1, 0, 1);
+	partition_isr_answered(p, KERR_NONE, 1);
+	assert_int_equal(p->isr.pending, ISR_SHRINKING);
+	assert_int_equal(c.count, 0); /* nor now, before the metadata says so */
+	world_isr(w, world_id(1), 0, alone, 1);
+	world_apply(w);
 	assert_int_equal(c.count, 1);
 	assert_int_equal(partition_high_watermark(p), 4);
 	assert_int_equal(partition_follower_fetched(p, 2, true, 4, 0, 4, 10), KERR_NONE);
 	assert_int_equal(w->proposed_count, 2);
 	assert_int_equal(p->isr.pending, ISR_EXPANDING);
-	partition_isr_answered(p, KERR_NONE, both, 2, 0, 2);
+	partition_isr_answered(p, KERR_NONE, 2);
+	assert_int_equal(p->isr.member_count, 1);
+	world_isr(w, world_id(1), 0, both, 2);
+	world_apply(w);
+	assert_int_equal(p->isr.pending, ISR_COMMITTED);
 	assert_int_equal(p->isr.member_count, 2);
+}
+
+/* Two replicas are required from now on, and then one leaves: the answer that it may comes before
+ * the metadata tells of either. */
+static void test_the_configs_come_before_the_answer(void **state)
+{
+	struct world *w = *state;
+	struct partition *p = orders(w, 1, 2);
+	struct counted_commit c = {.waiter.done = commit_counted};
+	int32_t alone[] = {1}, both[] = {1, 2};
+
+	world_broker(w, 2, 10, 9093);
+	world_apply(w);
+	world_append(w, p, 4, -1);
+	partition_wait_committed(p, &c.waiter, 4);
+	for (int i = 0; i < 60; i++) {
+		world_now_ms += 1000;
+		replica_set_tick(w->set);
+	}
+	assert_int_equal(p->isr.pending, ISR_SHRINKING);
+	partition_isr_answered(p, KERR_NONE, 1);
+	assert_int_equal(partition_high_watermark(p), 0);
+	world_topic_config(w, "orders", "min.insync.replicas", "2");
+	world_isr(w, world_id(1), 0, alone, 1);
+	world_apply(w);
+	assert_int_equal(partition_high_watermark(p), 0);
+	world_isr(w, world_id(1), 0, both, 2);
+	world_apply(w);
+	assert_int_equal(partition_follower_fetched(p, 2, true, 4, 0, 4, 10), KERR_NONE);
+	assert_int_equal(partition_high_watermark(p), 4);
 }
 
 /* An image may come for the sake of another partition of the topic, while the controller may have
@@ -719,6 +757,7 @@ int main(void)
 		ONE(test_waits_for_followers),
 		ONE(test_a_leader_that_slept_gives_followers_time),
 		ONE(test_shrinks_and_expands_the_isr),
+		ONE(test_the_configs_come_before_the_answer),
 		ONE(test_a_change_of_the_isr_stays_pending),
 		ONE(test_a_fenced_follower_holds_nothing_up),
 		ONE(test_refuses_below_min_insync),
