@@ -33,12 +33,6 @@ const struct image_endpoint *request_endpoint(const struct request *r, const str
 	return image_broker_endpoint(broker, str_of(r->listener));
 }
 
-bool topic_is_internal(struct str name)
-{
-	return str_is(name, "__consumer_offsets") || str_is(name, "__transaction_state") ||
-	       str_is(name, "__share_group_state");
-}
-
 struct leader_hint leader_hint_of(struct shard *on, struct uuid topic_id, int32_t index)
 {
 	struct partition *p = replica_set_find(on->replicas, topic_id, index);

@@ -18,9 +18,6 @@ struct uuid topic_id_of(const struct image *image, struct str name);
 const struct image_endpoint *request_endpoint(const struct request *r, const struct image *image,
 					      int32_t node_id, struct str *rack);
 
-/* Names that belong to the broker: only its own tools write to them. */
-bool topic_is_internal(struct str name);
-
 /* For a client that holds an old picture: who leads. From the replica here, else the image. */
 struct leader_hint {
 	int32_t id, epoch;

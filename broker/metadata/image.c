@@ -99,6 +99,12 @@ int64_t image_timestamp_ms(const struct image *image)
 
 #define ITEM_OF(found, type) ((const struct type *)(const void *)(found))
 
+bool topic_is_internal(struct str name)
+{
+	return str_is(name, "__consumer_offsets") || str_is(name, "__transaction_state") ||
+	       str_is(name, "__share_group_state");
+}
+
 const struct image_topic *image_topic_by_name(const struct image *image, struct str name)
 {
 	return ITEM_OF(pmap_get(&image->topics_by_name, key_of_str(name)), image_topic);

@@ -195,6 +195,8 @@ const struct image_topic *image_topic_by_id(const struct image *image, struct uu
 /* The partition, or NULL (unknown topic, index out of range, hole). `topic` may be NULL. */
 const struct image_partition *image_partition(const struct image_topic *topic, int32_t index);
 uint32_t image_topic_count(const struct image *image);
+/* Names that belong to the broker: only its own tools write to them. */
+bool topic_is_internal(struct str name);
 
 /* In order of names: the first topic whose name is greater than `after` (null: the first of all),
  * or NULL. O(log n).

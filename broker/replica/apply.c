@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#define OPENED_AT_ONCE 16 /* of the partitions that are new; each may cost the disk milliseconds */
+
 /* ---- What the directories hold at start ------------------------------------------------------ */
 
 /* A partition directory found at start: its name -> where it is. */
@@ -22,7 +24,14 @@ struct apply {
 	struct map found;   /* empty but for the first image */
 	struct map futures; /* what the metadata takes for a replica, amid a move; likewise */
 	unsigned scan_dir;
-	unsigned opened_count, deleted_count, scanned_count;
+	unsigned tried_count, opened_count, deleted_count, scanned_count;
+};
+
+/* A topic whose partitions were too many to be opened at once: of set->opening. */
+struct opening {
+	struct list_node link;
+	struct uuid topic_id;
+	int32_t next; /* the partitions below it are here, if they should be */
 };
 
 /* Whether the directory belongs to a partition that this node should have, and whether it is this
@@ -307,6 +316,7 @@ static void apply_open(struct apply *a, const struct image_topic *topic,
 {
 	struct partition *p = partition_new(a->set, topic->id, topic->name, from->index);
 
+	a->tried_count++;
 	partition_configure(p, a->image);
 	replica_set_add(a->set, p);
 	partition_open(a, p, from);
@@ -345,6 +355,32 @@ static void apply_delete(struct apply *a, struct partition *p, enum kafka_error 
 
 /* ---- The difference -------------------------------------------------------------------------- */
 
+/* Whether it is better opened later, so that the partitions that are here are not held up. Not at
+ * start: nobody is served yet. Coordinators look for theirs at once, and those are few. */
+static bool apply_has_enough(const struct apply *a, const struct image_topic *topic)
+{
+	unsigned limit = a->set->options.opened_at_once;
+
+	return a->set->image && a->tried_count >= (limit ? limit : OPENED_AT_ONCE) &&
+	       !topic_is_internal(topic->name);
+}
+
+static void apply_open_later(struct replica_set *set, struct uuid topic_id, int32_t index)
+{
+	struct opening *o;
+
+	LIST_FOREACH (&set->opening, o, struct opening, link) {
+		if (!uuid_eq(o->topic_id, topic_id))
+			continue;
+		o->next = MIN(o->next, index);
+		return;
+	}
+	o = xcalloc(1, sizeof(*o));
+	o->topic_id = topic_id;
+	o->next = index;
+	list_push_back(&set->opening, &o->link);
+}
+
 static void apply_partition(struct apply *a, const struct image_topic *topic,
 			    const struct image_partition *to)
 {
@@ -356,7 +392,9 @@ static void apply_partition(struct apply *a, const struct image_topic *topic,
 		return;
 	p = replica_set_find(set, topic->id, to->index);
 	is_here = node_list_has(to->replicas, set->options.node_id);
-	if (!p && is_here)
+	if (!p && is_here && apply_has_enough(a, topic))
+		apply_open_later(set, topic->id, to->index);
+	else if (!p && is_here)
 		apply_open(a, topic, to);
 	else if (p && is_here)
 		partition_set_metadata(p, to);
@@ -475,4 +513,49 @@ void replica_set_apply(struct replica_set *set, const struct image *old_image,
 			 (long long)(env_mono_us(set->options.env) - started_us) / 1000);
 	else if (a.opened_count > 0 || a.deleted_count > 0)
 		say_debug("partitions opened: %u, deleted: %u", a.opened_count, a.deleted_count);
+}
+
+/* ---- Opened later ---------------------------------------------------------------------------- */
+
+static void opening_free(struct opening *o)
+{
+	list_remove(&o->link);
+	free(o);
+}
+
+void replica_set_stop_opening(struct replica_set *set)
+{
+	struct opening *o;
+
+	LIST_FOREACH (&set->opening, o, struct opening, link)
+		opening_free(o);
+}
+
+/* The topic as it is now; it may be gone. */
+static bool opening_step(struct apply *a, struct opening *o)
+{
+	const struct image_topic *topic = image_topic_by_id(a->image, o->topic_id);
+
+	while (topic && o->next < topic->partition_count && !apply_has_enough(a, topic))
+		apply_partition(a, topic, &topic->partitions[o->next++]);
+	return topic && o->next < topic->partition_count;
+}
+
+void replica_set_open_more(struct replica_set *set)
+{
+	struct apply a = {.set = set, .image = set->image};
+	struct opening *o;
+
+	map_init(&a.found);
+	LIST_FOREACH (&set->opening, o, struct opening, link) {
+		if (opening_step(&a, o))
+			break;
+		opening_free(o);
+	}
+	fetchers_apply(set);
+}
+
+bool replica_set_is_opening(const struct replica_set *set)
+{
+	return !list_empty(&set->opening);
 }

@@ -50,6 +50,8 @@ struct replica_options {
 	const struct config *config; /* takes its own reference */
 	/* How many sets share what the configs give to the log cleaner; 0: it is this one's. */
 	unsigned set_count;
+	/* How many new partitions an image or a tick opens; 0: as many as seems right. */
+	unsigned opened_at_once;
 	/* One shard removes the directories of deleted partitions when their delay is over. */
 	bool sweeps_dirs;
 	/* On whose loop followers fetch from their leaders; NULL: they do not. */
@@ -82,9 +84,14 @@ void replica_set_free(struct replica_set *set);
  * or creates, becomes leader or follower, takes new topic configs. Topics with the same pointer in
  * both are skipped. `old_image` may be NULL or empty the first time; then directories in the log
  * dirs which belong to no partition of this node are set aside (renamed *-stray). Never fails as a
- * whole: a partition that cannot be opened is offline (KAFKA_STORAGE_ERROR). */
+ * whole: a partition that cannot be opened is offline (KAFKA_STORAGE_ERROR).
+ * When many partitions are new, the ticks after it open most of them: until then they are not
+ * found, as if the image had not come yet. All partitions of the first image, and those of internal
+ * topics, are there when it returns. */
 void replica_set_apply(struct replica_set *set, const struct image *old_image,
 		       const struct image *image);
+/* Some are still to be opened: the next tick should come soon. */
+bool replica_set_is_opening(const struct replica_set *set);
 
 /* New broker configs (dynamic changes). Takes its own reference. */
 void replica_set_configure(struct replica_set *set, const struct config *config);
@@ -100,8 +107,8 @@ struct partition *replica_set_next(struct replica_set *set, const struct partiti
 #define REPLICA_SET_FOREACH(set, p) \
 	for (struct partition *p = replica_set_first(set); p; p = replica_set_next(set, p))
 
-/* Runs what is due: retention, flushes, compaction, producer id expiry, delayed deletes, ISR
- * shrinking. Returns the milliseconds until it wants to be called again (at most 1000). */
+/* Runs what is due: partitions to open, retention, flushes, compaction, producer id expiry, delayed
+ * deletes, ISR shrinking. Returns the milliseconds until it wants to be called again (at most 1000). */
 int64_t replica_set_tick(struct replica_set *set);
 
 /* dirs[dir] failed here or on another shard: its partitions go offline. */

@@ -28,6 +28,7 @@ struct replica_set {
 	struct map topic_ids;   /* names of topics that have a partition here */
 	struct list_node list;  /* partition.link */
 	struct list_node woken; /* partition.woken: waiters want to be called */
+	struct list_node opening; /* topics with partitions that are still to be opened */
 	unsigned depth;         /* of calls that change partitions */
 	bool is_waking;
 	bool is_closed;
@@ -93,6 +94,10 @@ void partition_cancel_move(struct partition *p);
 /* For the end of the process. What the controller may take for the replica stays as it is: the next
  * start may find nothing else. */
 void partition_leave_move(struct partition *p);
+
+/* apply.c: some of the partitions that are still to be opened, within the brackets. */
+void replica_set_open_more(struct replica_set *set);
+void replica_set_stop_opening(struct replica_set *set);
 
 /* replica_set.c */
 void replica_set_add(struct replica_set *set, struct partition *p);

@@ -40,6 +40,7 @@ struct replica_set *replica_set_new(const struct replica_options *options)
 	map_init(&set->topic_ids);
 	list_init(&set->list);
 	list_init(&set->woken);
+	list_init(&set->opening);
 	list_init(&set->fetchers);
 	set->throttles = options->throttles ? options->throttles : &set->own_throttles;
 	return set;
@@ -53,6 +54,7 @@ void replica_set_free(struct replica_set *set)
 		return;
 	cleaner_free(set->cleaner);
 	fetchers_free(set);
+	replica_set_stop_opening(set);
 	while ((p = replica_set_first(set)) != NULL) {
 		replica_set_remove(set, p);
 		partition_drop_waiters(p, KERR_NOT_LEADER_OR_FOLLOWER);
@@ -397,6 +399,10 @@ int64_t replica_set_tick(struct replica_set *set)
 	set->ticked_at_ms = now_ms;
 	checks_isr = now_ms >= set->isr_check_at_ms;
 	replica_set_enter(set);
+	if (replica_set_is_opening(set)) {
+		replica_set_open_more(set);
+		wait_ms = 0;
+	}
 	REPLICA_SET_FOREACH (set, p) {
 		int64_t move_ms;
 

@@ -73,6 +73,8 @@ static void image_apply(struct task *task, struct shard *on)
 	}
 	shard_apply_configs(shard_impl(on), before, delivery->image);
 	replica_set_apply(on->replicas, before, delivery->image);
+	if (replica_set_is_opening(on->replicas))
+		shard_timer_start(on, &shard_impl(on)->tick_timer, 1);
 	group_coordinator_apply(on->groups, before, delivery->image);
 	on->image = delivery->image;
 	image_diff_topics(before, on->image, shard_topic_changed, on);

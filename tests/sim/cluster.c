@@ -120,6 +120,7 @@ static void sim_choose_faults(struct sim *s)
 	s->power = powers[world_below(w, ARRAY_LEN(powers))];
 	s->has_elr = world_below(w, 2);
 	s->has_small_segments = world_below(w, 2);
+	s->opens_slowly = world_below(w, 2);
 	s->disk_fault = world_below(w, 4) ? 0 : (uint32_t)world_below(w, 20);
 	s->fsync_fault = world_below(w, 4) ? 0 : (uint32_t)world_below(w, 200);
 	/* whoever dies of its disk is one more */

@@ -128,6 +128,7 @@ struct sim {
 	bool is_dynamic; /* the quorum: its voters can be changed */
 	enum sim_power power;
 	bool has_small_segments; /* of the topic that is written */
+	bool opens_slowly;       /* new partitions, one at a time */
 	bool has_elr;            /* eligible leader replicas */
 	bool is_hurt;            /* POWER_ONE: one has died, and not all are well again */
 	uint32_t disk_fault, fsync_fault, reset; /* chances in a million */

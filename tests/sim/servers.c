@@ -174,6 +174,8 @@ static void image_apply(struct task *task, struct shard *on)
 	const struct image *before = on->image;
 
 	replica_set_apply(on->replicas, before, d->image);
+	if (replica_set_is_opening(on->replicas))
+		shard_timer_start(on, &sim_shard(on)->tick_timer, 1);
 	group_coordinator_apply(on->groups, before, d->image);
 	on->image = d->image;
 	image_unref(before);
@@ -411,6 +413,7 @@ static void shard_open(struct sim_shard *s, struct life *l)
 		.shard = &s->shard,
 		.throttles = &l->throttles,
 		.set_count = l->broker.shard_count,
+		.opened_at_once = l->node->sim->opens_slowly ? 1 : 0,
 	};
 
 	s->shard.replicas = replica_set_new(&options);
