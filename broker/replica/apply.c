@@ -24,7 +24,8 @@ struct apply {
 	struct map found;   /* empty but for the first image */
 	struct map futures; /* what the metadata takes for a replica, amid a move; likewise */
 	unsigned scan_dir;
-	unsigned tried_count, opened_count, deleted_count, scanned_count;
+	unsigned tried_count; /* internal topics aside */
+	unsigned opened_count, deleted_count, scanned_count;
 };
 
 /* A topic whose partitions were too many to be opened at once: of set->opening. */
@@ -316,7 +317,7 @@ static void apply_open(struct apply *a, const struct image_topic *topic,
 {
 	struct partition *p = partition_new(a->set, topic->id, topic->name, from->index);
 
-	a->tried_count++;
+	a->tried_count += !topic_is_internal(topic->name);
 	partition_configure(p, a->image);
 	replica_set_add(a->set, p);
 	partition_open(a, p, from);

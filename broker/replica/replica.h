@@ -108,7 +108,8 @@ struct partition *replica_set_next(struct replica_set *set, const struct partiti
 	for (struct partition *p = replica_set_first(set); p; p = replica_set_next(set, p))
 
 /* Runs what is due: partitions to open, retention, flushes, compaction, producer id expiry, delayed
- * deletes, ISR shrinking. Returns the milliseconds until it wants to be called again (at most 1000). */
+ * deletes, ISR shrinking. Returns the milliseconds until it wants to be called again (at most
+ * 1000). */
 int64_t replica_set_tick(struct replica_set *set);
 
 /* dirs[dir] failed here or on another shard: its partitions go offline. */
