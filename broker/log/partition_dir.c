@@ -251,41 +251,48 @@ static int remove_directory(struct env *env, const char *path)
 	return rc == 0 ? env->ops->rmdir(env, path) : rc;
 }
 
-int log_dir_sweep(struct log_dir *dir, int64_t delay_ms, unsigned *left, struct err *err)
+/* 1: removed; 0: it is not to be, or not yet. */
+static int sweep_one(struct log_dir *dir, const char *name, int64_t delay_ms, struct err *err)
 {
 	struct env *env = dir->env;
-	int64_t now_ms = env_wall_ms(env);
-	struct names names = {0};
-	int rc = env->ops->list(env, dir->path, names_entry, &names);
+	struct log_dir_entry entry;
+	struct env_stat st;
+	char *path;
+	int rc;
 
-	if (left)
-		*left = 0;
+	if (log_dir_parse_name(&entry, name) < 0 || entry.kind != LOG_DIR_DELETED)
+		return 0;
+	path = xasprintf("%s/%s", dir->path, name);
+	rc = env->ops->stat(env, path, &st);
+	if (rc == 0 && env_wall_ms(env) - st.mtime_ms >= delay_ms) {
+		rc = remove_directory(env, path);
+		if (rc == 0) {
+			say_info("deleted %s", path);
+			rc = 1;
+		}
+	}
+	if (rc == -ENOENT)
+		rc = 0;
+	if (rc < 0)
+		rc = err_sys(err, rc, "%s", path);
+	free(path);
+	return rc;
+}
+
+int log_dir_sweep(struct log_dir *dir, int64_t delay_ms, int most, struct err *err)
+{
+	struct names names = {0};
+	int rc = dir->env->ops->list(dir->env, dir->path, names_entry, &names);
+	int count = 0;
+
 	if (rc < 0)
 		rc = err_sys(err, rc, "%s", dir->path);
-	for (size_t i = 0; rc == 0 && i < names.count; i++) {
-		struct log_dir_entry entry;
-		struct env_stat st;
-		char *path;
-
-		if (log_dir_parse_name(&entry, names.items[i]) < 0 || entry.kind != LOG_DIR_DELETED)
-			continue;
-		path = xasprintf("%s/%s", dir->path, names.items[i]);
-		rc = env->ops->stat(env, path, &st);
-		if (rc == 0 && now_ms - st.mtime_ms >= delay_ms) {
-			rc = remove_directory(env, path);
-			if (rc == 0)
-				say_info("deleted %s", path);
-		} else if (rc == 0 && left) {
-			(*left)++;
-		}
-		if (rc == -ENOENT)
-			rc = 0;
-		if (rc < 0)
-			rc = err_sys(err, rc, "%s", path);
-		free(path);
+	for (size_t i = 0; rc >= 0 && count < most && i < names.count; i++) {
+		rc = sweep_one(dir, names.items[i], delay_ms, err);
+		count += rc > 0;
 	}
 	names_fini(&names);
-	return rc;
+	return rc < 0 ? rc : count;
 }
 
 /* ---- partition.metadata ---------------------------------------------------------------------- */

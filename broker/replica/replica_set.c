@@ -9,6 +9,8 @@
 #define CLEAN_STEP_BYTES (256 * 1024) /* between two looks at the clock */
 #define CLEAN_TURN_MS 2               /* of a tick; then other work gets its turn */
 #define SWEEP_INTERVAL_MS 5000
+#define SWEPT_AT_ONCE 32
+#define SWEEP_PAUSE_MS 20
 
 struct replica_set *replica_set_new(const struct replica_options *options)
 {
@@ -355,18 +357,25 @@ static int64_t replica_set_clean(struct replica_set *set, int64_t now_ms)
 	return rc > 0 ? CLEAN_TURN_MS : 0;
 }
 
-static void replica_set_sweep(struct replica_set *set)
+/* Returns the milliseconds until the next look. */
+static int64_t replica_set_sweep(struct replica_set *set)
 {
 	int64_t delay_ms = config_i64(set->config, CONFIG_LOG_SEGMENT_DELETE_DELAY_MS);
+	int64_t wait_ms = SWEEP_INTERVAL_MS;
 
 	for (unsigned i = 0; i < set->dir_count; i++) {
 		struct err err = {0};
+		int count;
 
 		if (set->dirs[i].is_offline)
 			continue;
-		if (log_dir_sweep(set->dirs[i].log_dir, delay_ms, NULL, &err) < 0)
+		count = log_dir_sweep(set->dirs[i].log_dir, delay_ms, SWEPT_AT_ONCE, &err);
+		if (count < 0)
 			say_warn("%s: %s", set->dirs[i].log_dir->path, err_message(&err));
+		else if (count == SWEPT_AT_ONCE)
+			wait_ms = SWEEP_PAUSE_MS;
 	}
+	return wait_ms;
 }
 
 /* Retention may move the log start. */
@@ -422,10 +431,10 @@ int64_t replica_set_tick(struct replica_set *set)
 		set->isr_check_waited = false;
 	}
 	wait_ms = MIN(wait_ms, replica_set_clean(set, now_ms));
-	if (set->options.sweeps_dirs && now_ms >= set->sweep_at_ms) {
-		replica_set_sweep(set);
-		set->sweep_at_ms = now_ms + SWEEP_INTERVAL_MS;
-	}
+	if (set->options.sweeps_dirs && now_ms >= set->sweep_at_ms)
+		set->sweep_at_ms = now_ms + replica_set_sweep(set);
+	if (set->options.sweeps_dirs)
+		wait_ms = MIN(wait_ms, set->sweep_at_ms - now_ms);
 	replica_set_leave(set);
 	return MAX(wait_ms, 1);
 }

@@ -164,7 +164,6 @@ static void test_partitions_come_and_go(void **state UNUSED)
 	struct uuid id = uuid_random();
 	char name[LOG_DIR_NAME_MAX], long_name[LOG_DIR_NAME_MAX], path[128];
 	struct log *log;
-	unsigned left;
 
 	fixture_init(&f);
 	assert_int_equal(log_dir_open(&dir, &f.env, f.root, NULL), 0);
@@ -187,11 +186,13 @@ static void test_partitions_come_and_go(void **state UNUSED)
 	seen = (struct seen){0};
 	assert_int_equal(log_dir_list(dir, see, &seen, &err), 0);
 	assert_int_equal(seen.deleted, 1);
-	assert_int_equal(log_dir_sweep(dir, 60000, &left, NULL), 0);
-	assert_int_equal(left, 1);
+	assert_int_equal(log_dir_sweep(dir, 60000, 10, NULL), 0);
 	f.now_ms += 60000;
-	assert_int_equal(log_dir_sweep(dir, 60000, &left, NULL), 0);
-	assert_int_equal(left, 0);
+	assert_int_equal(log_dir_sweep(dir, 60000, 0, NULL), 0);
+	seen = (struct seen){0};
+	assert_int_equal(log_dir_list(dir, see, &seen, &err), 0);
+	assert_int_equal(seen.deleted, 1);
+	assert_int_equal(log_dir_sweep(dir, 60000, 10, NULL), 1);
 	seen = (struct seen){0};
 	assert_int_equal(log_dir_list(dir, see, &seen, &err), 0);
 	assert_int_equal(seen.count, 0);
