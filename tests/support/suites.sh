@@ -7,9 +7,13 @@
 # A suite's output goes to build/logs/NAME.log. When it fails, the lines that matter are shown.
 # A suite that crashes, hangs, or runs no test at all counts as failed.
 
-# Files of command tests run side by side, each has a broker of its own.
+# Files of command tests run side by side, each has a broker of its own. They wait more than they
+# work, unless Java starts at every step.
 # shellcheck disable=SC2034
-cli_tests=(bats --jobs "$(nproc)" --no-parallelize-within-files --tap)
+{
+	cli_tests=(bats --jobs $((3 * $(nproc))) --no-parallelize-within-files --tap)
+	java_cli_tests=(bats --jobs $(($(nproc) + 1)) --no-parallelize-within-files --tap)
+}
 
 suites_passed=0
 suites_failed=0
