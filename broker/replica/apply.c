@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define OPENED_AT_ONCE 16 /* of the partitions that are new; each may cost the disk milliseconds */
+/* Of the partitions that are new so many are opened at once, and fewer if the disk is slow. */
+#define OPENED_AT_ONCE 16
+#define OPENING_US 5000
 
 /* ---- What the directories hold at start ------------------------------------------------------ */
 
@@ -21,6 +23,7 @@ struct found {
 struct apply {
 	struct replica_set *set;
 	const struct image *image;
+	int64_t started_us;
 	struct map found;   /* empty but for the first image */
 	struct map futures; /* what the metadata takes for a replica, amid a move; likewise */
 	unsigned scan_dir;
@@ -360,10 +363,12 @@ static void apply_delete(struct apply *a, struct partition *p, enum kafka_error 
  * start: nobody is served yet. Coordinators look for theirs at once, and those are few. */
 static bool apply_has_enough(const struct apply *a, const struct image_topic *topic)
 {
-	unsigned limit = a->set->options.opened_at_once;
+	const struct replica_options *options = &a->set->options;
+	unsigned limit = options->opened_at_once ? options->opened_at_once : OPENED_AT_ONCE;
 
-	return a->set->image && a->tried_count >= (limit ? limit : OPENED_AT_ONCE) &&
-	       !topic_is_internal(topic->name);
+	if (!a->set->image || a->tried_count == 0 || topic_is_internal(topic->name))
+		return false;
+	return a->tried_count >= limit || env_mono_us(options->env) - a->started_us > OPENING_US;
 }
 
 static void apply_open_later(struct replica_set *set, struct uuid topic_id, int32_t index)
@@ -484,8 +489,7 @@ static bool image_nodes_differ(const struct image *before, const struct image *a
 void replica_set_apply(struct replica_set *set, const struct image *old_image,
 		       const struct image *image)
 {
-	struct apply a = {.set = set, .image = image};
-	int64_t started_us = env_mono_us(set->options.env);
+	struct apply a = {.set = set, .image = image, .started_us = env_mono_us(set->options.env)};
 
 	if (set->is_closed)
 		return;
@@ -511,7 +515,7 @@ void replica_set_apply(struct replica_set *set, const struct image *old_image,
 	if (a.scanned_count > 0)
 		say_info("partitions opened: %u, by recovery: %u, in %lld ms", a.opened_count,
 			 a.scanned_count,
-			 (long long)(env_mono_us(set->options.env) - started_us) / 1000);
+			 (long long)(env_mono_us(set->options.env) - a.started_us) / 1000);
 	else if (a.opened_count > 0 || a.deleted_count > 0)
 		say_debug("partitions opened: %u, deleted: %u", a.opened_count, a.deleted_count);
 }
@@ -544,7 +548,8 @@ static bool opening_step(struct apply *a, struct opening *o)
 
 void replica_set_open_more(struct replica_set *set)
 {
-	struct apply a = {.set = set, .image = set->image};
+	struct apply a = {
+		.set = set, .image = set->image, .started_us = env_mono_us(set->options.env)};
 	struct opening *o;
 
 	map_init(&a.found);

@@ -5,6 +5,7 @@
 #include "replica/fetcher.h"
 
 #define TICK_MS_MAX 1000
+#define TICK_TOGETHER_MS 250
 #define STALL_MS 200                  /* a tick that comes so late was held up */
 #define CLEAN_STEP_BYTES (256 * 1024) /* between two looks at the clock */
 #define CLEAN_TURN_MS 2               /* of a tick; then other work gets its turn */
@@ -382,8 +383,12 @@ static int64_t replica_set_sweep(struct replica_set *set)
 static void partition_tick_log(struct partition *p, int64_t now_ms)
 {
 	int64_t start_offset = log_start_offset(p->log);
+	int64_t wait_ms = log_tick(p->log);
 
-	p->tick_at_ms = now_ms + log_tick(p->log);
+	/* Thousands that each wait a while wait together: a tick looks at all of them. */
+	if (wait_ms >= TICK_TOGETHER_MS)
+		wait_ms += TICK_TOGETHER_MS - 1 - (now_ms + wait_ms - 1) % TICK_TOGETHER_MS;
+	p->tick_at_ms = now_ms + wait_ms;
 	if (partition_log_start_offset(p) == start_offset)
 		return;
 	partition_wake(p);
