@@ -52,13 +52,7 @@ side_by_side()
 # free_ports COUNT: prints that many TCP ports of 127.0.0.1 that nobody listens on.
 free_ports()
 {
-	python3 - "$1" <<-'PY'
-	import socket, sys
-	held = [socket.socket() for _ in range(int(sys.argv[1]))]
-	for s in held:
-	    s.bind(("127.0.0.1", 0))
-	print(*[s.getsockname()[1] for s in held])
-	PY
+	"$support_dir/free-ports" "$1"
 }
 
 # classpath NAME: the jars of one Java set, in one order, so that the class archive fits them.
