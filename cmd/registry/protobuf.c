@@ -120,35 +120,50 @@ static void number_write(const struct protobuf_field *field, uint64_t v, struct 
 	}
 }
 
-/* One after the other, commas between: a scalar field that is repeated may be packed. */
-static void packed_write(const struct protobuf_field *field, struct slice bytes, struct out *json)
-{
-	const uint8_t *pos = bytes.data, *end = pos + bytes.len;
-	enum wire_type type = wire_of(field->type);
-	size_t size = type == WIRE_64 ? 8 : 4;
-	bool is_first = true;
-	uint64_t v;
-
-	while (pos < end) {
-		if (type == WIRE_VARINT) {
-			if (!wire_varint(&pos, end, &v))
-				return;
-		} else {
-			if ((size_t)(end - pos) < size)
-				return;
-			v = wire_fixed(pos, size);
-			pos += size;
-		}
-		if (!is_first)
-			out_byte(json, ',');
-		is_first = false;
-		number_write(field, v, json);
-	}
-}
-
+/* A scalar field that is repeated may be packed: its values stand one after the other. */
 static bool field_is_packed(const struct protobuf_field *field, const struct wire_field *f)
 {
 	return field->is_repeated && f->type == WIRE_LEN && wire_of(field->type) != WIRE_LEN;
+}
+
+/* The next value, and behind it. False: it is not whole. */
+static bool packed_next(const struct protobuf_field *field, const uint8_t **pos, const uint8_t *end,
+			uint64_t *v)
+{
+	enum wire_type type = wire_of(field->type);
+	size_t size = type == WIRE_64 ? 8 : 4;
+
+	if (type == WIRE_VARINT)
+		return wire_varint(pos, end, v);
+	if ((size_t)(end - *pos) < size)
+		return false;
+	*v = wire_fixed(*pos, size);
+	*pos += size;
+	return true;
+}
+
+static bool packed_is_good(const struct protobuf_field *field, struct slice bytes)
+{
+	const uint8_t *pos = bytes.data, *end = pos + bytes.len;
+	uint64_t v;
+
+	while (pos < end)
+		if (!packed_next(field, &pos, end, &v))
+			return false;
+	return true;
+}
+
+/* With commas between. */
+static void packed_write(const struct protobuf_field *field, struct slice bytes, struct out *json)
+{
+	const uint8_t *pos = bytes.data, *end = pos + bytes.len;
+	uint64_t v;
+
+	while (pos < end && packed_next(field, &pos, end, &v)) {
+		number_write(field, v, json);
+		if (pos < end)
+			out_byte(json, ',');
+	}
 }
 
 /* Does the value fit the type that the schema says? */
@@ -159,7 +174,9 @@ static bool field_fits(const struct protobuf_field *field, const struct wire_fie
 		return false;
 	if (field->type == PROTOBUF_MESSAGE)
 		return f->type == WIRE_LEN && message_is_good(f->bytes, depth + 1);
-	return f->type == wire_of(field->type) || field_is_packed(field, f);
+	if (field_is_packed(field, f))
+		return packed_is_good(field, f->bytes);
+	return f->type == wire_of(field->type);
 }
 
 static void known_write(const struct protobuf_field *field, const struct wire_field *f,

@@ -216,6 +216,9 @@ static void protobuf_known_fields(void **state)
 	assert_string_equal(fields_of(TYPES, "\0\x08\3", 3), "{\"a\":-2}");
 	assert_string_equal(fields_of(TYPES, "\0\x12\3\1\x96\1", 6), "{\"b\":[1,150]}");
 	assert_string_equal(fields_of(TYPES, "\0\x10\1\x10\2", 5), "{\"b\":[1,2]}");
+	/* The last of the packed ones is not whole. */
+	assert_string_equal(fields_of(TYPES, "\0\x12\2\1\x96\x10\2", 7),
+			    "{\"2\":[{\"base64\":\"AZY=\"},2]}");
 	assert_string_equal(fields_of(TYPES, "\0\x1a\2hi", 5), "{\"c\":\"aGk=\"}");
 	assert_string_equal(fields_of(TYPES, "\0\x20\2", 3), "{\"d\":\"BLUE\"}");
 	assert_string_equal(fields_of(TYPES, "\0\x20\1", 3), "{\"d\":1}");
