@@ -199,22 +199,45 @@ static void known_write(const struct protobuf_field *field, const struct wire_fi
 
 /* ---- Messages ----------------------------------------------------------------------------- */
 
+/* Key and value of an entry of a map; number 0 where one is missing. */
+static void entry_read(struct slice bytes, struct wire_field *key, struct wire_field *value)
+{
+	const uint8_t *pos = bytes.data, *end = pos + bytes.len;
+	struct wire_field f;
+
+	*key = *value = (struct wire_field){0};
+	while (pos < end && wire_field(&pos, end, &f)) {
+		if (f.number == 1)
+			*key = f;
+		else if (f.number == 2)
+			*value = f;
+	}
+}
+
+/* Many readers of JSON take no NUL in a name: a map with such a key is shown as its entries. */
+static bool entries_have_names(const struct wire_field *f, size_t count)
+{
+	struct wire_field key, value;
+
+	for (size_t i = 0; i < count; i++) {
+		entry_read(f[i].bytes, &key, &value);
+		if (key.type == WIRE_LEN && key.bytes.len > 0 &&
+		    memchr(key.bytes.data, '\0', key.bytes.len))
+			return false;
+	}
+	return true;
+}
+
 /* "KEY":VALUE of an entry of a map; what is missing in it is empty. */
 static void entry_write(const struct protobuf_named *entry, struct slice bytes, unsigned depth,
 			struct out *json)
 {
 	const struct protobuf_field *key = protobuf_field_find(entry, 1);
 	const struct protobuf_field *value = protobuf_field_find(entry, 2);
-	const uint8_t *pos = bytes.data, *end = pos + bytes.len;
-	struct wire_field f, k = {0}, v = {0};
+	struct wire_field k, v;
 	struct out text;
 
-	while (pos < end && wire_field(&pos, end, &f)) {
-		if (f.number == 1)
-			k = f;
-		else if (f.number == 2)
-			v = f;
-	}
+	entry_read(bytes, &k, &v);
 	out_init(&text, SIZE_MAX / 2);
 	if (k.number && key->type != PROTOBUF_MESSAGE && field_fits(key, &k, depth))
 		known_write(key, &k, depth, &text);
@@ -251,7 +274,7 @@ static void field_write(const struct protobuf_field *field, const struct wire_fi
 
 	for (size_t i = 0; i < count; i++)
 		is_known = is_known && field_fits(field, &f[i], depth);
-	is_map = is_map && is_known;
+	is_map = is_map && is_known && entries_have_names(f, count);
 	is_many = is_known ? field->is_repeated && !is_map : count > 1;
 	if (is_known)
 		json_text_string(json, str_of(field->name));
@@ -391,7 +414,7 @@ static int indexes_write(const json_t *indexes, struct out *bytes, struct err *e
 
 int protobuf_write(struct str text, struct out *bytes, struct err *err)
 {
-	json_t *json = json_loadb(text.data, text.len, 0, NULL);
+	json_t *json = json_loadb(text.data, text.len, JSON_ALLOW_NUL, NULL);
 	const char *data = json_string_value(json_object_get(json, "data"));
 	int rc;
 

@@ -198,9 +198,11 @@ static bool scan_map(struct scanner *sc, struct protobuf_named *message, struct 
 	entry->next = sc->schema->all;
 	sc->schema->all = entry;
 	part = field_new(entry);
+	part->name = "key";
 	part->number = 1;
 	field_type(sc->schema, part, key);
 	part = field_new(entry);
+	part->name = "value";
 	part->number = 2;
 	field_type(sc->schema, part, value);
 	f->type = PROTOBUF_MESSAGE;

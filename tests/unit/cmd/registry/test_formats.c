@@ -224,6 +224,8 @@ static void protobuf_known_fields(void **state)
 	assert_string_equal(fields_of(TYPES, "\0\x20\1", 3), "{\"d\":1}");
 	assert_string_equal(fields_of(TYPES, "\0\x2a\7\x0a\1x\x12\2\x08\5\x2a\0", 12),
 			    "{\"e\":{\"x\":{\"n\":5},\"\":null}}");
+	assert_string_equal(fields_of(TYPES, "\0\x2a\3\x0a\1\0", 6),
+			    "{\"e\":[{\"key\":\"\\u0000\"}]}");
 	assert_string_equal(fields_of(TYPES, "\0\x30\xff\xff\xff\xff\xff\xff\xff\xff\xff\1", 12),
 			    "{\"f\":\"18446744073709551615\"}");
 	assert_string_equal(fields_of(TYPES, "\0\x38\1", 3), "{\"g\":true}");
@@ -246,6 +248,13 @@ static void protobuf_bytes(void **state)
 		protobuf_write(STR_LIT("{\"indexes\":[1,0],\"data\":\"CAE=\"}"), &out, &err), 0);
 	assert_int_equal(out.len, 5);
 	assert_memory_equal(out.data, "\4\2\0\x08\1", 5);
+	out_reset(&out);
+	/* What else is there does not matter. */
+	assert_int_equal(protobuf_write(STR_LIT("{\"fields\":{\"a\":\"\\u0000\"},"
+						"\"indexes\":[0],\"data\":\"CAE=\"}"),
+					&out, &err),
+			 0);
+	assert_memory_equal(out.data, "\0\x08\1", 3);
 	out_reset(&out);
 	assert_int_equal(protobuf_write(STR_LIT("{\"a\":1}"), &out, &err), E_MALFORMED);
 	out_fini(&out);
