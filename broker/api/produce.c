@@ -230,8 +230,11 @@ static void produce_one(struct fanout_part *part, const struct fanout_item *at)
 	struct produce_item *item = at->out;
 	struct append_result result = {
 		.base_offset = -1, .log_append_time_ms = -1, .log_start_offset = -1};
-	struct partition *p = partition_find(part->on, at->topic_id, at->index, &result.error);
+	struct partition *p;
 
+	/* A producer may count its attempts; readers ask again. */
+	replica_set_open_now(part->on->replicas, at->topic_id, at->index);
+	p = partition_find(part->on, at->topic_id, at->index, &result.error);
 	if (p && pr->body->acks == 1 && FAULT(acks_one_unwritten))
 		result = (struct append_result){.base_offset = partition_log_end_offset(p)};
 	else if (p)

@@ -561,6 +561,27 @@ void replica_set_open_more(struct replica_set *set)
 	fetchers_apply(set);
 }
 
+void replica_set_open_now(struct replica_set *set, struct uuid topic_id, int32_t index)
+{
+	struct apply a = {
+		.set = set, .image = set->image, .started_us = env_mono_us(set->options.env)};
+	const struct image_topic *topic;
+	const struct image_partition *to;
+
+	if (set->is_closed || !replica_set_is_opening(set) ||
+	    replica_set_find(set, topic_id, index))
+		return;
+	topic = image_topic_by_id(set->image, topic_id);
+	to = image_partition(topic, index);
+	if (!to)
+		return;
+	map_init(&a.found);
+	replica_set_enter(set);
+	apply_partition(&a, topic, to);
+	fetchers_apply(set);
+	replica_set_leave(set);
+}
+
 bool replica_set_is_opening(const struct replica_set *set)
 {
 	return !list_empty(&set->opening);

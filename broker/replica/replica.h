@@ -86,12 +86,14 @@ void replica_set_free(struct replica_set *set);
  * dirs which belong to no partition of this node are set aside (renamed *-stray). Never fails as a
  * whole: a partition that cannot be opened is offline (KAFKA_STORAGE_ERROR).
  * When many partitions are new, the ticks after it open most of them: until then they are not
- * found, as if the image had not come yet. All partitions of the first image, and those of internal
- * topics, are there when it returns. */
+ * found, as if the image had not come yet, unless replica_set_open_now() asks for one. All
+ * partitions of the first image, and those of internal topics, are there when it returns. */
 void replica_set_apply(struct replica_set *set, const struct image *old_image,
 		       const struct image *image);
 /* Some are still to be opened: the next tick should come soon. */
 bool replica_set_is_opening(const struct replica_set *set);
+/* Opens that partition if it is one of them. */
+void replica_set_open_now(struct replica_set *set, struct uuid topic_id, int32_t index);
 
 /* New broker configs (dynamic changes). Takes its own reference. */
 void replica_set_configure(struct replica_set *set, const struct config *config);

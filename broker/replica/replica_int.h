@@ -24,12 +24,12 @@ struct replica_set {
 	struct log_pool *pool;
 	struct replica_dir *dirs;
 	unsigned dir_count;
-	struct map partitions;  /* by topic id and index */
-	struct map topic_ids;   /* names of topics that have a partition here */
-	struct list_node list;  /* partition.link */
-	struct list_node woken; /* partition.woken: waiters want to be called */
+	struct map partitions;    /* by topic id and index */
+	struct map topic_ids;     /* names of topics that have a partition here */
+	struct list_node list;    /* partition.link */
+	struct list_node woken;   /* partition.woken: waiters want to be called */
 	struct list_node opening; /* topics with partitions that are still to be opened */
-	unsigned depth;         /* of calls that change partitions */
+	unsigned depth;           /* of calls that change partitions */
 	bool is_waking;
 	bool is_closed;
 	struct cleaner *cleaner;

@@ -121,6 +121,29 @@ static void test_what_changes_meanwhile_holds(void **state)
 	assert_non_null(replica_set_find(w->set, world_id(1), MANY - 1));
 }
 
+static void test_one_that_is_wanted_is_opened_now(void **state)
+{
+	struct world *w = *state;
+	struct partition *p;
+	unsigned before;
+
+	many(w, "many", 1, MANY);
+	world_apply(w);
+	moved(w, 1, MANY - 2, 2);
+	world_apply(w);
+	before = open_count(w);
+	replica_set_open_now(w->set, world_id(1), MANY - 1);
+	replica_set_open_now(w->set, world_id(1), MANY - 1);
+	replica_set_open_now(w->set, world_id(1), MANY - 2); /* it is elsewhere */
+	replica_set_open_now(w->set, world_id(1), MANY);     /* and this one nowhere */
+	replica_set_open_now(w->set, world_id(2), 0);
+	assert_int_equal(open_count(w), before + 1);
+	p = replica_set_find(w->set, world_id(1), MANY - 1);
+	assert_true(partition_is_leader(p));
+	open_all(w);
+	assert_int_equal(open_count(w), MANY - 1);
+}
+
 /* A topic of the name again, while the one before it is still being opened. */
 static void test_the_name_may_come_again(void **state)
 {
@@ -156,6 +179,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_many_are_opened_bit_by_bit, setup,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_what_changes_meanwhile_holds, setup,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(test_one_that_is_wanted_is_opened_now, setup,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_the_name_may_come_again, setup,
 						world_teardown),
