@@ -128,7 +128,7 @@ MUST_USE int log_dir_promote(struct log_dir *dir, const char *name, struct err *
 MUST_USE int log_dir_discard(struct log_dir *dir, const char *name, struct err *err);
 
 /* Removes *-delete directories that have been there for `delay_ms` (by their own mtime), at most
- * `most` of them. How many there were, or -errno. */
+ * `most` of them. Returns how many it removed, or -errno. */
 MUST_USE int log_dir_sweep(struct log_dir *dir, int64_t delay_ms, int most, struct err *err);
 
 /* ---- Files of one partition, also used without a log ----------------------------------------- */

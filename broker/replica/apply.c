@@ -31,6 +31,15 @@ struct apply {
 	unsigned opened_count, deleted_count, scanned_count;
 };
 
+static struct apply apply_begin(struct replica_set *set, const struct image *image)
+{
+	struct apply a = {.set = set, .image = image, .started_us = env_mono_us(set->options.env)};
+
+	map_init(&a.found);
+	map_init(&a.futures);
+	return a;
+}
+
 /* A topic whose partitions were too many to be opened at once: of set->opening. */
 struct opening {
 	struct list_node link;
@@ -489,13 +498,12 @@ static bool image_nodes_differ(const struct image *before, const struct image *a
 void replica_set_apply(struct replica_set *set, const struct image *old_image,
 		       const struct image *image)
 {
-	struct apply a = {.set = set, .image = image, .started_us = env_mono_us(set->options.env)};
+	struct apply a;
 
 	if (set->is_closed)
 		return;
+	a = apply_begin(set, image);
 	replica_set_enter(set);
-	map_init(&a.found);
-	map_init(&a.futures);
 	if (!set->image)
 		apply_scan_dirs(&a);
 	apply_futures(&a);
@@ -548,11 +556,9 @@ static bool opening_step(struct apply *a, struct opening *o)
 
 void replica_set_open_more(struct replica_set *set)
 {
-	struct apply a = {
-		.set = set, .image = set->image, .started_us = env_mono_us(set->options.env)};
+	struct apply a = apply_begin(set, set->image);
 	struct opening *o;
 
-	map_init(&a.found);
 	LIST_FOREACH (&set->opening, o, struct opening, link) {
 		if (opening_step(&a, o))
 			break;
@@ -563,19 +569,20 @@ void replica_set_open_more(struct replica_set *set)
 
 void replica_set_open_now(struct replica_set *set, struct uuid topic_id, int32_t index)
 {
-	struct apply a = {
-		.set = set, .image = set->image, .started_us = env_mono_us(set->options.env)};
 	const struct image_topic *topic;
 	const struct image_partition *to;
+	struct apply a;
 
-	if (set->is_closed || !replica_set_is_opening(set) ||
-	    replica_set_find(set, topic_id, index))
+	/* Nearly always: every write comes by here. */
+	if (!replica_set_is_opening(set))
+		return;
+	if (set->is_closed || replica_set_find(set, topic_id, index))
 		return;
 	topic = image_topic_by_id(set->image, topic_id);
 	to = image_partition(topic, index);
 	if (!to)
 		return;
-	map_init(&a.found);
+	a = apply_begin(set, set->image);
 	replica_set_enter(set);
 	apply_partition(&a, topic, to);
 	fetchers_apply(set);

@@ -388,6 +388,15 @@ static void test_a_leader_that_slept_gives_followers_time(void **state)
 	assert_int_equal(w->proposed_count, 0);
 }
 
+/* For longer than replica.lag.time.max.ms. */
+static void followers_lag(struct world *w)
+{
+	for (int i = 0; i < 60; i++) {
+		world_now_ms += 1000;
+		replica_set_tick(w->set);
+	}
+}
+
 static void test_shrinks_and_expands_the_isr(void **state)
 {
 	struct world *w = *state;
@@ -399,10 +408,7 @@ static void test_shrinks_and_expands_the_isr(void **state)
 	world_apply(w);
 	world_append(w, p, 4, -1);
 	partition_wait_committed(p, &c.waiter, 4);
-	for (int i = 0; i < 60; i++) {
-		world_now_ms += 1000;
-		replica_set_tick(w->set);
-	}
+	followers_lag(w);
 	assert_int_equal(w->proposed_count, 1);
 	assert_int_equal(p->isr.pending, ISR_SHRINKING);
 	assert_int_equal(c.count, 0);
@@ -430,17 +436,12 @@ static void test_the_configs_come_before_the_answer(void **state)
 {
 	struct world *w = *state;
 	struct partition *p = orders(w, 1, 2);
-	struct counted_commit c = {.waiter.done = commit_counted};
 	int32_t alone[] = {1}, both[] = {1, 2};
 
 	world_broker(w, 2, 10, 9093);
 	world_apply(w);
 	world_append(w, p, 4, -1);
-	partition_wait_committed(p, &c.waiter, 4);
-	for (int i = 0; i < 60; i++) {
-		world_now_ms += 1000;
-		replica_set_tick(w->set);
-	}
+	followers_lag(w);
 	assert_int_equal(p->isr.pending, ISR_SHRINKING);
 	partition_isr_answered(p, KERR_NONE, 1);
 	assert_int_equal(partition_high_watermark(p), 0);
